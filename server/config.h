@@ -1,0 +1,63 @@
+/*
+ * server/config.h - dockpass.yaml and DOCKPASS_* into one struct, through one
+ * table of options (config.c): parser, defaults, `dockpass check` and README's
+ * table all walk it.
+ *
+ * libcyaml reads the file by schema. Refused with file, line, key and what to
+ * do: an unknown or repeated key, a wrong type, a value out of range, a file
+ * that is missing or that others can read though it holds a private key.
+ *
+ * Environment: DOCKPASS_ and the option's path in capitals, "." and list
+ * indexes as "_": DOCKPASS_URL, DOCKPASS_PAT_USERNAME_MUST_MATCH,
+ * DOCKPASS_LISTENERS_0_ADDRESS. It overrides the file. An unknown DOCKPASS_
+ * variable is refused (DOCKPASS_CONFIG names the file).
+ *
+ * Built whole, then read-only. Relative paths have been made absolute, from
+ * the folder of the file.
+ */
+#pragma once
+
+#include "token/base.h"
+#include "token/keyring.h"
+
+struct config_listener {
+	const char *address;	 /* "127.0.0.1:5001", "[::1]:5001" */
+	const char *certificate; /* PEM file; NULL: plain HTTP */
+	const char *key;	 /* PEM file, mode 0600 */
+};
+
+struct config_service {
+	const char *name; /* the JWT's aud */
+	unsigned ttl;	  /* seconds, at least 60 */
+	enum kid_style kid;
+	bool x5c, anonymous, refresh_tokens;
+};
+
+struct config {
+	const char *path; /* of the file */
+	const char *issuer;
+	const char *url; /* without a slash at the end; the realm is + /token */
+	const char *store, *keys, *public; /* folders */
+	unsigned workers;		    /* never 0 here */
+	struct config_listener *listeners;
+	unsigned listeners_count; /* at least 1 */
+	struct config_service *services;
+	unsigned services_count; /* at least 1 */
+	bool username_must_match, write_implies_pull;
+	unsigned connections, connections_per_address;
+};
+
+/* `path` NULL: DOCKPASS_CONFIG, else /etc/dockpass/dockpass.yaml. */
+enum err config_load(const char *path, struct config **out,
+		     struct cause *cause) MUST_CHECK;
+void config_free(struct config *config); /* NULL is fine */
+void config_cleanup(struct config **config);
+
+/* The service of that name; the only one if `name` is empty; else NULL. */
+const struct config_service *config_service(const struct config *config,
+					    struct str name);
+
+/* The effective configuration as YAML with a comment on each option. */
+void config_print(const struct config *config, struct buf *buf);
+/* README's table: option, environment, default, meaning. */
+void config_print_table(struct buf *buf);

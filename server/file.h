@@ -1,0 +1,28 @@
+/*
+ * server/file.h - reading and writing whole files, with their modes.
+ */
+#pragma once
+
+#include "token/buf.h"
+
+/*
+ * Appends the file to *out (its max is the limit). `secret`: E_MODE when group
+ * or others can read or write it. Not a symbolic link's job to say: what it
+ * points to is checked.
+ */
+enum err file_read(const char *path, bool secret, struct buf *out,
+		   struct cause *cause) MUST_CHECK;
+/* Writes aside, fsync, rename, fsync of the folder: whole or not at all. */
+enum err file_write(const char *path, unsigned mode, struct str text,
+		    struct cause *cause) MUST_CHECK;
+/* E_EXISTS is fine when it is a folder. Missing parents are made. */
+enum err folder_make(const char *path, unsigned mode, struct cause *cause)
+	MUST_CHECK;
+
+/*
+ * Run as root, becomes the owner of `folder` (user and group, no other
+ * groups), so that no command leaves a file that the server cannot write.
+ * *root: root owns it, so it stays root.
+ */
+enum err become_owner(const char *folder, bool *root, struct cause *cause)
+	MUST_CHECK;

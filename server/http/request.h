@@ -1,0 +1,95 @@
+/*
+ * server/http/request.h - one HTTP request and its reply, free of libevent, so
+ * that a test calls a handler without a socket.
+ *
+ * Thread: worker. Takes no lock: settings and keys come from req->live, facts
+ * from req->txn (a read transaction, renewed for this request), memory from
+ * req->arena (forgotten when the reply has been sent).
+ */
+#pragma once
+
+#include "server/live.h"
+#include "store/reason.h"
+#include "store/db.h"
+#include "token/arena.h"
+#include "token/claims.h"
+
+enum method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_OTHER };
+
+struct request {
+	enum method method;
+	struct str path;  /* decoded, without query */
+	struct str query; /* as it came, without '?' */
+	struct str body;
+	struct str content_type;
+	struct str authorization;      /* the header's value */
+	unsigned authorization_count; /* how many such headers came */
+	struct str user_agent;
+	struct str address; /* of the client, without port */
+	int64_t now;	    /* seconds UTC */
+
+	const struct live *live;
+	struct txn *txn;
+	struct arena *arena;
+	struct signer *signer; /* of live->key, the worker's own */
+	struct services *services; /* writer and password pool */
+};
+
+enum status {
+	STATUS_PENDING = 0, /* the reply comes later: reply_finish() */
+	STATUS_OK = 200,
+	STATUS_BAD_REQUEST = 400,
+	STATUS_UNAUTHORIZED = 401,
+	STATUS_FORBIDDEN = 403,
+	STATUS_NOT_FOUND = 404,
+	STATUS_METHOD = 405,
+	STATUS_TIMEOUT = 408,
+	STATUS_TOO_LARGE = 413,
+	STATUS_URI_TOO_LONG = 414,
+	STATUS_HEADERS_TOO_LARGE = 431,
+	STATUS_INTERNAL = 500,
+	STATUS_UNAVAILABLE = 503
+};
+
+/* What the log line tells; filled as the handler learns it. Never a secret. */
+struct request_log {
+	bool wanted; /* a token request */
+	enum reason reason;
+	struct str user, client, service, asked, granted;
+	uint64_t token_id;
+};
+
+struct reply {
+	struct buf *body; /* the worker's own; cleared before */
+	const char *type; /* "application/json" unless set */
+	const char *allow; /* 405: "GET, POST" */
+	bool challenge;	   /* 401: WWW-Authenticate: Basic realm=... */
+	unsigned retry_after; /* seconds; 0: no such header */
+	bool no_store;	   /* Cache-Control: no-store, Pragma: no-cache */
+	bool close;	   /* the connection ends with this reply */
+	struct request_log log;
+};
+
+/*
+ * A handler returns the status and fills the reply. STATUS_PENDING: another
+ * thread works for it; it will be continued on the same worker.
+ */
+typedef enum status handler(struct request *req, struct reply *reply);
+
+struct route {
+	const char *path;
+	handler *get, *post; /* NULL: 405 */
+};
+
+/* Finds the route, answers 404 and 405 itself. */
+enum status route_request(struct request *req, struct reply *reply);
+
+/*
+ * {"errors":[{"code","message","detail"}]} (distribution's form), `message` as
+ * docker shows it to its user. Returns `status`.
+ */
+enum status reply_error(struct reply *reply, enum status status,
+			struct str message);
+/* The same for a POST grant: adds error and error_description (RFC 6749 5.2) */
+enum status reply_grant_error(struct reply *reply, enum status status,
+			      const char *error, struct str message);

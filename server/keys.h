@@ -1,0 +1,36 @@
+/*
+ * server/keys.h - the keyring's folder.
+ *
+ *   keys/keyring       one line a key, "STATE NAME": "current 8qjioA3Z..."
+ *   keys/NAME.pem      private key and certificate, mode 0600; NAME is the
+ *                      key's RFC 7638 id
+ *   public/bundle.pem  certificates, mode 0644   } what registries read,
+ *   public/jwks.json   keys, mode 0644           } kept current
+ *
+ * `keyring` is replaced whole (write aside, fsync, rename), so a key changes
+ * state at one moment or not at all.
+ */
+#pragma once
+
+#include "token/keyring.h"
+
+/*
+ * Reads the folder. E_MODE: the folder or a file in it is open to others;
+ * E_NOT_FOUND, E_SYNTAX...: *cause names the file and what to do.
+ */
+enum err keys_load(const char *folder, struct keyring **out,
+		   struct cause *cause) MUST_CHECK;
+
+/* Makes a key; `state` is KEY_CURRENT for the first. *kid: its libtrust id. */
+enum err keys_new(const char *folder, enum key_alg alg, enum key_state state,
+		  struct str name, int64_t now, char kid[60],
+		  struct cause *cause) MUST_CHECK;
+/* The next key becomes current, the current one retired. */
+enum err keys_activate(const char *folder, struct str kid,
+		       struct cause *cause) MUST_CHECK;
+/* E_REFUSED for the current key. The PEM file is overwritten and removed. */
+enum err keys_remove(const char *folder, struct str kid, struct cause *cause)
+	MUST_CHECK;
+/* Writes public/bundle.pem and public/jwks.json, each whole or not at all. */
+enum err keys_publish(const struct keyring *keyring, const char *folder,
+		      struct cause *cause) MUST_CHECK;

@@ -1,0 +1,41 @@
+/*
+ * server/live.h - one immutable snapshot of all that a reload may change:
+ * configuration, keyring, TLS contexts, and what is computed from them once.
+ *
+ * main builds a snapshot and publishes it; a worker takes the newest at its
+ * next turn and keeps it for the requests that began with it. The snapshot goes
+ * when its last holder drops it (one count a worker and a waiting request, not
+ * one a request).
+ */
+#pragma once
+
+#include "server/config.h"
+#include "token/buf.h"
+
+struct ssl_ctx_st;
+
+struct live_service {
+	const struct config_service *config;
+	struct str header; /* first part of the JWT, encoded */
+};
+
+struct live {
+	_Atomic unsigned holders;
+	struct config *config;
+	struct keyring *keyring;
+	const struct key *key; /* the current one */
+	struct ssl_ctx_st **tls; /* one a listener; NULL: plain */
+	struct live_service *services; /* config->services_count */
+	struct str realm; /* what WWW-Authenticate names */
+	struct str jwks;  /* body of /.well-known/jwks.json */
+};
+
+/* Everything is checked here: a snapshot that exists works. */
+enum err live_load(const char *config_path, struct live **out,
+		   struct cause *cause) MUST_CHECK;
+struct live *live_hold(struct live *live);
+void live_drop(struct live *live); /* NULL is fine */
+
+/* By name; the only one if the name is empty; else NULL. */
+const struct live_service *live_service(const struct live *live,
+					struct str name);

@@ -1,0 +1,93 @@
+/*
+ * store/change.h - every change of the store is a struct change; change_apply()
+ * is the only code that writes, for CLI, server and jobs alike.
+ *
+ * A change carries all that is not in the store (time, actor, digests, random
+ * names), so that applying the same changes in the same order to equal stores
+ * gives equal stores. The packed change is appended to the log (see
+ * store/changelog.h) in the transaction that applies it.
+ *
+ * Which fields a change has is a row of the table in change.c; the others stay
+ * zero. Texts are the caller's and must live until the change is done.
+ */
+#pragma once
+
+#include "store/db.h"
+#include "store/pat.h"
+#include "store/space.h"
+#include "store/user.h"
+#include "token/secret.h"
+
+/* Numbers are stored: never reorder, never reuse. number, name, fields */
+#define CHANGE_LIST(X)                                                         \
+	X(CHANGE_USER_ADD, 1, "user_add")                                      \
+	X(CHANGE_USER_REMOVE, 2, "user_remove")                                \
+	X(CHANGE_USER_FLAG, 3, "user_flag")                                    \
+	X(CHANGE_USER_PASSWORD, 4, "user_password")                            \
+	X(CHANGE_GROUP_ADD, 5, "group_add")                                    \
+	X(CHANGE_PROJECT_ADD, 6, "project_add")                                \
+	X(CHANGE_PROJECT_SET, 7, "project_set")                                \
+	X(CHANGE_SPACE_REMOVE, 8, "space_remove")                              \
+	X(CHANGE_MEMBER_PUT, 9, "member_put")                                  \
+	X(CHANGE_MEMBER_REMOVE, 10, "member_remove")                           \
+	X(CHANGE_TOKEN_ADD, 11, "token_add")                                   \
+	X(CHANGE_TOKEN_REVOKE, 12, "token_revoke")                             \
+	X(CHANGE_REFRESH_ADD, 13, "refresh_add")                               \
+	X(CHANGE_SETTING_PUT, 14, "setting_put")
+
+enum change_type {
+#define X(name, number, text) name = number,
+	CHANGE_LIST(X)
+#undef X
+};
+
+struct change {
+	enum change_type type;
+	int64_t now;	  /* seconds UTC */
+	struct str actor; /* "cli:root", "alice", "job" */
+
+	struct str user;     /* a user's name */
+	struct str path;     /* of a group or project */
+	struct str text;     /* e-mail, token's name, service, setting's name */
+	struct str value;    /* crypt(5) text, setting's value */
+	struct digest digest;
+	struct str bot;	     /* TOKEN_ADD of a space: random hex of the name */
+	uint64_t id;	     /* of a token */
+	uint64_t flags;	     /* USER_*: of ADD; which one FLAG sets */
+	uint64_t on;	     /* FLAG: 1 sets, 0 clears */
+	uint64_t kind;	     /* enum pat_kind; enum space_kind of a REMOVE */
+	uint64_t scopes;     /* enum pat_scope */
+	uint64_t role;	     /* enum role */
+	uint64_t visibility; /* 1 + enum visibility; 0: as it is, or private */
+	uint64_t registry;   /* 1 + enum registry_access; 0: likewise */
+	uint64_t archived;   /* 1 false, 2 true; 0: likewise */
+	uint64_t yes;	     /* REMOVE: with what it owns */
+	uint64_t recursive;  /* SPACE_REMOVE: with what lies below */
+	int64_t expires_at;  /* 0: never */
+
+	/* What came of it. */
+	enum err result;
+	uint64_t new_id;    /* of the user, space or token that it made */
+	struct cause cause; /* why it was refused, for a person */
+};
+
+/*
+ * Applies one change inside a write transaction and appends it to the log. A
+ * refusal (E_EXISTS, E_NOT_FOUND, E_NOT_EMPTY, E_REFUSED...) has written
+ * nothing and leaves txn->err alone; a failure of the store sticks to txn.
+ */
+enum err change_apply(struct txn *txn, struct change *change) MUST_CHECK;
+
+/*
+ * Applies a queue of changes with one fsync. Each has its .result; a refused
+ * one is refused alone; a store failure fails them all, and nobody is told
+ * "done" before the commit is on disk. Returns that failure or E_OK.
+ */
+enum err change_commit(struct db *db, struct change *const *list, size_t n)
+	MUST_CHECK;
+
+const char *change_name(enum change_type type);
+/* The record of the log; unpack: E_VERSION, E_CORRUPT. */
+struct pack;
+void change_pack(const struct change *change, struct pack *out);
+enum err change_unpack(struct str bytes, struct change *out) MUST_CHECK;

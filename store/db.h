@@ -1,0 +1,127 @@
+/*
+ * store/db.h - the LMDB environment and its transactions; the only place that
+ * includes lmdb.h.
+ *
+ * Several processes may have a store open: readers never block and never wait;
+ * writers, the server's one and the CLI's, are put in order by LMDB's lock.
+ * What one commits, the next transaction of another sees. The map is sized
+ * once (64 GiB of address space), so that nobody has to grow it under another.
+ *
+ * Errors stick to the transaction: after the first, reads find nothing, writes
+ * do nothing, and txn_commit() refuses. So a store function is a straight line
+ * with one look at the end.
+ *
+ * A slice that a read hands out points into the map: it lives until the
+ * transaction ends, and in a write transaction until the next write.
+ */
+#pragma once
+
+#include "token/base.h"
+
+/* Rows of the table in db.c: name, flags. Each is described in its file. */
+enum table {
+	TABLE_META,	   /* store/db.c: format version, counters */
+	TABLE_SETTING,	   /* store/setting.c */
+	TABLE_USER,	   /* store/user.c: id -> user */
+	TABLE_USER_NAME,   /* store/user.c: lower-case name -> id */
+	TABLE_SPACE,	   /* store/space.c: path -> group or project */
+	TABLE_SPACE_ID,	   /* store/space.c: id -> path */
+	TABLE_MEMBER,	   /* store/member.c: space, user -> role */
+	TABLE_USER_MEMBER, /* store/member.c: user, space -> nothing */
+	TABLE_PAT,	   /* store/pat.c: digest -> token */
+	TABLE_PAT_ID,	   /* store/pat.c: id -> digest */
+	TABLE_USER_PAT,	   /* store/pat.c: user, id -> nothing */
+	TABLE_REFRESH,	   /* store/refresh.c: digest -> refresh token */
+	TABLE_PAT_REFRESH, /* store/refresh.c: token id, digest -> nothing */
+	TABLE_LOG,	   /* store/changelog.c: number -> change */
+	TABLE_COUNT
+};
+
+enum { STORE_FORMAT = 1 };
+
+struct db;
+
+enum db_mode {
+	DB_CREATE, /* a new store in an empty or missing folder, mode 0700 */
+	DB_OPEN,   /* what is there; E_NOT_FOUND if nothing is */
+	DB_SERVE   /* likewise, and as its one server: E_BUSY if there is one */
+};
+
+/*
+ * Refused with *cause: a folder or file that group or others can read or write
+ * (E_MODE), a store of another format (E_VERSION), a second server (E_BUSY).
+ * `now` is the second of creation. DB_SERVE holds until db_close() or the end
+ * of the process, however it ends.
+ */
+enum err db_open(const char *folder, enum db_mode mode, int64_t now,
+		 struct db **out, struct cause *cause) MUST_CHECK;
+void db_close(struct db *db); /* NULL is fine */
+void db_cleanup(struct db **db);
+
+struct txn {
+	struct MDB_txn *mdb;
+	struct db *db;
+	enum err err; /* the first failure stays */
+	bool writes;
+};
+
+/*
+ * A transaction ends with its scope: AUTO(txn) struct txn t; what has not been
+ * committed by then is undone. A failed begin is a transaction with .err set.
+ */
+void txn_read(struct db *db, struct txn *txn);
+void txn_write(struct db *db, struct txn *txn);
+/* Inside a write transaction: undone alone, or joined by txn_commit(). */
+void txn_nested(struct txn *parent, struct txn *txn);
+enum err txn_commit(struct txn *txn) MUST_CHECK; /* on disk when E_OK */
+void txn_cleanup(struct txn *txn);		 /* undoes */
+
+/*
+ * A worker's own read transaction, made once: txn_renew() before a request
+ * shows the newest commit, txn_rest() after it lets old pages go. No
+ * allocation, no lock.
+ */
+void txn_renew(struct txn *txn);
+void txn_rest(struct txn *txn);
+
+/* False: not there, or txn->err. *value is then empty. */
+bool txn_get(struct txn *txn, enum table table, struct str key,
+	     struct str *value);
+void txn_put(struct txn *txn, enum table table, struct str key,
+	     struct str value); /* new or replaced */
+void txn_add(struct txn *txn, enum table table, struct str key,
+	     struct str value); /* E_EXISTS, sticky, if it is there */
+void txn_remove(struct txn *txn, enum table table, struct str key);
+/* Number of rows. */
+uint64_t txn_count(struct txn *txn, enum table table);
+
+/*
+ * Rows in the order of their keys, those that start with `prefix` alone.
+ *
+ *   AUTO(cursor) struct cursor c;
+ *   for (cursor_open(&txn, TABLE_X, prefix, &c); cursor_next(&c);)
+ *           use(c.key, c.value);
+ *
+ * The table may not be written while the cursor is open. `prefix` is copied.
+ * cursor_last() gives the last row of the table instead.
+ */
+struct cursor {
+	struct str key, value;
+	struct txn *txn;
+	struct MDB_cursor *mdb;
+	size_t prefix_len;
+	char prefix[511];
+	bool begun;
+};
+
+void cursor_open(struct txn *txn, enum table table, struct str prefix,
+		 struct cursor *cursor);
+/* Begins at the first key that is not before `from` (prefix still holds). */
+void cursor_seek(struct cursor *cursor, struct str from);
+bool cursor_next(struct cursor *cursor);
+bool cursor_last(struct cursor *cursor);
+void cursor_cleanup(struct cursor *cursor);
+
+/* The next id of a family, 1 first; ids are never used again. */
+enum counter { COUNTER_USER, COUNTER_SPACE, COUNTER_PAT };
+uint64_t txn_next_id(struct txn *txn, enum counter counter);

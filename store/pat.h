@@ -1,0 +1,41 @@
+/*
+ * store/pat.h - access tokens, found by the digest of their secret. The secret
+ * is never in the store: a copy of it holds no usable token.
+ */
+#pragma once
+
+#include "store/db.h"
+#include "store/setting.h"
+#include "token/secret.h"
+
+enum pat_kind { PAT_PERSONAL = 1, PAT_IMPERSONATION, PAT_PROJECT, PAT_GROUP };
+
+struct pat {
+	uint64_t id; /* 0: none */
+	uint64_t user;
+	uint64_t space; /* of PAT_PROJECT and PAT_GROUP */
+	enum pat_kind kind;
+	unsigned scopes; /* of enum pat_scope */
+	int64_t created_at;
+	int64_t expires_at; /* 00:00 UTC of its date; 0: never */
+	int64_t revoked_at; /* 0: not */
+	struct str name;
+	struct digest digest;
+};
+
+/* *out is all zero unless E_OK. Expired and revoked ones are found too. */
+enum err pat_find(struct txn *txn, const struct digest *digest,
+		  struct pat *out) MUST_CHECK;
+enum err pat_get(struct txn *txn, uint64_t id, struct pat *out) MUST_CHECK;
+void pat_put(struct txn *txn, const struct pat *pat);
+
+/*
+ * Dead from 00:00:00 UTC of its date, everywhere: the one predicate. When
+ * expiry is not enforced a date kills nothing; a revocation always does.
+ */
+bool pat_expired(const struct pat *pat, const struct settings *settings,
+		 int64_t now);
+bool pat_active(const struct pat *pat, const struct settings *settings,
+		int64_t now);
+/* When it will die: its date while that is enforced; 0 for never. */
+int64_t pat_dies_at(const struct pat *pat, const struct settings *settings);

@@ -1,0 +1,40 @@
+/*
+ * store/reason.h - why a request was granted or refused: one code, the same in
+ * the log line, in `explain` and in README.
+ */
+#pragma once
+
+#include "token/base.h"
+
+/* code, what it means and what to do */
+#define REASON_LIST(X)                                                         \
+	X(NONE, "none", "not decided")                                         \
+	X(GRANTED, "granted", "all that was asked")                            \
+	X(PARTIAL, "partial", "less than asked: role, visibility or scopes of the token do not reach the rest") \
+	X(NOTHING, "nothing", "nothing of what was asked: no such project, no role in it, or the token's scopes do not reach it") \
+	X(LOGIN, "login", "credentials are right; nothing was asked")          \
+	X(BAD_REQUEST, "bad_request", "the request cannot be read; the message says what is wrong") \
+	X(UNKNOWN_SERVICE, "unknown_service", "no service of that name is configured") \
+	X(NO_CREDENTIALS, "no_credentials", "the service takes no anonymous requests") \
+	X(BAD_CREDENTIALS, "bad_credentials", "the Authorization header cannot be read, or has no user name") \
+	X(UNKNOWN_TOKEN, "unknown_token", "no token has this secret: mistyped, or of another server") \
+	X(TOKEN_REVOKED, "token_revoked", "the token was revoked")             \
+	X(TOKEN_EXPIRED, "token_expired", "the token's date has come; it died at 00:00 UTC") \
+	X(OWNER_BLOCKED, "owner_blocked", "the token's owner is blocked")      \
+	X(WRONG_USERNAME, "wrong_username", "pat.username_must_match is set and the user name is not the owner's") \
+	X(NO_REGISTRY_SCOPE, "no_registry_scope", "the token is right, but none of its scopes reaches a registry") \
+	X(WRONG_PASSWORD, "wrong_password", "unknown user or wrong password")  \
+	X(TWO_FACTOR, "two_factor", "the password is right, but two-factor is on: a token is needed") \
+	X(UNKNOWN_REFRESH, "unknown_refresh", "no refresh token has this secret, or it is another service's") \
+	X(REFRESH_EXPIRED, "refresh_expired", "the refresh token has expired: docker login again") \
+	X(TOO_BUSY, "too_busy", "a queue was full; try again")                 \
+	X(FAILURE, "failure", "the store or the key failed; see the line before")
+
+enum reason {
+#define X(name, code, text) REASON_##name,
+	REASON_LIST(X)
+#undef X
+};
+
+struct str reason_code(enum reason reason);
+struct str reason_text(enum reason reason);

@@ -1,0 +1,22 @@
+/*
+ * store/writer.h - the server's one writing thread: gathers what is queued and
+ * commits it with one fsync.
+ */
+#pragma once
+
+#include "store/change.h"
+
+struct writer;
+
+enum err writer_start(struct db *db, struct writer **out) MUST_CHECK;
+/* Finishes what is queued, then ends the thread. NULL is fine. */
+void writer_stop(struct writer *writer);
+
+/*
+ * Queues a change, from any thread; never blocks. E_BUSY when the queue is full
+ * (done() is then not called). done() is called on the writer's thread when the
+ * change is on disk or has failed; it must only hand the news on.
+ */
+enum err writer_submit(struct writer *writer, struct change *change,
+		       void (*done)(struct change *change, void *arg),
+		       void *arg) MUST_CHECK;

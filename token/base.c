@@ -1,0 +1,124 @@
+/* token/base.c - slices, error texts, causes. */
+#include "token/base.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *err_text(enum err err)
+{
+	static const char *const texts[] = {
+#define X(name, text) text,
+		ERR_LIST(X)
+#undef X
+	};
+
+	return (size_t)err < COUNT(texts) ? texts[err] : "unknown failure";
+}
+
+enum err cause_set(struct cause *cause, enum err err, const char *fmt, ...)
+{
+	va_list args;
+
+	if (!cause)
+		return err;
+	va_start(args, fmt);
+	vsnprintf(cause->text, sizeof(cause->text), fmt, args);
+	va_end(args);
+	return err;
+}
+
+struct str str_of(const char *cstr)
+{
+	return (struct str){ cstr, cstr ? strlen(cstr) : 0 };
+}
+
+bool str_eq(struct str a, struct str b)
+{
+	return a.len == b.len && (!a.len || !memcmp(a.at, b.at, a.len));
+}
+
+char ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool str_eq_nocase(struct str a, struct str b)
+{
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		if (ascii_lower(a.at[i]) != ascii_lower(b.at[i]))
+			return false;
+	return true;
+}
+
+int str_cmp(struct str a, struct str b)
+{
+	size_t len = a.len < b.len ? a.len : b.len;
+	int order = len ? memcmp(a.at, b.at, len) : 0;
+
+	return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+bool str_starts(struct str s, struct str prefix)
+{
+	return s.len >= prefix.len && str_eq(str_head(s, prefix.len), prefix);
+}
+
+bool str_has(struct str s, char c)
+{
+	return s.len && memchr(s.at, c, s.len);
+}
+
+struct str str_skip(struct str s, size_t n)
+{
+	assert(n <= s.len);
+	return n ? (struct str){ s.at + n, s.len - n } : s;
+}
+
+struct str str_head(struct str s, size_t n)
+{
+	assert(n <= s.len);
+	return (struct str){ s.at, n };
+}
+
+bool str_cut(struct str *rest, char sep, struct str *head)
+{
+	const char *end;
+
+	*head = (struct str){ 0 };
+	if (!rest->len) {
+		*rest = (struct str){ 0 };
+		return false;
+	}
+	end = memchr(rest->at, sep, rest->len);
+	if (!end) {
+		*head = *rest;
+		*rest = (struct str){ 0 };
+		return true;
+	}
+	*head = str_head(*rest, (size_t)(end - rest->at));
+	*rest = str_skip(*rest, head->len + 1);
+	return true;
+}
+
+enum err str_to_u64(struct str s, uint64_t max, uint64_t *out)
+{
+	uint64_t value = 0;
+
+	*out = 0;
+	if (!s.len)
+		return E_SYNTAX;
+	for (size_t i = 0; i < s.len; i++) {
+		uint64_t digit = (uint64_t)(s.at[i] - '0');
+
+		if (s.at[i] < '0' || s.at[i] > '9')
+			return E_SYNTAX;
+		if (value > (max - digit) / 10 || digit > max)
+			return E_LIMIT;
+		value = value * 10 + digit;
+	}
+	*out = value;
+	return E_OK;
+}

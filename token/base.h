@@ -1,0 +1,115 @@
+/*
+ * token/base.h - what every file uses: slices, errors, causes, cleanup.
+ *
+ * Text is a slice, struct str: never NUL-terminated, never owned. Errors that
+ * are expected are an enum err; broken promises of our own are assert(), which
+ * stays on in production.
+ */
+#pragma once
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MUST_CHECK	  __attribute__((warn_unused_result))
+#define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
+#define COUNT(array)	  (sizeof(array) / sizeof((array)[0]))
+
+/*
+ * AUTO(file) FILE *f: calls file_cleanup(&f) when f leaves its scope. The
+ * cleanup accepts NULL and what is half built.
+ */
+#define AUTO(name) __attribute__((cleanup(name##_cleanup)))
+
+/*
+ * Thread roles. A prototype that ends in ON(writer_thread) may be called from
+ * that thread alone: clang's -Wthread-safety refuses another caller.
+ */
+#ifdef __clang__
+#define ROLE		__attribute__((capability("role")))
+#define ON(thread)	__attribute__((requires_capability(thread)))
+#define BECOMES(thread) __attribute__((acquire_capability(thread)))
+#define LEAVES(thread)	__attribute__((release_capability(thread)))
+#else
+#define ROLE
+#define ON(thread)
+#define BECOMES(thread)
+#define LEAVES(thread)
+#endif
+
+/* name, text for people */
+#define ERR_LIST(X)                                                            \
+	X(E_OK, "done")                                                        \
+	X(E_INTERNAL, "internal failure")                                      \
+	X(E_MEMORY, "out of memory")                                           \
+	X(E_IO, "input/output failure")                                        \
+	X(E_CRYPTO, "cryptographic failure")                                   \
+	X(E_CORRUPT, "stored record is damaged")                               \
+	X(E_VERSION, "stored format is of another version")                    \
+	X(E_MODE, "others can read or write it")                               \
+	X(E_BUSY, "in use or overloaded")                                      \
+	X(E_FULL, "store is full")                                             \
+	X(E_SYNTAX, "cannot be read")                                          \
+	X(E_LIMIT, "over a limit")                                             \
+	X(E_NOT_FOUND, "not found")                                            \
+	X(E_EXISTS, "exists already")                                          \
+	X(E_NOT_EMPTY, "holds something")                                      \
+	X(E_REFUSED, "not allowed")
+
+enum err {
+#define X(name, text) name,
+	ERR_LIST(X)
+#undef X
+};
+
+const char *err_text(enum err err);
+
+/*
+ * One line for a person: what is wrong and what to do. Never a secret. A
+ * function that takes a struct cause fills it whenever it fails; NULL is
+ * allowed and means that nobody will read it.
+ */
+struct cause {
+	char text[512];
+};
+
+/* Fills *cause (may be NULL) and returns `err`, so: return cause_set(...). */
+enum err cause_set(struct cause *cause, enum err err, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+
+struct str {
+	const char *at;
+	size_t len;
+};
+
+#define STR(literal)   ((struct str){ (literal), sizeof(literal) - 1 })
+#define STR_FMT	       "%.*s"
+#define STR_ARG(s)     (int)(s).len, (s).at
+#define STR_OF(array)  ((struct str){ (const char *)(array), sizeof(array) })
+
+struct str str_of(const char *cstr); /* NULL: the empty slice */
+bool str_eq(struct str a, struct str b);
+bool str_eq_nocase(struct str a, struct str b); /* ASCII */
+int str_cmp(struct str a, struct str b);	/* bytes, shorter first */
+bool str_starts(struct str s, struct str prefix);
+bool str_has(struct str s, char c);
+struct str str_skip(struct str s, size_t n); /* n at most s.len */
+struct str str_head(struct str s, size_t n); /* n at most s.len */
+
+/*
+ * Cuts *rest at the first `sep`: *head is what stood before it, *rest what
+ * stands behind. Returns false, with both empty, when *rest was used up; so
+ * while (str_cut(&rest, ' ', &word)) sees each word, the empty ones too, but
+ * for an empty one at the very end.
+ */
+bool str_cut(struct str *rest, char sep, struct str *head);
+
+/*
+ * Decimal digits alone, no sign, no space, at most `max`. *out is 0 unless
+ * E_OK.
+ */
+enum err str_to_u64(struct str s, uint64_t max, uint64_t *out) MUST_CHECK;
+
+/* ASCII lower case; locale never matters. */
+char ascii_lower(char c);

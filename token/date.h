@@ -1,0 +1,25 @@
+/*
+ * token/date.h - seconds since 1970 (UTC) and their text, whatever the host's
+ * time zone. Proleptic Gregorian, years 1970 to 9999, no leap seconds.
+ */
+#pragma once
+
+#include "token/base.h"
+
+enum { DAY = 24 * 60 * 60 };
+
+/*
+ * "2027-01-31" to the second at which that day begins in UTC. Exactly ten
+ * characters and a date that exists, else E_SYNTAX and *out is 0.
+ */
+enum err date_parse(struct str text, int64_t *out) MUST_CHECK;
+
+struct date_text {
+	char at[32];
+};
+
+/* The day of `when`: "2027-01-31". */
+struct date_text date_print(int64_t when);
+
+/* RFC 3339 in UTC, as GitLab writes it: "2027-01-31T08:15:00.000Z". */
+struct date_text time_print(int64_t when);

@@ -1,0 +1,152 @@
+/*
+ * token/json.c - see the header.
+ *
+ * A comma is due before a value or a key unless the last byte opens a list or
+ * an object, ends a key (':'), or there is none: the state is in the text.
+ */
+#include "token/json.h"
+
+static void comma(struct buf *buf)
+{
+	char last = buf->len ? buf->at[buf->len - 1] : '[';
+
+	if (last != '[' && last != '{' && last != ':' && last != '\n')
+		buf_add_char(buf, ',');
+}
+
+void json_open(struct buf *buf, char bracket)
+{
+	comma(buf);
+	buf_add_char(buf, bracket);
+}
+
+void json_close(struct buf *buf, char bracket)
+{
+	buf_add_char(buf, bracket);
+}
+
+/*
+ * Length of the UTF-8 sequence at s (RFC 3629: shortest form, no surrogates,
+ * up to U+10FFFF); 0 if there is none.
+ */
+static size_t utf8_len(struct str s)
+{
+	const unsigned char *p = (const unsigned char *)s.at;
+	unsigned char low = 0x80, high = 0xbf;
+	size_t n;
+
+	if (p[0] < 0x80)
+		return 1;
+	n = p[0] >= 0xc2 && p[0] <= 0xdf ? 2 :
+	    p[0] >= 0xe0 && p[0] <= 0xef ? 3 :
+	    p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 :
+					   0;
+	if (!n || s.len < n)
+		return 0;
+	low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : low;
+	high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : high;
+	if (p[1] < low || p[1] > high)
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if (p[i] < 0x80 || p[i] > 0xbf)
+			return 0;
+	return n;
+}
+
+static void escape(struct buf *buf, struct str rest, size_t *used)
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned char c = (unsigned char)rest.at[0];
+	size_t n = utf8_len(rest);
+
+	*used = n ? n : 1;
+	if (!n) {
+		buf_add(buf, STR("\xef\xbf\xbd"));
+	} else if (n > 1) {
+		buf_add(buf, str_head(rest, n));
+	} else if (c == '"' || c == '\\') {
+		buf_add_char(buf, '\\');
+		buf_add_char(buf, (char)c);
+	} else { /* a control character, DEL among them */
+		const char text[] = { '\\', 'u', '0', '0', hex[c >> 4],
+				      hex[c & 15] };
+
+		buf_add(buf, STR_OF(text));
+	}
+}
+
+static bool is_plain(char c)
+{
+	unsigned char u = (unsigned char)c;
+
+	return u >= 0x20 && u < 0x7f && u != '"' && u != '\\';
+}
+
+void json_str(struct buf *buf, struct str s)
+{
+	comma(buf);
+	buf_add_char(buf, '"');
+	while (s.len) {
+		size_t n = 0;
+
+		while (n < s.len && is_plain(s.at[n]))
+			n++;
+		buf_add(buf, str_head(s, n));
+		s = str_skip(s, n);
+		if (s.len) {
+			escape(buf, s, &n);
+			s = str_skip(s, n);
+		}
+	}
+	buf_add_char(buf, '"');
+}
+
+void json_key(struct buf *buf, const char *key)
+{
+	comma(buf);
+	buf_add_char(buf, '"');
+	buf_add(buf, str_of(key));
+	buf_add(buf, STR("\":"));
+}
+
+void json_int(struct buf *buf, int64_t n)
+{
+	comma(buf);
+	buf_add_i64(buf, n);
+}
+
+void json_bool(struct buf *buf, bool b)
+{
+	comma(buf);
+	buf_add(buf, b ? STR("true") : STR("false"));
+}
+
+void json_null(struct buf *buf)
+{
+	comma(buf);
+	buf_add(buf, STR("null"));
+}
+
+void json_put_str(struct buf *buf, const char *key, struct str s)
+{
+	json_key(buf, key);
+	json_str(buf, s);
+}
+
+void json_put_int(struct buf *buf, const char *key, int64_t n)
+{
+	json_key(buf, key);
+	json_int(buf, n);
+}
+
+void json_put_bool(struct buf *buf, const char *key, bool b)
+{
+	json_key(buf, key);
+	json_bool(buf, b);
+}
+
+void json_put_null(struct buf *buf, const char *key)
+{
+	json_key(buf, key);
+	json_null(buf);
+}
