@@ -12,7 +12,7 @@ PY      := /usr/bin/python3
 
 PKGS_token  := libjwt libcrypto
 PKGS_store  := lmdb
-PKGS_server := libevent libevent_openssl libevent_pthreads libssl libcyaml libcrypt
+PKGS_server := libevent libevent_openssl libevent_pthreads libssl libcyaml yaml-0.1 libcrypt
 PKGS        := $(PKGS_server) $(PKGS_store) $(PKGS_token)
 
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wundef -Wvla \

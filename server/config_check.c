@@ -1,0 +1,282 @@
+/* server/config_check.c - see the header. */
+#include "server/config_check.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "server/config_table.h"
+
+struct checker {
+	const struct config *config;
+	const struct yaml_file *file;
+	struct cause *cause;
+};
+
+/* Where an option was set: "dockpass.yaml:7: services[0].ttl". */
+static enum err bad(const struct checker *c, const char *path,
+		    const char *what)
+{
+	const struct yaml_node *node = yaml_find(c->file, path);
+	char variable[OPTION_NAME_MAX];
+
+	for (size_t i = 0; i < options_count; i++) {
+		unsigned n = option_instances(&options[i], c->config);
+		char name[OPTION_NAME_MAX];
+
+		for (unsigned j = 0; j < n; j++) {
+			option_path(&options[i], j, name);
+			option_variable(&options[i], j, variable);
+			if (!strcmp(name, path) && getenv(variable))
+				return cause_set(c->cause, E_SYNTAX, "%s: %s",
+						 variable, what);
+		}
+	}
+	if (!node)
+		return cause_set(c->cause, E_SYNTAX, "%s: %s: %s",
+				 c->file->name, path, what);
+	return cause_set(c->cause, E_SYNTAX, "%s:%u: %s: %s", c->file->name,
+			 node->line, path, what);
+}
+
+static enum err bad_at(const struct checker *c, const char *list, unsigned i,
+		       const char *key, const char *what)
+{
+	char path[OPTION_NAME_MAX];
+
+	snprintf(path, sizeof(path), "%s[%u]%s", list, i, key);
+	return bad(c, path, what);
+}
+
+static bool port_valid(struct str text)
+{
+	uint64_t port;
+
+	return !str_to_u64(text, 65535, &port) && port;
+}
+
+/* Parts "host:port" and "[v6]:port"; false: no port. */
+static bool split_port(struct str text, struct str *host, struct str *port)
+{
+	size_t at = text.len;
+
+	while (at && text.at[at - 1] != ':' && text.at[at - 1] != ']')
+		at--;
+	if (!at || text.at[at - 1] == ']')
+		return false;
+	*host = str_head(text, at - 1);
+	*port = str_skip(text, at);
+	return true;
+}
+
+static bool ip_valid(struct str host)
+{
+	bool six = host.len > 2 && host.at[0] == '[' &&
+		   host.at[host.len - 1] == ']';
+	unsigned char bytes[16];
+	char text[64];
+
+	if (six)
+		host = str_head(str_skip(host, 1), host.len - 2);
+	if (!host.len || host.len >= sizeof(text))
+		return false;
+	memcpy(text, host.at, host.len);
+	text[host.len] = '\0';
+	return inet_pton(six ? AF_INET6 : AF_INET, text, bytes) == 1;
+}
+
+enum err address_check(struct str text, struct cause *cause)
+{
+	int shown = (int)(text.len < 80 ? text.len : 80);
+	struct str host, port;
+
+	if (!split_port(text, &host, &port) || !port_valid(port))
+		return cause_set(cause, E_SYNTAX,
+				 "'%.*s' has no port from 1 to 65535; write "
+				 "ADDRESS:PORT, as 127.0.0.1:5001",
+				 shown, text.at);
+	if (!ip_valid(host))
+		return cause_set(cause, E_SYNTAX,
+				 "'%.*s' is no IP address and port; write "
+				 "127.0.0.1:5001, 0.0.0.0:5001 or [::1]:5001",
+				 shown, text.at);
+	return E_OK;
+}
+
+static bool host_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+}
+
+static bool host_valid(struct str host)
+{
+	if (host.len && host.at[0] == '[')
+		return ip_valid(host);
+	for (size_t i = 0; i < host.len; i++)
+		if (!host_char(host.at[i]))
+			return false;
+	return host.len;
+}
+
+enum err url_check(struct str text, struct cause *cause)
+{
+	struct str rest = text, host, port = { 0 };
+	bool secure = str_starts(text, STR("https://"));
+
+	if (!secure && !str_starts(text, STR("http://")))
+		return cause_set(cause, E_SYNTAX,
+				 "must begin with https:// or http://");
+	rest = str_skip(rest, secure ? 8 : 7);
+	if (rest.len && rest.at[rest.len - 1] == '/')
+		rest.len--;
+	if (str_has(rest, '/') || str_has(rest, '?') || str_has(rest, '#'))
+		return cause_set(cause, E_SYNTAX,
+				 "must end with the host or port; the realm "
+				 "adds /token by itself");
+	host = rest;
+	if (split_port(rest, &host, &port) && !port_valid(port))
+		return cause_set(cause, E_SYNTAX,
+				 "has no port from 1 to 65535 behind the host");
+	if (!host_valid(host))
+		return cause_set(cause, E_SYNTAX,
+				 "has no valid host; write as "
+				 "https://auth.example.com");
+	return E_OK;
+}
+
+static enum err check_services(const struct checker *c)
+{
+	const struct config *config = c->config;
+
+	if (!config->services_count)
+		return cause_set(c->cause, E_SYNTAX,
+				 "%s: services: no service; name your "
+				 "registry: `services: [{name: registry}]`",
+				 c->file->name);
+	for (unsigned i = 0; i < config->services_count; i++) {
+		if (!config->services[i].name)
+			return bad_at(c, "services", i, "",
+				      "has no name; add `name:`, the "
+				      "registry's auth.token.service");
+		for (unsigned j = 0; j < i; j++)
+			if (!strcmp(config->services[i].name,
+				    config->services[j].name))
+				return bad_at(c, "services", i, ".name",
+					      "another service has this name; "
+					      "names must differ");
+	}
+	return E_OK;
+}
+
+static enum err check_file(const struct checker *c, unsigned i,
+			   const char *key, const char *path, bool secret)
+{
+	struct cause what;
+	struct stat st;
+
+	if (stat(path, &st)) {
+		cause_set(&what, E_IO, "%.300s: %s; put the file there",
+			  path, strerror(errno));
+		return bad_at(c, "listeners", i, key, what.text);
+	}
+	if (S_ISREG(st.st_mode) && (!secret || !(st.st_mode & 077)))
+		return E_OK;
+	cause_set(&what, E_MODE,
+		  S_ISREG(st.st_mode) ?
+			  "%.300s: others can read it: chmod 600 it" :
+			  "%.300s: is no file; name a PEM file",
+		  path);
+	return bad_at(c, "listeners", i, key, what.text);
+}
+
+static enum err check_tls(const struct checker *c, unsigned i)
+{
+	const struct config_listener *l = &c->config->listeners[i];
+	enum err err;
+
+	if (!l->certificate && !l->key)
+		return E_OK;
+	if (!l->certificate || !l->key)
+		return bad_at(c, "listeners", i,
+			      l->key ? ".tls.key" : ".tls.certificate",
+			      "one of the two files alone; tls needs "
+			      "certificate and key");
+	err = check_file(c, i, ".tls.certificate", l->certificate, false);
+	return err ? err : check_file(c, i, ".tls.key", l->key, true);
+}
+
+static enum err check_listeners(const struct checker *c)
+{
+	const struct config *config = c->config;
+
+	for (unsigned i = 0; i < config->listeners_count; i++) {
+		const char *address = config->listeners[i].address;
+		struct cause what;
+		enum err err = address_check(str_of(address), &what);
+
+		if (err)
+			return bad_at(c, "listeners", i, ".address", what.text);
+		for (unsigned j = 0; j < i; j++)
+			if (!strcmp(address, config->listeners[j].address))
+				return bad_at(c, "listeners", i, ".address",
+					      "another listener has this "
+					      "address; remove one");
+		err = check_tls(c, i);
+		if (err)
+			return err;
+	}
+	return E_OK;
+}
+
+/* crane refuses a realm whose host is a loopback address literal. */
+static char *default_url(const struct config_listener *listener)
+{
+	static const char *const local[] = { "127.", "0.0.0.0:", "[::1]:",
+					     "[::]:" };
+	const char *host = listener->address;
+	struct str name = { 0 }, port = { 0 };
+	char *url;
+
+	split_port(str_of(host), &name, &port);
+	for (size_t i = 0; i < COUNT(local); i++)
+		if (!strncmp(host, local[i], strlen(local[i])))
+			name = STR("localhost");
+	if (asprintf(&url, "%s://%.*s:%.*s",
+		     listener->certificate ? "https" : "http", STR_ARG(name),
+		     STR_ARG(port)) < 0)
+		return NULL;
+	return url;
+}
+
+static enum err check_url(const struct checker *c, struct config *config)
+{
+	struct cause what;
+	size_t len;
+
+	if (!config->url)
+		config->url = default_url(&config->listeners[0]);
+	if (!config->url)
+		return cause_set(c->cause, E_MEMORY, "out of memory");
+	if (url_check(str_of(config->url), &what))
+		return bad(c, "url", what.text);
+	len = strlen(config->url);
+	if (config->url[len - 1] == '/')
+		((char *)(uintptr_t)config->url)[len - 1] = '\0';
+	return E_OK;
+}
+
+enum err config_check(struct config *config, const struct yaml_file *file,
+		      struct cause *cause)
+{
+	const struct checker c = { config, file, cause };
+	enum err err = check_services(&c);
+
+	if (!err)
+		err = check_listeners(&c);
+	return err ? err : check_url(&c, config);
+}

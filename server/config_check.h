@@ -1,0 +1,17 @@
+/*
+ * server/config_check.h - what no single option can know: names that must
+ * differ, files that must be there, addresses and the URL.
+ */
+#pragma once
+
+#include "server/config.h"
+#include "server/config_yaml.h"
+
+/* Completes config->url. *cause names the line, or the variable. */
+enum err config_check(struct config *config, const struct yaml_file *file,
+		      struct cause *cause) MUST_CHECK;
+
+/* "127.0.0.1:5001", "[::1]:5001": an address and a port, 1 to 65535. */
+enum err address_check(struct str text, struct cause *cause) MUST_CHECK;
+/* http(s)://host[:port], and no more than a slash behind it. */
+enum err url_check(struct str text, struct cause *cause) MUST_CHECK;

@@ -1,0 +1,130 @@
+/*
+ * server/config_print.c - the table of options for people: the effective
+ * configuration, and README's table.
+ */
+#include "server/config_table.h"
+
+#include <string.h>
+
+#include "token/buf.h"
+#include "token/json.h"
+
+/* JSON's strings are YAML's double-quoted ones. */
+static void print_text(const char *text, struct buf *buf)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/:-";
+	struct buf quoted;
+
+	if (strspn(text, plain) == strlen(text) && strcmp(text, "true") &&
+	    text[0] != '-' && text[0] != ':' && text[strlen(text) - 1] != ':') {
+		buf_add(buf, str_of(text));
+		return;
+	}
+	buf_init(&quoted, 8 * OPTION_TEXT_MAX);
+	json_str(&quoted, str_of(text));
+	buf_add(buf, buf_str(&quoted));
+	buf_done(&quoted);
+}
+
+static void print_value(const struct option *option,
+			const struct config *config, unsigned index,
+			struct buf *buf)
+{
+	const void *at = option_at(option, config, index);
+
+	switch (option->type) {
+	case OPTION_TEXT:
+		if (*(char *const *)at)
+			print_text(*(char *const *)at, buf);
+		break;
+	case OPTION_NUMBER:
+		buf_add_u64(buf, *(const unsigned *)at);
+		break;
+	case OPTION_FLAG:
+		buf_add(buf, *(const bool *)at ? STR("true") : STR("false"));
+		break;
+	case OPTION_STYLE:
+		buf_add(buf, *(const enum kid_style *)at == KID_RFC7638 ?
+				     STR("rfc7638") :
+				     STR("libtrust"));
+	}
+}
+
+static bool is_set(const struct option *option, const struct config *config,
+		   unsigned index)
+{
+	return option->type != OPTION_TEXT ||
+	       *(char *const *)option_at(option, config, index);
+}
+
+static void print_help(const struct option *option, size_t width,
+		       struct buf *buf)
+{
+	for (size_t pad = width < 40 ? 40 - width : 1; pad; pad--)
+		buf_add_char(buf, ' ');
+	buf_printf(buf, "# %s\n", option->help);
+}
+
+/* One line; `lead` is "- " on the first of a list's entry. */
+static void print_option(const struct option *option,
+			 const struct config *config, unsigned index,
+			 const char *lead, struct buf *buf)
+{
+	size_t begin = buf->len;
+
+	buf_printf(buf, "%s%s: ", lead, option->key);
+	print_value(option, config, index, buf);
+	print_help(option, buf->len - begin, buf);
+}
+
+static void print_section(enum section section, const struct config *config,
+			  unsigned index, const char *first, const char *lead,
+			  struct buf *buf)
+{
+	for (size_t i = 0; i < options_count; i++) {
+		if (options[i].section != section ||
+		    !is_set(&options[i], config, index))
+			continue;
+		print_option(&options[i], config, index, first, buf);
+		first = lead;
+	}
+}
+
+void config_print(const struct config *config, struct buf *buf)
+{
+	buf_printf(buf, "# %s and DOCKPASS_* variables\n", config->path);
+	print_section(SECTION_ROOT, config, 0, "", "", buf);
+	buf_add(buf, STR("listeners:\n"));
+	for (unsigned i = 0; i < config->listeners_count; i++) {
+		print_section(SECTION_LISTENERS, config, i, "  - ", "    ",
+			      buf);
+		if (config->listeners[i].certificate)
+			buf_add(buf, STR("    tls:\n"));
+		print_section(SECTION_TLS, config, i, "      ", "      ", buf);
+	}
+	buf_add(buf, STR("services:\n"));
+	for (unsigned i = 0; i < config->services_count; i++)
+		print_section(SECTION_SERVICES, config, i, "  - ", "    ", buf);
+	buf_add(buf, STR("pat:\n"));
+	print_section(SECTION_PAT, config, 0, "  ", "  ", buf);
+	buf_add(buf, STR("limits:\n"));
+	print_section(SECTION_LIMITS, config, 0, "  ", "  ", buf);
+}
+
+void config_print_table(struct buf *buf)
+{
+	buf_add(buf, STR("| option | environment | default | meaning |\n"
+			 "|---|---|---|---|\n"));
+	for (size_t i = 0; i < options_count; i++) {
+		const struct option *option = &options[i];
+		char path[OPTION_NAME_MAX], variable[OPTION_NAME_MAX];
+
+		option_path(option, LIST_MAX, path);
+		option_variable(option, LIST_MAX, variable);
+		buf_printf(buf, "| `%s` | `%s` | %s%s%s | %s |\n", path,
+			   variable, option->fallback ? "`" : "",
+			   option->fallback ? option->fallback : "",
+			   option->fallback ? "`" : "", option->help);
+	}
+}

@@ -1,0 +1,369 @@
+/*
+ * server/config_table.c - see the header.
+ */
+#include "server/config_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <cyaml/cyaml.h>
+
+/* clang-format off */
+/* type, key, member, min, max, default, meaning, why the range */
+#define ROOT_OPTIONS(X, S)                                                     \
+	X(S, TEXT, "issuer", issuer, 1, 255, "dockpass",                       \
+	  "the JWT's iss; registries are told the same name", NULL)            \
+	X(S, TEXT, "url", url, 1, 1024, NULL,                                  \
+	  "what the world calls this server, http(s)://host[:port]; the realm is url + /token (default: the first listener)", NULL) \
+	X(S, TEXT, "store", store, 1, 1024, "store",                           \
+	  "folder of the database; relative paths start at this file's folder", NULL) \
+	X(S, TEXT, "keys", keys, 1, 1024, "keys",                              \
+	  "folder of the private keys, mode 0700", NULL)                       \
+	X(S, TEXT, "public", public, 1, 1024, "public",                        \
+	  "folder of bundle.pem and jwks.json, for registries to read", NULL)  \
+	X(S, NUMBER, "workers", workers, 0, 1024, "0",                         \
+	  "event loops; 0: one a core", NULL)
+#define LISTENER_OPTIONS(X, S)                                                 \
+	X(S, TEXT, "address", address, 1, 255, "127.0.0.1:5001",               \
+	  "IP:PORT, IPv6 as [::1]:5001", NULL)
+#define TLS_OPTIONS(X, S)                                                      \
+	X(S, TEXT, "certificate", certificate, 1, 1024, NULL,                  \
+	  "PEM file, the chain after it; without tls: plain HTTP", NULL)       \
+	X(S, TEXT, "key", key, 1, 1024, NULL,                                  \
+	  "PEM file of its private key, mode 0600", NULL)
+#define SERVICE_OPTIONS(X, S)                                                  \
+	X(S, TEXT, "name", name, 1, 255, NULL,                                 \
+	  "the JWT's aud: what the registry calls itself (must be set)", NULL) \
+	X(S, NUMBER, "ttl", ttl, 60, 86400, "300",                             \
+	  "seconds that a JWT lives, at least 60",                             \
+	  "tokens under a minute break docker, and a longer life outlasts a revoked token") \
+	X(S, STYLE, "kid", kid, 0, 0, "libtrust",                              \
+	  "the JWT's key id: libtrust (registry 2 and 3) or rfc7638", NULL)    \
+	X(S, FLAG, "x5c", x5c, 0, 0, "true",                                   \
+	  "certificate in the JWT; false for a registry 3 that has only jwks", NULL) \
+	X(S, FLAG, "anonymous", anonymous, 0, 0, "true",                       \
+	  "may pull what is public without a token", NULL)                     \
+	X(S, FLAG, "refresh_tokens", refresh_tokens, 0, 0, "false",            \
+	  "hand out refresh tokens to clients that ask", NULL)
+#define PAT_OPTIONS(X, S)                                                      \
+	X(S, FLAG, "username_must_match", username_must_match, 0, 0, "false",  \
+	  "the user name beside a token must be its owner's", NULL)            \
+	X(S, FLAG, "write_registry_implies_pull", write_implies_pull, 0, 0, "true", \
+	  "write_registry is pull and push; false: push alone", NULL)
+#define LIMIT_OPTIONS(X, S)                                                    \
+	X(S, NUMBER, "connections", connections, 1, 1000000, "20000",          \
+	  "open at one time; lowered to what the descriptor limit allows", NULL) \
+	X(S, NUMBER, "connections_per_address", connections_per_address, 1, 1000000, "4000", \
+	  "of one client address", NULL)
+
+#define STRUCT_ROOT	 struct config
+#define STRUCT_LISTENERS struct config_listener
+#define STRUCT_TLS	 struct config_listener
+#define STRUCT_SERVICES	 struct config_service
+#define STRUCT_PAT	 struct config
+#define STRUCT_LIMITS	 struct config
+
+#define ROW(section_, type_, key_, member, min_, max_, fallback_, help_, why_) \
+	{ .section = SECTION_##section_, .key = key_,                          \
+	  .type = OPTION_##type_,                                              \
+	  .offset = offsetof(STRUCT_##section_, member), .min = min_,          \
+	  .max = max_, .fallback = fallback_, .help = help_, .why = why_ },
+const struct option options[] = {
+	ROOT_OPTIONS(ROW, ROOT)
+	LISTENER_OPTIONS(ROW, LISTENERS)
+	TLS_OPTIONS(ROW, TLS)
+	SERVICE_OPTIONS(ROW, SERVICES)
+	PAT_OPTIONS(ROW, PAT)
+	LIMIT_OPTIONS(ROW, LIMITS)
+};
+const size_t options_count = COUNT(options);
+
+const struct section_row sections[SECTION_COUNT] = {
+	[SECTION_ROOT] = { "", false },
+	[SECTION_LISTENERS] = { "listeners[]", true },
+	[SECTION_TLS] = { "listeners[].tls", true },
+	[SECTION_SERVICES] = { "services[]", true },
+	[SECTION_PAT] = { "pat", false },
+	[SECTION_LIMITS] = { "limits", false },
+};
+
+static const cyaml_strval_t styles[] = {
+	{ "libtrust", KID_LIBTRUST },
+	{ "rfc7638", KID_RFC7638 },
+};
+
+#define MAYBE CYAML_FLAG_OPTIONAL
+#define CYAML_TEXT(type, key, member)                                          \
+	CYAML_FIELD_STRING_PTR(key, MAYBE | CYAML_FLAG_POINTER, type, member,  \
+			       0, OPTION_TEXT_MAX)
+#define CYAML_NUMBER(type, key, member)                                        \
+	CYAML_FIELD_UINT(key, MAYBE, type, member)
+#define CYAML_FLAG(type, key, member) CYAML_FIELD_BOOL(key, MAYBE, type, member)
+#define CYAML_STYLE(type, key, member)                                         \
+	CYAML_FIELD_ENUM(key, MAYBE | CYAML_FLAG_STRICT, type, member, styles, \
+			 COUNT(styles))
+#define FIELD(section, type, key, member, ...)                                 \
+	CYAML_##type(STRUCT_##section, key, member),
+/* A map whose keys are members of the struct around it. */
+#define FLAT(key_, struct_, fields_)                                              \
+	{ .key = key_, .data_offset = 0,                                       \
+	  .value = { .type = CYAML_MAPPING, .flags = MAYBE,                    \
+		     .data_size = sizeof(struct_),                             \
+		     .mapping = { .fields = fields_ } } }
+#define LIST(key, member, entry)                                               \
+	CYAML_FIELD_SEQUENCE(key, MAYBE | CYAML_FLAG_POINTER, struct config,   \
+			     member, entry, 0, LIST_MAX)
+
+static const cyaml_schema_field_t tls_fields[] = {
+	TLS_OPTIONS(FIELD, TLS) CYAML_FIELD_END
+};
+static const cyaml_schema_field_t listener_fields[] = {
+	LISTENER_OPTIONS(FIELD, LISTENERS)
+	FLAT("tls", struct config_listener, tls_fields), CYAML_FIELD_END
+};
+static const cyaml_schema_field_t service_fields[] = {
+	SERVICE_OPTIONS(FIELD, SERVICES) CYAML_FIELD_END
+};
+static const cyaml_schema_field_t pat_fields[] = {
+	PAT_OPTIONS(FIELD, PAT) CYAML_FIELD_END
+};
+static const cyaml_schema_field_t limit_fields[] = {
+	LIMIT_OPTIONS(FIELD, LIMITS) CYAML_FIELD_END
+};
+static const cyaml_schema_value_t listener_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_listener,
+			    listener_fields),
+};
+static const cyaml_schema_value_t service_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_service,
+			    service_fields),
+};
+static const cyaml_schema_field_t root_fields[] = {
+	ROOT_OPTIONS(FIELD, ROOT)
+	LIST("listeners", listeners, &listener_value),
+	LIST("services", services, &service_value),
+	FLAT("pat", struct config, pat_fields),
+	FLAT("limits", struct config, limit_fields), CYAML_FIELD_END
+};
+static const cyaml_schema_value_t root_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, root_fields),
+};
+/* clang-format on */
+
+static void on_log(cyaml_log_t level, void *arg, const char *fmt, va_list args)
+{
+	struct cause *cause = arg;
+	size_t len = strlen(cause->text);
+
+	if (level < CYAML_LOG_ERROR || len + 1 >= sizeof(cause->text))
+		return;
+	vsnprintf(cause->text + len, sizeof(cause->text) - len, fmt, args);
+	for (char *c = cause->text; *c; c++)
+		if ((unsigned char)*c < ' ')
+			*c = ' ';
+}
+
+/* One line of what libcyaml logs: its message and where it stood. */
+enum err config_parse(struct str text, struct config **out,
+		      struct cause *cause)
+{
+	struct cause said = { 0 };
+	const cyaml_config_t cyaml = {
+		.log_fn = on_log,
+		.log_ctx = &said,
+		.mem_fn = cyaml_mem,
+		.log_level = CYAML_LOG_ERROR,
+		.flags = CYAML_CFG_NO_ALIAS,
+	};
+	cyaml_data_t *data = NULL;
+	cyaml_err_t err;
+
+	*out = NULL;
+	err = cyaml_load_data((const uint8_t *)(text.len ? text.at : ""),
+			      text.len, &cyaml, &root_value, &data, NULL);
+	if (err)
+		return cause_set(cause, E_SYNTAX, "%s", said.text);
+	*out = data;
+	return E_OK;
+}
+
+void config_free(struct config *config)
+{
+	const cyaml_config_t cyaml = { .mem_fn = cyaml_mem };
+
+	if (!config)
+		return;
+	free((void *)(uintptr_t)config->path);
+	cyaml_free(&cyaml, &root_value, config, 0);
+}
+
+void config_cleanup(struct config **config)
+{
+	config_free(*config);
+}
+
+static void put(char out[OPTION_NAME_MAX], size_t *len, char c)
+{
+	assert(*len + 1 < OPTION_NAME_MAX);
+	out[(*len)++] = c;
+	out[*len] = '\0';
+}
+
+void option_path(const struct option *option, unsigned index,
+		 char out[OPTION_NAME_MAX])
+{
+	const char *at = sections[option->section].path;
+	size_t len = 0;
+	char digits[12] = "";
+
+	if (index < LIST_MAX)
+		snprintf(digits, sizeof(digits), "%u", index);
+	for (; *at; at++) {
+		put(out, &len, *at);
+		for (const char *d = digits; *at == '[' && *d; d++)
+			put(out, &len, *d);
+	}
+	if (len)
+		put(out, &len, '.');
+	for (at = option->key; *at; at++)
+		put(out, &len, *at);
+}
+
+void option_variable(const struct option *option, unsigned index,
+		     char out[OPTION_NAME_MAX])
+{
+	char path[OPTION_NAME_MAX];
+	size_t len = 0;
+
+	for (const char *at = "DOCKPASS_"; *at; at++)
+		put(out, &len, *at);
+	option_path(option, index, path);
+	for (const char *at = path; *at; at++) {
+		if (*at == ']')
+			continue;
+		put(out, &len,
+		    *at == '.' || *at == '[' ? '_' :
+		    *at >= 'a' && *at <= 'z' ? (char)(*at - 'a' + 'A') :
+					       *at);
+		if (*at == '[' && index >= LIST_MAX)
+			put(out, &len, 'N');
+	}
+}
+
+unsigned option_instances(const struct option *option,
+			  const struct config *config)
+{
+	switch (option->section) {
+	case SECTION_LISTENERS:
+	case SECTION_TLS:
+		return config->listeners_count;
+	case SECTION_SERVICES:
+		return config->services_count;
+	default:
+		return 1;
+	}
+}
+
+void *option_at(const struct option *option, const struct config *config,
+		unsigned index)
+{
+	char *base = (char *)(uintptr_t)config;
+
+	assert(index < option_instances(option, config));
+	if (option->section == SECTION_SERVICES)
+		base = (char *)&config->services[index];
+	else if (sections[option->section].list)
+		base = (char *)&config->listeners[index];
+	return base + option->offset;
+}
+
+static enum err check_text(const struct option *option, struct str text,
+			   struct cause *cause)
+{
+	if (text.len < option->min)
+		return cause_set(cause, E_SYNTAX,
+				 "is empty; write a value or remove the key");
+	if (text.len > option->max)
+		return cause_set(cause, E_LIMIT, "is longer than %u bytes",
+				 (unsigned)option->max);
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.at[i] < ' ' || text.at[i] == 0x7f)
+			return cause_set(cause, E_SYNTAX,
+					 "holds a control character; "
+					 "write one line of text");
+	return E_OK;
+}
+
+static enum err check_number(const struct option *option, struct str text,
+			     struct cause *cause)
+{
+	uint64_t n;
+	enum err err = str_to_u64(text, UINT64_MAX, &n);
+	bool under = !err && n < option->min;
+
+	if (err == E_SYNTAX)
+		return cause_set(cause, err,
+				 "'%.*s' is no number; write %u to %u",
+				 (int)(text.len < 40 ? text.len : 40), text.at,
+				 (unsigned)option->min, (unsigned)option->max);
+	if (!err && !under && n <= option->max)
+		return E_OK;
+	return cause_set(cause, E_LIMIT, "%.*s is %s %u; %s",
+			 (int)(text.len < 24 ? text.len : 24), text.at,
+			 under ? "under" : "over",
+			 (unsigned)(under ? option->min : option->max),
+			 option->why ? option->why : "write a number in range");
+}
+
+enum err option_check(const struct option *option, struct str text,
+		      struct cause *cause)
+{
+	int shown = (int)(text.len < 40 ? text.len : 40);
+
+	switch (option->type) {
+	case OPTION_TEXT:
+		return check_text(option, text, cause);
+	case OPTION_NUMBER:
+		return check_number(option, text, cause);
+	case OPTION_FLAG:
+		if (str_eq(text, STR("true")) || str_eq(text, STR("false")))
+			return E_OK;
+		return cause_set(cause, E_SYNTAX,
+				 "'%.*s' is not true or false", shown, text.at);
+	default:
+		for (size_t i = 0; i < COUNT(styles); i++)
+			if (str_eq(text, str_of(styles[i].str)))
+				return E_OK;
+		return cause_set(cause, E_SYNTAX,
+				 "'%.*s' is not libtrust or rfc7638", shown,
+				 text.at);
+	}
+}
+
+void option_set(const struct option *option, struct config *config,
+		unsigned index, struct str text)
+{
+	void *at = option_at(option, config, index);
+	uint64_t n;
+	enum err err;
+
+	switch (option->type) {
+	case OPTION_TEXT:
+		free(*(char **)at);
+		*(char **)at = strndup(text.at, text.len);
+		assert(*(char **)at);
+		break;
+	case OPTION_NUMBER:
+		err = str_to_u64(text, option->max, &n);
+		assert(!err);
+		*(unsigned *)at = (unsigned)n;
+		break;
+	case OPTION_FLAG:
+		*(bool *)at = str_eq(text, STR("true"));
+		break;
+	case OPTION_STYLE:
+		*(enum kid_style *)at = str_eq(text, STR("rfc7638")) ?
+						KID_RFC7638 :
+						KID_LIBTRUST;
+	}
+}

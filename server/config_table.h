@@ -1,0 +1,73 @@
+/*
+ * server/config_table.h - the table of options: what dockpass.yaml may say.
+ *
+ * One row an option. From it come libcyaml's schema, the reading of values,
+ * the DOCKPASS_ variables, the defaults, `dockpass check` and README's table.
+ * A new option is a row here and a member of a struct in config.h.
+ */
+#pragma once
+
+#include <stdio.h>
+
+#include "server/config.h"
+
+enum option_type { OPTION_TEXT, OPTION_NUMBER, OPTION_FLAG, OPTION_STYLE };
+
+enum section {
+	SECTION_ROOT,
+	SECTION_LISTENERS,
+	SECTION_TLS,
+	SECTION_SERVICES,
+	SECTION_PAT,
+	SECTION_LIMITS,
+	SECTION_COUNT
+};
+
+enum { LIST_MAX = 64, OPTION_NAME_MAX = 80, OPTION_TEXT_MAX = 1024 };
+
+struct option {
+	enum section section;
+	const char *key;
+	enum option_type type;
+	size_t offset;
+	uint64_t min, max;	/* of a number; of a text's length */
+	const char *fallback;	/* NULL: must be set, or `help` says */
+	const char *help;
+	const char *why;	/* of a range: what goes wrong outside */
+};
+
+extern const struct option options[];
+extern const size_t options_count;
+
+struct section_row {
+	const char *path; /* "listeners[].tls" */
+	bool list;	  /* of a list's entries */
+};
+extern const struct section_row sections[SECTION_COUNT];
+
+/* "services[0].ttl"; and "[]" when index is LIST_MAX. */
+void option_path(const struct option *option, unsigned index,
+		 char out[OPTION_NAME_MAX]);
+/* DOCKPASS_SERVICES_0_TTL; and N when index is LIST_MAX. */
+void option_variable(const struct option *option, unsigned index,
+		     char out[OPTION_NAME_MAX]);
+
+/* How many of its section there are: 1 outside of lists. */
+unsigned option_instances(const struct option *option,
+			  const struct config *config);
+/*
+ * May `text` be its value? *cause then is what is wrong and what to do,
+ * without saying where.
+ */
+enum err option_check(const struct option *option, struct str text,
+		      struct cause *cause) MUST_CHECK;
+/* Takes a text that option_check() has allowed. */
+void option_set(const struct option *option, struct config *config,
+		unsigned index, struct str text);
+/* The member of the struct. `index` is of its list. */
+void *option_at(const struct option *option, const struct config *config,
+		unsigned index);
+
+/* libcyaml's side: reads `text` by schema. *cause: what it said. */
+enum err config_parse(struct str text, struct config **out,
+		      struct cause *cause) MUST_CHECK;
