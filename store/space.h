@@ -25,6 +25,8 @@ struct space {
 };
 
 bool space_path_valid(struct str path); /* lower case already */
+/* Any depth, and "--" is allowed, as registries have it. */
+bool repository_name_valid(struct str name);
 /* *out is all zero unless E_OK. */
 enum err space_find(struct txn *txn, struct str path, struct space *out)
 	MUST_CHECK;

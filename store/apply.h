@@ -1,0 +1,56 @@
+/*
+ * store/apply.h - inside of change.c: what each change does. Each runs in a
+ * transaction of its own that is undone when it refuses, so a refusal may come
+ * at any point; it then has filled change->cause.
+ */
+#pragma once
+
+#include "store/change.h"
+
+enum { TEXT_MAX = 255 };
+
+enum err apply_user_add(struct txn *txn, struct change *change);
+enum err apply_user_remove(struct txn *txn, struct change *change);
+enum err apply_user_flag(struct txn *txn, struct change *change);
+enum err apply_user_password(struct txn *txn, struct change *change);
+enum err apply_group_add(struct txn *txn, struct change *change);
+enum err apply_project_add(struct txn *txn, struct change *change);
+enum err apply_project_set(struct txn *txn, struct change *change);
+enum err apply_space_remove(struct txn *txn, struct change *change);
+enum err apply_member_put(struct txn *txn, struct change *change);
+enum err apply_member_remove(struct txn *txn, struct change *change);
+enum err apply_token_add(struct txn *txn, struct change *change);
+enum err apply_token_revoke(struct txn *txn, struct change *change);
+enum err apply_refresh_add(struct txn *txn, struct change *change);
+enum err apply_setting_put(struct txn *txn, struct change *change);
+
+/* Each fills *cause unless E_OK. */
+enum err need_user(struct txn *txn, struct change *change,
+		   struct user *out) MUST_CHECK;
+
+/* A path as it was given, lower-cased; E_SYNTAX with a cause. */
+struct path_text {
+	char at[SPACE_PATH_MAX];
+	size_t len;
+};
+enum err need_path(struct change *change, struct path_text *out) MUST_CHECK;
+enum err need_space(struct txn *txn, struct change *change,
+		    const struct path_text *path, struct space *out) MUST_CHECK;
+/* At most `max` bytes, none of them a control character. */
+enum err need_text(struct change *change, struct str text, size_t max,
+		   const char *what) MUST_CHECK;
+
+/* A user's tokens: those that are active at change->now, by id. */
+struct token_ids {
+	size_t n; /* all of them, also those that are not in `at` */
+	uint64_t at[8];
+};
+void tokens_active(struct txn *txn, const struct change *change, uint64_t user,
+		   struct token_ids *ids);
+struct ids_text {
+	char at[160];
+};
+struct ids_text tokens_print(const struct token_ids *ids); /* "3, 7" */
+/* Revokes one, all of a user's; the refresh tokens go with them. */
+void token_kill(struct txn *txn, struct pat *pat, int64_t now);
+void tokens_kill(struct txn *txn, uint64_t user, int64_t now);

@@ -1,0 +1,322 @@
+/* store/apply_token.c - what changes of tokens and refresh tokens do. */
+#include "store/apply.h"
+
+#include <stdio.h>
+
+#include "store/member.h"
+#include "store/record.h"
+#include "store/refresh.h"
+#include "token/date.h"
+
+enum { BOT_HEX_MAX = 64, SERVICE_MAX = 255 };
+
+/* The next token of a user whose id is above `after`; 0: no more. */
+static uint64_t next_token(struct txn *txn, uint64_t user, uint64_t after)
+{
+	AUTO(cursor) struct cursor cursor;
+	struct key8 prefix = key_u64(user);
+	struct key16 from = key_pair(user, after + 1);
+	struct unpack k;
+
+	cursor_open(txn, TABLE_USER_PAT, STR_OF(prefix.at), &cursor);
+	cursor_seek(&cursor, STR_OF(from.at));
+	if (!cursor_next(&cursor))
+		return 0;
+	k = (struct unpack) { .rest = cursor.key };
+	unpack_u64(&k);
+	return unpack_u64(&k);
+}
+
+void tokens_active(struct txn *txn, const struct change *change, uint64_t user,
+		   struct token_ids *ids)
+{
+	struct settings settings;
+	uint64_t id = 0;
+	struct pat pat;
+
+	ids->n = 0;
+	if (settings_read(txn, &settings))
+		return;
+	while ((id = next_token(txn, user, id))) {
+		if (pat_get(txn, id, &pat))
+			continue; /* a failure sticks: it ends the loop */
+		if (!pat_active(&pat, &settings, change->now))
+			continue;
+		if (ids->n < COUNT(ids->at))
+			ids->at[ids->n] = id;
+		ids->n++;
+	}
+}
+
+struct ids_text tokens_print(const struct token_ids *ids)
+{
+	size_t shown = ids->n < COUNT(ids->at) ? ids->n : COUNT(ids->at);
+	struct ids_text text = { "" };
+	size_t len = 0;
+
+	/* Eight of twenty digits fit. */
+	for (size_t i = 0; i < shown && len < sizeof(text.at); i++)
+		len += (size_t)snprintf(text.at + len, sizeof(text.at) - len,
+					"%s%llu", i ? ", " : "",
+					(unsigned long long)ids->at[i]);
+	if (shown < ids->n && len < sizeof(text.at))
+		snprintf(text.at + len, sizeof(text.at) - len, ", ...");
+	return text;
+}
+
+void token_kill(struct txn *txn, struct pat *pat, int64_t now)
+{
+	if (!pat->revoked_at) {
+		pat->revoked_at = now;
+		pat_put(txn, pat);
+	}
+	refresh_remove_pat(txn, pat->id);
+}
+
+void tokens_kill(struct txn *txn, uint64_t user, int64_t now)
+{
+	uint64_t id = 0;
+	struct pat pat;
+
+	while ((id = next_token(txn, user, id)))
+		if (!pat_get(txn, id, &pat))
+			token_kill(txn, &pat, now);
+}
+
+static enum err check_token(struct change *change)
+{
+	enum err err =
+		need_text(change, change->text, TEXT_MAX, "the token's name");
+
+	if (err)
+		return err;
+	if (!change->text.len)
+		return cause_set(&change->cause, E_SYNTAX,
+				 "the token needs a name: --name");
+	if (!change->scopes || change->scopes & ~(uint64_t)PAT_ALL)
+		return cause_set(&change->cause, E_SYNTAX,
+				 "the token needs scopes: --scopes");
+	if (change->expires_at && change->expires_at <= change->now)
+		return cause_set(&change->cause, E_SYNTAX,
+				 "the date must be in the future: a token is "
+				 "dead from 00:00 UTC of its date");
+	return E_OK;
+}
+
+static enum err add_pat(struct txn *txn, struct change *change, uint64_t user,
+			uint64_t space)
+{
+	struct pat pat;
+	enum err err = pat_find(txn, &change->digest, &pat);
+
+	if (!err)
+		return cause_set(&change->cause, E_EXISTS,
+				 "a token with this secret exists already");
+	if (err != E_NOT_FOUND)
+		return err;
+	pat = (struct pat) {
+		.id = txn_next_id(txn, COUNTER_PAT),
+		.user = user,
+		.space = space,
+		.kind = (enum pat_kind)change->kind,
+		.scopes = (unsigned)change->scopes,
+		.created_at = change->now,
+		.expires_at = change->expires_at,
+		.name = change->text,
+		.digest = change->digest,
+	};
+	pat_put(txn, &pat);
+	change->new_id = pat.id;
+	return E_OK;
+}
+
+static enum err add_personal(struct txn *txn, struct change *change)
+{
+	struct user user;
+	enum err err = need_user(txn, change, &user);
+
+	if (err)
+		return err;
+	if (user.flags & USER_BOT)
+		return cause_set(&change->cause, E_REFUSED,
+				 "user \"" STR_FMT "\" is a bot, and bots own "
+				 "no further tokens",
+				 STR_ARG(user.name));
+	if (change->scopes & PAT_SUDO && !(user.flags & USER_ADMIN))
+		return cause_set(&change->cause, E_REFUSED,
+				 "scope sudo is for tokens of administrators");
+	return add_pat(txn, change, user.id, 0);
+}
+
+static enum err check_bot(struct change *change)
+{
+	struct str hex = change->bot;
+
+	if (change->scopes & (PAT_READ_USER | PAT_SUDO))
+		return cause_set(&change->cause, E_REFUSED,
+				 "project and group tokens cannot have scope "
+				 "%s",
+				 change->scopes & PAT_SUDO ? "sudo"
+							   : "read_user");
+	if (change->role > ROLE_OWNER || !role_known((unsigned)change->role))
+		return cause_set(&change->cause, E_SYNTAX,
+				 "the token needs a role: --role");
+	for (size_t i = 0; i < hex.len; i++)
+		if (!str_has(STR("0123456789abcdef"), hex.at[i]))
+			hex.len = 0;
+	if (!hex.len || hex.len > BOT_HEX_MAX)
+		return cause_set(&change->cause, E_SYNTAX,
+				 "the bot's name ends in lower-case hex");
+	return E_OK;
+}
+
+static enum err add_bot(struct txn *txn, struct change *change,
+			const struct space *space, struct user *out)
+{
+	const char *kind = space->kind == SPACE_GROUP ? "group" : "project";
+	char name[128];
+	int len = snprintf(name, sizeof(name), "%s_%llu_bot_" STR_FMT, kind,
+			   (unsigned long long)space->id, STR_ARG(change->bot));
+	enum err err;
+
+	assert(len > 0 && (size_t)len < sizeof(name));
+	err = user_find(txn, (struct str) { name, (size_t)len }, out);
+	if (!err)
+		return cause_set(&change->cause, E_EXISTS,
+				 "user \"%s\" exists already; try again", name);
+	if (err != E_NOT_FOUND)
+		return err;
+	*out = (struct user) {
+		.id = txn_next_id(txn, COUNTER_USER),
+		.flags = USER_BOT,
+		.created_at = change->now,
+		.name = { name, (size_t)len },
+	};
+	user_put(txn, out);
+	out->name = (struct str) { 0 };
+	return E_OK;
+}
+
+static enum err add_space_token(struct txn *txn, struct change *change)
+{
+	enum space_kind kind =
+		change->kind == PAT_GROUP ? SPACE_GROUP : SPACE_PROJECT;
+	struct path_text path;
+	struct space space;
+	struct user bot;
+	enum err err = need_path(change, &path);
+
+	if (!err)
+		err = check_bot(change);
+	if (!err)
+		err = need_space(txn, change, &path, &space);
+	if (err)
+		return err;
+	if (space.kind != kind)
+		return cause_set(&change->cause, E_NOT_FOUND,
+				 "\"" STR_FMT "\" is a %s, not a %s",
+				 STR_ARG(space.path),
+				 kind == SPACE_GROUP ? "project" : "group",
+				 kind == SPACE_GROUP ? "group" : "project");
+	err = add_bot(txn, change, &space, &bot);
+	if (err)
+		return err;
+	member_put(txn, space.id, bot.id, (enum role)change->role);
+	return add_pat(txn, change, bot.id, space.id);
+}
+
+enum err apply_token_add(struct txn *txn, struct change *change)
+{
+	enum err err = check_token(change);
+
+	if (err)
+		return err;
+	switch (change->kind) {
+	case PAT_PERSONAL:
+	case PAT_IMPERSONATION:
+		return add_personal(txn, change);
+	case PAT_PROJECT:
+	case PAT_GROUP:
+		return add_space_token(txn, change);
+	default:
+		return cause_set(&change->cause, E_SYNTAX,
+				 "no such kind of token");
+	}
+}
+
+static enum err need_pat(struct txn *txn, struct change *change,
+			 struct pat *out)
+{
+	enum err err = pat_get(txn, change->id, out);
+
+	if (err == E_NOT_FOUND)
+		return cause_set(&change->cause, err,
+				 "token %llu does not exist",
+				 (unsigned long long)change->id);
+	return err;
+}
+
+enum err apply_token_revoke(struct txn *txn, struct change *change)
+{
+	struct pat pat;
+	enum err err = need_pat(txn, change, &pat);
+
+	if (!err)
+		token_kill(txn, &pat, change->now);
+	return err;
+}
+
+/* May this token have refresh tokens now? */
+static enum err check_refresh(struct txn *txn, struct change *change)
+{
+	struct settings settings;
+	struct user user;
+	struct pat pat;
+	enum err err = need_pat(txn, change, &pat);
+
+	if (!err)
+		err = settings_read(txn, &settings);
+	if (err)
+		return err;
+	if (!pat_active(&pat, &settings, change->now))
+		return cause_set(&change->cause, E_REFUSED,
+				 "token %llu is expired or revoked",
+				 (unsigned long long)pat.id);
+	err = user_get(txn, pat.user, &user);
+	if (err == E_NOT_FOUND || (!err && user.flags & USER_BLOCKED))
+		return cause_set(&change->cause, E_REFUSED,
+				 "the owner of token %llu is blocked or gone",
+				 (unsigned long long)pat.id);
+	return err;
+}
+
+enum err apply_refresh_add(struct txn *txn, struct change *change)
+{
+	struct refresh refresh;
+	enum err err = need_text(change, change->text, SERVICE_MAX,
+				 "the service's name");
+
+	if (!err)
+		err = check_refresh(txn, change);
+	if (err)
+		return err;
+	if (change->expires_at && change->expires_at <= change->now)
+		return cause_set(&change->cause, E_SYNTAX,
+				 "a refresh token must end in the future");
+	err = refresh_find(txn, &change->digest, &refresh);
+	if (!err)
+		return cause_set(&change->cause, E_EXISTS,
+				 "this refresh token exists already");
+	if (err != E_NOT_FOUND)
+		return err;
+	refresh = (struct refresh) {
+		.pat = change->id,
+		.created_at = change->now,
+		.expires_at = change->expires_at,
+		.service = change->text,
+	};
+	if (!refresh.expires_at)
+		refresh.expires_at = change->now + (int64_t)REFRESH_DAYS * DAY;
+	refresh_add(txn, &change->digest, &refresh);
+	return E_OK;
+}

@@ -1,0 +1,182 @@
+/* store/apply_user.c - what changes of users do. */
+#include "store/apply.h"
+
+#include <stdio.h>
+
+#include "store/member.h"
+#include "store/record.h"
+#include "store/refresh.h"
+
+enum {
+	PASSWORD_MAX = 512,
+	SETTABLE = USER_ADMIN | USER_EXTERNAL | USER_BLOCKED | USER_TWO_FACTOR
+};
+
+enum err need_text(struct change *change, struct str text, size_t max,
+		   const char *what)
+{
+	if (text.len > max)
+		return cause_set(&change->cause, E_LIMIT,
+				 "%s is longer than %zu bytes", what, max);
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.at[i] < ' ' || text.at[i] == 0x7f)
+			return cause_set(&change->cause, E_SYNTAX,
+					 "%s holds a control character", what);
+	return E_OK;
+}
+
+static enum err need_name(struct change *change)
+{
+	if (user_name_valid(change->user))
+		return E_OK;
+	return cause_set(&change->cause, E_SYNTAX,
+			 "not a user name: letters, digits, \"_\", and inside "
+			 "\".\" and \"-\", at most 255, no \".\" at the end");
+}
+
+enum err need_user(struct txn *txn, struct change *change, struct user *out)
+{
+	enum err err;
+
+	*out = (struct user) { 0 };
+	err = need_name(change);
+	if (err)
+		return err;
+	err = user_find(txn, change->user, out);
+	if (err == E_NOT_FOUND)
+		return cause_set(&change->cause, err,
+				 "user \"" STR_FMT "\" does not exist",
+				 STR_ARG(change->user));
+	return err;
+}
+
+static enum err no_bot(struct change *change, const struct user *user)
+{
+	if (!(user->flags & USER_BOT))
+		return E_OK;
+	return cause_set(&change->cause, E_REFUSED,
+			 "user \"" STR_FMT "\" is the bot of a project or "
+			 "group token; revoke the token instead",
+			 STR_ARG(user->name));
+}
+
+enum err apply_user_add(struct txn *txn, struct change *change)
+{
+	struct user user;
+	enum err err = need_name(change);
+
+	if (!err)
+		err = need_text(change, change->text, TEXT_MAX, "the e-mail");
+	if (!err)
+		err = need_text(change, change->value, PASSWORD_MAX,
+				"the password's hash");
+	if (err)
+		return err;
+	if (change->flags & ~(uint64_t)SETTABLE)
+		return cause_set(&change->cause, E_REFUSED,
+				 "a user cannot be made with these flags");
+	err = user_find(txn, change->user, &user);
+	if (!err)
+		return cause_set(&change->cause, E_EXISTS,
+				 "user \"" STR_FMT "\" exists already",
+				 STR_ARG(user.name));
+	if (err != E_NOT_FOUND)
+		return err;
+	user = (struct user) {
+		.id = txn_next_id(txn, COUNTER_USER),
+		.flags = (unsigned)change->flags,
+		.created_at = change->now,
+		.name = change->user,
+		.email = change->text,
+		.password = change->value,
+	};
+	user_put(txn, &user);
+	change->new_id = user.id;
+	return E_OK;
+}
+
+enum err apply_user_remove(struct txn *txn, struct change *change)
+{
+	struct token_ids ids;
+	struct user user;
+	enum err err = need_user(txn, change, &user);
+
+	if (!err)
+		err = no_bot(change, &user);
+	if (err)
+		return err;
+	tokens_active(txn, change, user.id, &ids);
+	if (ids.n && !change->yes)
+		return cause_set(&change->cause, E_NOT_EMPTY,
+				 "user \"" STR_FMT "\" owns %zu active token%s "
+				 "(id%s %s); add --yes to remove him and "
+				 "revoke %s",
+				 STR_ARG(user.name), ids.n,
+				 ids.n == 1 ? "" : "s", ids.n == 1 ? "" : "s",
+				 tokens_print(&ids).at,
+				 ids.n == 1 ? "it" : "them");
+	/* First him: his name points into the store. */
+	user_remove(txn, &user);
+	tokens_kill(txn, user.id, change->now);
+	member_remove_user(txn, user.id);
+	return E_OK;
+}
+
+enum err apply_user_flag(struct txn *txn, struct change *change)
+{
+	unsigned flag = (unsigned)change->flags;
+	struct user user;
+	enum err err = need_user(txn, change, &user);
+
+	if (err)
+		return err;
+	if (flag != change->flags || !flag || (flag & (flag - 1)) ||
+	    !(flag & SETTABLE) || change->on > 1)
+		return cause_set(&change->cause, E_SYNTAX,
+				 "one flag of a user is set or cleared");
+	if (flag != USER_BLOCKED) {
+		err = no_bot(change, &user);
+		if (err)
+			return err;
+	}
+	user.flags = change->on ? user.flags | flag : user.flags & ~flag;
+	user_put(txn, &user);
+	return E_OK;
+}
+
+enum err apply_user_password(struct txn *txn, struct change *change)
+{
+	struct user user;
+	enum err err = need_user(txn, change, &user);
+
+	if (!err)
+		err = no_bot(change, &user);
+	if (!err)
+		err = need_text(change, change->value, PASSWORD_MAX,
+				"the password's hash");
+	if (err)
+		return err;
+	user.password = change->value;
+	user_put(txn, &user);
+	return E_OK;
+}
+
+enum err apply_setting_put(struct txn *txn, struct change *change)
+{
+	bool clears = !change->value.len || str_eq(change->value, STR("none"));
+
+	if (!str_eq(change->text, STR("enforce_token_expiry")))
+		return cause_set(&change->cause, E_NOT_FOUND,
+				 "no such setting; there is: "
+				 "enforce_token_expiry");
+	if (clears) {
+		txn_remove(txn, TABLE_SETTING, change->text);
+		return E_OK;
+	}
+	if (!str_eq(change->value, STR("true")) &&
+	    !str_eq(change->value, STR("false")))
+		return cause_set(&change->cause, E_SYNTAX,
+				 "enforce_token_expiry is true or false");
+	txn_put(txn, TABLE_SETTING, change->text, change->value);
+	return E_OK;
+}

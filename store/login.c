@@ -1,0 +1,259 @@
+/*
+ * store/login.c - the checks that every credential passes, in one place each:
+ * check_pat() for all that stands on a token, identify() for all.
+ */
+#include "store/login.h"
+
+#include <openssl/crypto.h>
+
+#include "store/refresh.h"
+#include "token/date.h"
+#include "token/rights.h"
+
+void login_anonymous(struct identity *out)
+{
+	*out = (struct identity) { .kind = IDENTITY_ANONYMOUS,
+				   .rights = RIGHT_PULL };
+}
+
+static enum err refuse(enum reason reason, enum reason *why)
+{
+	*why = reason;
+	return E_REFUSED;
+}
+
+static enum err fail(enum err err, enum reason *why)
+{
+	*why = REASON_FAILURE;
+	return err;
+}
+
+/* The last check, and the only place that makes somebody of a user. */
+static enum err identify(const struct login *login, const struct user *user,
+			 unsigned scopes, struct identity *out,
+			 enum reason *why)
+{
+	unsigned rights = pat_rights(scopes, login->policy.write_implies_pull);
+	bool bot = user->flags & USER_BOT;
+
+	if (user->flags & USER_BLOCKED) {
+		trace_add(login->trace, "owner " STR_FMT ": blocked",
+			  STR_ARG(user->name));
+		return refuse(REASON_OWNER_BLOCKED, why);
+	}
+	trace_add(login->trace, "owner " STR_FMT ": active%s%s%s",
+		  STR_ARG(user->name),
+		  user->flags & USER_ADMIN ? ", administrator" : "",
+		  user->flags & USER_EXTERNAL ? ", external" : "",
+		  bot ? ", bot" : "");
+	if (!rights) {
+		trace_add(login->trace, "right: none of the scopes reaches a "
+					"registry");
+		return refuse(REASON_NO_REGISTRY_SCOPE, why);
+	}
+	trace_add(login->trace, "right:%s%s%s%s",
+		  rights & RIGHT_PULL ? " pull" : "",
+		  rights & RIGHT_PUSH ? " push" : "",
+		  rights & RIGHT_DELETE ? " delete" : "",
+		  rights & RIGHT_CATALOG ? " catalog" : "");
+	*out = (struct identity) {
+		.kind = IDENTITY_USER,
+		.user = user->id,
+		.name = arena_copy(login->arena, user->name),
+		.admin = !bot && (user->flags & USER_ADMIN),
+		.external = !bot && (user->flags & USER_EXTERNAL),
+		.rights = rights,
+	};
+	return E_OK;
+}
+
+/* `username` is compared only when it is not NULL. */
+static enum err check_pat(const struct login *login, const struct pat *pat,
+			  const struct str *username, struct identity *out,
+			  enum reason *why)
+{
+	struct trace *trace = login->trace;
+	unsigned long long id = pat->id;
+	struct settings settings;
+	struct user user;
+	enum err err = settings_read(login->txn, &settings);
+
+	if (err)
+		return fail(err, why);
+	if (pat->revoked_at) {
+		trace_add(trace, "credential: token %llu was revoked at %s", id,
+			  time_print(pat->revoked_at).at);
+		return refuse(REASON_TOKEN_REVOKED, why);
+	}
+	if (pat_expired(pat, &settings, login->now)) {
+		trace_add(trace, "credential: token %llu died on %s", id,
+			  date_print(pat->expires_at).at);
+		return refuse(REASON_TOKEN_EXPIRED, why);
+	}
+	trace_add(trace, "credential: token %llu \"" STR_FMT "\" is active", id,
+		  STR_ARG(pat->name));
+	err = user_get(login->txn, pat->user, &user);
+	if (err == E_NOT_FOUND) {
+		trace_add(trace, "owner: removed");
+		return refuse(REASON_TOKEN_REVOKED, why);
+	}
+	if (err)
+		return fail(err, why);
+	if (username && !str_eq_nocase(*username, user.name)) {
+		trace_add(trace, "owner: not the user name that was given");
+		return refuse(REASON_WRONG_USERNAME, why);
+	}
+	err = identify(login, &user, pat->scopes, out, why);
+	if (err)
+		return err;
+	out->pat = pat->id;
+	out->dies_at = pat_dies_at(pat, &settings);
+	return E_OK;
+}
+
+enum err login_pat(const struct login *login, struct str username,
+		   struct str secret, struct identity *out, enum reason *why)
+{
+	bool match = login->policy.username_must_match;
+	struct digest digest;
+	struct pat pat;
+	enum err err;
+
+	*out = (struct identity) { 0 };
+	*why = REASON_NONE;
+	err = secret_digest(secret, &digest);
+	if (!err)
+		err = pat_find(login->txn, &digest, &pat);
+	if (err == E_NOT_FOUND) {
+		*why = REASON_UNKNOWN_TOKEN;
+		trace_add(login->trace, "credential: no token has this secret");
+		return err;
+	}
+	if (err)
+		return fail(err, why);
+	return check_pat(login, &pat, match ? &username : NULL, out, why);
+}
+
+enum err login_pat_id(const struct login *login, uint64_t id,
+		      struct identity *out, enum reason *why)
+{
+	struct pat pat;
+	enum err err;
+
+	*out = (struct identity) { 0 };
+	*why = REASON_NONE;
+	err = pat_get(login->txn, id, &pat);
+	if (err == E_NOT_FOUND) {
+		*why = REASON_UNKNOWN_TOKEN;
+		trace_add(login->trace, "credential: token %llu does not exist",
+			  (unsigned long long)id);
+		return err;
+	}
+	if (err)
+		return fail(err, why);
+	return check_pat(login, &pat, NULL, out, why);
+}
+
+enum err login_as(const struct login *login, struct str username,
+		  unsigned scopes, struct identity *out, enum reason *why)
+{
+	struct user user;
+	enum err err;
+
+	*out = (struct identity) { 0 };
+	*why = REASON_NONE;
+	err = user_find(login->txn, username, &user);
+	if (err == E_NOT_FOUND) {
+		*why = REASON_WRONG_PASSWORD;
+		trace_add(login->trace, "credential: no such user");
+		return err;
+	}
+	if (err)
+		return fail(err, why);
+	trace_add(login->trace, "credential: as a token of " STR_FMT,
+		  STR_ARG(user.name));
+	return identify(login, &user, scopes, out, why);
+}
+
+enum err login_refresh(const struct login *login, struct str secret,
+		       struct str service, struct identity *out,
+		       enum reason *why)
+{
+	struct digest digest;
+	struct refresh refresh;
+	struct pat pat;
+	enum err err;
+
+	*out = (struct identity) { 0 };
+	*why = REASON_NONE;
+	err = secret_digest(secret, &digest);
+	if (!err)
+		err = refresh_find(login->txn, &digest, &refresh);
+	if (err == E_NOT_FOUND || (!err && !str_eq(refresh.service, service))) {
+		trace_add(login->trace, "credential: no refresh token of this "
+					"service has this secret");
+		return refuse(REASON_UNKNOWN_REFRESH, why);
+	}
+	if (err)
+		return fail(err, why);
+	if (login->now >= refresh.expires_at) {
+		trace_add(login->trace, "credential: refresh token died at %s",
+			  time_print(refresh.expires_at).at);
+		return refuse(REASON_REFRESH_EXPIRED, why);
+	}
+	err = pat_get(login->txn, refresh.pat, &pat);
+	if (err == E_NOT_FOUND)
+		return refuse(REASON_UNKNOWN_REFRESH, why);
+	if (err)
+		return fail(err, why);
+	return check_pat(login, &pat, NULL, out, why);
+}
+
+enum err login_password_hash(const struct login *login, struct str username,
+			     struct str *hash)
+{
+	struct user user;
+	enum err err;
+
+	*hash = (struct str) { 0 };
+	err = user_find(login->txn, username, &user);
+	if (err)
+		return err == E_NOT_FOUND ? E_OK : err;
+	if (!(user.flags & USER_BOT) && user.password.len)
+		*hash = arena_copy(login->arena, user.password);
+	return E_OK;
+}
+
+/* Is it still the one that the password was compared with? */
+static bool hash_holds(const struct user *user, struct str hash)
+{
+	return !(user->flags & USER_BOT) && hash.len &&
+	       user->password.len == hash.len &&
+	       !CRYPTO_memcmp(user->password.at, hash.at, hash.len);
+}
+
+enum err login_password(const struct login *login, struct str username,
+			struct str hash, bool right, struct identity *out,
+			enum reason *why)
+{
+	struct user user;
+	enum err err;
+
+	*out = (struct identity) { 0 };
+	*why = REASON_NONE;
+	err = user_find(login->txn, username, &user);
+	if (err && err != E_NOT_FOUND)
+		return fail(err, why);
+	if (err || !right || !hash_holds(&user, hash)) {
+		trace_add(login->trace, "credential: unknown user or wrong "
+					"password");
+		return refuse(REASON_WRONG_PASSWORD, why);
+	}
+	if (user.flags & USER_TWO_FACTOR) {
+		trace_add(login->trace, "credential: two-factor is on");
+		return refuse(REASON_TWO_FACTOR, why);
+	}
+	trace_add(login->trace, "credential: password of " STR_FMT,
+		  STR_ARG(user.name));
+	return identify(login, &user, PAT_API, out, why);
+}

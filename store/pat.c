@@ -1,0 +1,120 @@
+/*
+ * store/pat.c - access tokens: tables "pat", "pat_id" and "user_pat".
+ *
+ * Table "pat": SHA-256 of the secret, 32 bytes -> u8 version=1, u64 id,
+ * u64 user, u64 space, u8 kind, u32 scopes, time created_at, time expires_at,
+ * time revoked_at, text name. Token 9 of user 7, personal, read_registry,
+ * never expires, not revoked, "ci":
+ *
+ *   01 0000000000000009 0000000000000007 0000000000000000 01 00000020
+ *   0000000067f00000 0000000000000000 0000000000000000 0002 6369
+ *
+ * Table "pat_id": u64 id -> digest. Table "user_pat": u64 user, u64 id ->
+ * nothing. Tokens stay when they are dead, so that they can be told from
+ * unknown ones.
+ */
+#include "store/pat.h"
+
+#include <string.h>
+
+#include "store/record.h"
+
+enum { PAT_VERSION = 1 };
+
+static enum err unpack(struct txn *txn, const struct digest *digest,
+		       struct str value, struct pat *out)
+{
+	struct unpack u = { .rest = value };
+	unsigned kind;
+	struct pat pat;
+
+	if (unpack_u8(&u) != PAT_VERSION)
+		return txn->err = value.len ? E_VERSION : E_CORRUPT;
+	pat.id = unpack_u64(&u);
+	pat.user = unpack_u64(&u);
+	pat.space = unpack_u64(&u);
+	kind = unpack_u8(&u);
+	pat.kind = (enum pat_kind)kind;
+	pat.scopes = unpack_u32(&u);
+	pat.created_at = unpack_time(&u);
+	pat.expires_at = unpack_time(&u);
+	pat.revoked_at = unpack_time(&u);
+	pat.name = unpack_text(&u);
+	pat.digest = *digest;
+	if (!unpack_done(&u) || !pat.id || kind < PAT_PERSONAL ||
+	    kind > PAT_GROUP)
+		return txn->err = E_CORRUPT;
+	*out = pat;
+	return E_OK;
+}
+
+enum err pat_find(struct txn *txn, const struct digest *digest, struct pat *out)
+{
+	struct str value;
+
+	*out = (struct pat) { 0 };
+	if (!txn_get(txn, TABLE_PAT, digest_str(digest), &value))
+		return txn->err ? txn->err : E_NOT_FOUND;
+	return unpack(txn, digest, value, out);
+}
+
+enum err pat_get(struct txn *txn, uint64_t id, struct pat *out)
+{
+	struct key8 key = key_u64(id);
+	struct digest digest;
+	struct str value;
+	enum err err;
+
+	*out = (struct pat) { 0 };
+	if (!txn_get(txn, TABLE_PAT_ID, STR_OF(key.at), &value))
+		return txn->err ? txn->err : E_NOT_FOUND;
+	if (value.len != sizeof(digest.at))
+		return txn->err = E_CORRUPT;
+	memcpy(digest.at, value.at, value.len);
+	err = pat_find(txn, &digest, out);
+	if (err == E_NOT_FOUND || (!err && out->id != id)) {
+		*out = (struct pat) { 0 };
+		return txn->err = E_CORRUPT;
+	}
+	return err;
+}
+
+void pat_put(struct txn *txn, const struct pat *pat)
+{
+	struct key8 id = key_u64(pat->id);
+	struct key16 owner = key_pair(pat->user, pat->id);
+	struct pack pack = { 0 };
+
+	pack_u8(&pack, PAT_VERSION);
+	pack_u64(&pack, pat->id);
+	pack_u64(&pack, pat->user);
+	pack_u64(&pack, pat->space);
+	pack_u8(&pack, (uint8_t)pat->kind);
+	pack_u32(&pack, pat->scopes);
+	pack_time(&pack, pat->created_at);
+	pack_time(&pack, pat->expires_at);
+	pack_time(&pack, pat->revoked_at);
+	pack_text(&pack, pat->name);
+	txn_put(txn, TABLE_PAT, digest_str(&pat->digest), pack_str(&pack));
+	txn_put(txn, TABLE_PAT_ID, STR_OF(id.at), digest_str(&pat->digest));
+	txn_put(txn, TABLE_USER_PAT, STR_OF(owner.at), STR(""));
+}
+
+int64_t pat_dies_at(const struct pat *pat, const struct settings *settings)
+{
+	return settings->enforce_token_expiry ? pat->expires_at : 0;
+}
+
+bool pat_expired(const struct pat *pat, const struct settings *settings,
+		 int64_t now)
+{
+	int64_t dies_at = pat_dies_at(pat, settings);
+
+	return dies_at && now >= dies_at;
+}
+
+bool pat_active(const struct pat *pat, const struct settings *settings,
+		int64_t now)
+{
+	return pat->id && !pat->revoked_at && !pat_expired(pat, settings, now);
+}

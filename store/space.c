@@ -1,0 +1,206 @@
+/*
+ * store/space.c - groups and projects: tables "space" and "space_id".
+ *
+ * Table "space": path -> u8 version=1, u64 id, u8 kind, u8 visibility,
+ * u8 registry, u8 archived, time created_at. Project 3, public, registry for
+ * members alone:
+ *
+ *   672f617070 -> 01 0000000000000003 02 02 01 00 0000000067f00000
+ *   "g/app"
+ *
+ * Table "space_id": u64 id -> path. "a/" and what follows sorts together, so
+ * what lies below a group is one range of keys.
+ */
+#include "store/space.h"
+
+#include <string.h>
+
+#include "store/record.h"
+
+enum { SPACE_VERSION = 1 };
+
+static bool is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* Between two alphanumerics; a repository may have several hyphens. */
+static bool separator_valid(struct str s, bool repository)
+{
+	size_t hyphens = 0;
+
+	if (s.len == 1)
+		return s.at[0] == '.' || s.at[0] == '_' || s.at[0] == '-';
+	if (str_eq(s, STR("__")))
+		return true;
+	while (hyphens < s.len && s.at[hyphens] == '-')
+		hyphens++;
+	return repository && s.len && hyphens == s.len;
+}
+
+static bool component_valid(struct str s, bool repository)
+{
+	if (!s.len || !is_alnum(s.at[0]) || !is_alnum(s.at[s.len - 1]))
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		size_t end = i;
+
+		while (!is_alnum(s.at[end]))
+			end++; /* the last one is */
+		if (end > i &&
+		    !separator_valid((struct str) { s.at + i, end - i },
+				     repository))
+			return false;
+		i = end;
+	}
+	return true;
+}
+
+static bool path_valid(struct str path, size_t depth, bool repository)
+{
+	struct str rest = path, component;
+	size_t n = 0;
+
+	if (!path.len || path.len > SPACE_PATH_MAX ||
+	    path.at[path.len - 1] == '/')
+		return false;
+	while (str_cut(&rest, '/', &component))
+		if (++n > depth || !component_valid(component, repository))
+			return false;
+	return true;
+}
+
+bool space_path_valid(struct str path)
+{
+	return path_valid(path, SPACE_DEPTH, false);
+}
+
+bool repository_name_valid(struct str name)
+{
+	return path_valid(name, SPACE_PATH_MAX, true);
+}
+
+enum err space_unpack(struct txn *txn, struct str key, struct str value,
+		      struct space *out)
+{
+	struct unpack u = { .rest = value };
+	unsigned kind, visibility, registry, archived;
+	struct space space = { .path = key };
+
+	*out = (struct space) { 0 };
+	if (unpack_u8(&u) != SPACE_VERSION)
+		return txn->err = value.len ? E_VERSION : E_CORRUPT;
+	space.id = unpack_u64(&u);
+	kind = unpack_u8(&u);
+	visibility = unpack_u8(&u);
+	registry = unpack_u8(&u);
+	archived = unpack_u8(&u);
+	space.created_at = unpack_time(&u);
+	if (!unpack_done(&u) || !space.id ||
+	    (kind != SPACE_GROUP && kind != SPACE_PROJECT) ||
+	    visibility > VISIBILITY_PUBLIC || registry > REGISTRY_DISABLED ||
+	    archived > 1)
+		return txn->err = E_CORRUPT;
+	space.kind = (enum space_kind)kind;
+	space.rules.visibility = (enum visibility)visibility;
+	space.rules.registry = (enum registry_access)registry;
+	space.rules.archived = archived;
+	*out = space;
+	return E_OK;
+}
+
+enum err space_find(struct txn *txn, struct str path, struct space *out)
+{
+	struct str value;
+
+	*out = (struct space) { 0 };
+	if (!txn_get(txn, TABLE_SPACE, path, &value))
+		return txn->err ? txn->err : E_NOT_FOUND;
+	return space_unpack(txn, path, value, out);
+}
+
+enum err space_get(struct txn *txn, uint64_t id, struct space *out)
+{
+	struct key8 key = key_u64(id);
+	struct str path;
+	enum err err;
+
+	*out = (struct space) { 0 };
+	if (!txn_get(txn, TABLE_SPACE_ID, STR_OF(key.at), &path))
+		return txn->err ? txn->err : E_NOT_FOUND;
+	err = space_find(txn, path, out);
+	if (err == E_NOT_FOUND || (!err && out->id != id)) {
+		*out = (struct space) { 0 };
+		return txn->err = E_CORRUPT;
+	}
+	return err;
+}
+
+/* The path may point into the store, where the first write moves it. */
+struct path_copy {
+	char at[SPACE_PATH_MAX];
+	size_t len;
+};
+
+static struct path_copy path_copy(struct str path)
+{
+	struct path_copy copy = { .len = path.len };
+
+	assert(path.len && path.len <= sizeof(copy.at));
+	memcpy(copy.at, path.at, path.len);
+	return copy;
+}
+
+void space_put(struct txn *txn, const struct space *space)
+{
+	struct key8 id = key_u64(space->id);
+	struct path_copy copy = path_copy(space->path);
+	struct str path = { copy.at, copy.len };
+	struct pack pack = { 0 };
+
+	pack_u8(&pack, SPACE_VERSION);
+	pack_u64(&pack, space->id);
+	pack_u8(&pack, (uint8_t)space->kind);
+	pack_u8(&pack, (uint8_t)space->rules.visibility);
+	pack_u8(&pack, (uint8_t)space->rules.registry);
+	pack_u8(&pack, space->rules.archived);
+	pack_time(&pack, space->created_at);
+	txn_put(txn, TABLE_SPACE, path, pack_str(&pack));
+	txn_put(txn, TABLE_SPACE_ID, STR_OF(id.at), path);
+}
+
+void space_remove(struct txn *txn, const struct space *space)
+{
+	struct key8 id = key_u64(space->id);
+	struct path_copy path = path_copy(space->path);
+
+	txn_remove(txn, TABLE_SPACE_ID, STR_OF(id.at));
+	txn_remove(txn, TABLE_SPACE, (struct str) { path.at, path.len });
+}
+
+enum err space_walk(struct txn *txn, struct str path, struct space_chain *out)
+{
+	struct str rest = path, component;
+	size_t len = 0;
+
+	out->len = 0;
+	while (len < SPACE_DEPTH && str_cut(&rest, '/', &component)) {
+		struct space *space = &out->at[len];
+		struct str prefix = path;
+		enum err err;
+
+		if (component.at + component.len < path.at + path.len)
+			prefix.len = (size_t)(component.at + component.len -
+					      path.at);
+		err = space_find(txn, prefix, space);
+		if (err == E_NOT_FOUND)
+			break;
+		if (err)
+			return err;
+		len++;
+		if (space->kind == SPACE_PROJECT)
+			break;
+	}
+	out->len = len;
+	return txn->err;
+}
