@@ -46,7 +46,7 @@ $B/dockpass: $B/server/main.o $(LIBS)
 .SECONDEXPANSION:
 $B/%.a: $$(patsubst %.c,$B/%.o,$$(SRC_$$*))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) qcs $@ $^
 $B/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<

@@ -1,0 +1,117 @@
+/* server/cli/call.c - what commands share: the live store, lists, JSON. */
+#include "server/cli/command.h"
+
+#include <string.h>
+
+#include "server/file.h"
+#include "token/date.h"
+
+bool call_config(struct call *call)
+{
+	enum err err;
+
+	if (call->config)
+		return true;
+	err = config_load(call->opts[OPT_CONFIG], &call->config, &call->cause);
+	if (err)
+		call_failed(call, err);
+	return !err;
+}
+
+bool call_store(struct call *call)
+{
+	enum err err;
+	bool root;
+
+	if (!call_config(call))
+		return false;
+	err = become_owner(call->config->store, &root, &call->cause);
+	if (!err)
+		err = db_open(call->config->store, DB_OPEN, call->now,
+			      &call->db, &call->cause);
+	if (err)
+		call_failed(call, err);
+	return !err;
+}
+
+int call_commit(struct call *call, struct change *change)
+{
+	enum err err;
+
+	change->now = call->now;
+	change->actor = call->actor;
+	err = change_commit(call->db, (struct change *const[]){ change }, 1);
+	if (!err && !change->result)
+		return EXIT_DONE;
+	call->cause = change->cause;
+	return call_failed(call, err ? err : change->result);
+}
+
+void listing_row(struct listing *listing, const struct str *cells)
+{
+	size_t n = listing->columns, used = listing->rows * n;
+
+	if (used + n > listing->size) {
+		size_t size = listing->size ? 2 * listing->size : 64 * n;
+		struct str *more = arena_alloc(listing->arena,
+					       size * sizeof(*more));
+
+		if (used)
+			memcpy(more, listing->cells, used * sizeof(*more));
+		listing->cells = more;
+		listing->size = size;
+	}
+	for (size_t i = 0; i < n; i++)
+		listing->cells[used + i] = arena_copy(listing->arena, cells[i]);
+	listing->rows++;
+}
+
+/* What a terminal might take for a command is not printed. */
+static void print_cell(struct str cell, size_t width, struct buf *out)
+{
+	for (size_t i = 0; i < cell.len; i++) {
+		unsigned char c = (unsigned char)cell.at[i];
+
+		buf_add_char(out, c < ' ' || c == 0x7f ? '?' : (char)c);
+	}
+	for (size_t i = cell.len; i < width; i++)
+		buf_add_char(out, ' ');
+}
+
+void listing_print(const struct listing *listing, struct buf *out)
+{
+	size_t n = listing->columns, widths[COLUMNS_MAX] = { 0 };
+
+	assert(n <= COLUMNS_MAX);
+	for (size_t i = 0; i < listing->rows * n; i++)
+		if (listing->cells[i].len > widths[i % n])
+			widths[i % n] = listing->cells[i].len;
+	for (size_t i = 0; i < listing->rows * n; i++) {
+		bool last = i % n == n - 1;
+
+		print_cell(listing->cells[i], last ? 0 : widths[i % n] + 2,
+			   out);
+		if (last)
+			buf_add_char(out, '\n');
+	}
+}
+
+void put_time(struct buf *out, const char *key, int64_t when)
+{
+	if (when)
+		json_put_str(out, key, str_of(time_print(when).at));
+	else
+		json_put_null(out, key);
+}
+
+struct str show_date(struct call *call, int64_t when)
+{
+	if (!when)
+		return STR("-");
+	return arena_printf(&call->arena, "%s", date_print(when).at);
+}
+
+struct str show_id(struct call *call, uint64_t id)
+{
+	return arena_printf(&call->arena, "%llu", (unsigned long long)id);
+}

@@ -1,0 +1,406 @@
+/* server/cli/cli.c - finds the command, reads its options, runs it. */
+#include "server/cli/cli.h"
+
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/cli/command.h"
+
+#ifndef DOCKPASS_VERSION
+#define DOCKPASS_VERSION "0.1.0"
+#endif
+
+enum { OUTPUT_MAX = 1 << 30, NEAREST_MAX = 3 };
+
+static const struct {
+	const char *name, *takes, *help;
+} opt_rows[] = {
+#define X(name, text, takes, help) [OPT_##name] = { text, takes, help },
+	OPT_LIST(X)
+#undef X
+};
+
+static const struct command_group *const groups[] = {
+	&server_commands, &user_commands, &space_commands,   &member_commands,
+	&token_commands,  &key_commands,  &explain_commands,
+};
+
+struct str call_opt(const struct call *call, enum opt opt)
+{
+	return str_of(call->opts[opt]);
+}
+
+/* "dockpass user add NAME --email E: what" on one line. */
+static void complain(const char *what, const struct command *command)
+{
+	if (command)
+		fprintf(stderr, "dockpass: %s; usage: dockpass %s%s%s\n", what,
+			command->words, *command->usage ? " " : "",
+			command->usage);
+	else
+		fprintf(stderr, "dockpass: %s\n", what);
+}
+
+int call_usage(struct call *call, const char *fmt, ...)
+{
+	struct cause what;
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(what.text, sizeof(what.text), fmt, args);
+	va_end(args);
+	complain(what.text, call->command);
+	return EXIT_USAGE;
+}
+
+int call_refuse(struct call *call, const char *fmt, ...)
+{
+	struct cause what;
+	va_list args;
+
+	(void)call;
+	va_start(args, fmt);
+	vsnprintf(what.text, sizeof(what.text), fmt, args);
+	va_end(args);
+	complain(what.text, NULL);
+	return EXIT_REFUSED;
+}
+
+int call_failed(struct call *call, enum err err)
+{
+	complain(*call->cause.text ? call->cause.text : err_text(err), NULL);
+	return EXIT_REFUSED;
+}
+
+void call_note(const struct call *call, const char *fmt, ...)
+{
+	va_list args;
+
+	if (call->json)
+		return;
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+static const struct command *row_at(size_t *group, size_t *i)
+{
+	while (*group < COUNT(groups) && *i == groups[*group]->count) {
+		++*group;
+		*i = 0;
+	}
+	return *group < COUNT(groups) ? &groups[*group]->rows[(*i)++] : NULL;
+}
+
+#define EACH_COMMAND(command)                                                  \
+	size_t group_ = 0, i_ = 0;                                             \
+	for (const struct command *command;                                    \
+	     (command = row_at(&group_, &i_));)
+
+static void print_command_help(const struct command *command)
+{
+	printf("usage: dockpass %s%s%s\n\n%s\n\n", command->words,
+	       *command->usage ? " " : "", command->usage, command->help);
+	for (size_t i = 0; i < OPT_COUNT; i++) {
+		char name[48];
+
+		if (!((command->opts | OPT_ALWAYS) >> i & 1))
+			continue;
+		snprintf(name, sizeof(name), "--%s %s", opt_rows[i].name,
+			 opt_rows[i].takes ? opt_rows[i].takes : "");
+		printf("  %-24s %s\n", name, opt_rows[i].help);
+	}
+}
+
+static int print_help(void)
+{
+	printf("usage: dockpass COMMAND [ARGUMENTS] [--config FILE] [--json]\n\n");
+	EACH_COMMAND(command)
+		printf("  %-18s %s\n", command->words, command->help);
+	printf("\ndockpass COMMAND --help tells more. Exit status: 0 done, 1 "
+	       "refused or failed, 2 the\ncommand line cannot be understood.\n");
+	return EXIT_DONE;
+}
+
+static size_t word_count(const char *words)
+{
+	return strchr(words, ' ') ? 2 : 1;
+}
+
+/* Do the words begin with `first` (and `second`)? */
+static bool words_fit(const char *words, struct str first, struct str second)
+{
+	struct str rest = str_of(words), word;
+
+	str_cut(&rest, ' ', &word);
+	return str_eq(word, first) && str_eq(rest, second);
+}
+
+static const struct command *find(struct str first, struct str second)
+{
+	EACH_COMMAND(command) {
+		if (word_count(command->words) == 1)
+			if (str_eq(str_of(command->words), first))
+				return command;
+		if (words_fit(command->words, first, second))
+			return command;
+	}
+	return NULL;
+}
+
+static size_t distance(struct str a, struct str b)
+{
+	size_t row[64], n = b.len < 63 ? b.len : 63;
+
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 0; i < a.len; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i + 1;
+		for (size_t j = 0; j < n; j++) {
+			size_t best = diagonal + (a.at[i] != b.at[j]);
+
+			diagonal = row[j + 1];
+			best = best < diagonal + 1 ? best : diagonal + 1;
+			row[j + 1] = best < row[j] + 1 ? best : row[j] + 1;
+		}
+	}
+	return row[n];
+}
+
+/* The commands of a group: "user: add, list, ..." */
+static bool list_group(struct str first, char *out, size_t size)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	EACH_COMMAND(command) {
+		struct str rest = str_of(command->words), word;
+		int n;
+
+		str_cut(&rest, ' ', &word);
+		if (!str_eq(word, first) || !rest.len || len >= size)
+			continue;
+		n = snprintf(out + len, size - len, "%s" STR_FMT,
+			     len ? "|" : "", STR_ARG(rest));
+		len += n > 0 ? (size_t)n : 0;
+	}
+	return len;
+}
+
+static int unknown_command(struct str first, struct str second)
+{
+	const struct command *nearest = NULL;
+	size_t best = SIZE_MAX;
+	char typed[80], words[256];
+
+	snprintf(typed, sizeof(typed), "%.*s%s%.*s",
+		 (int)(first.len < 38 ? first.len : 38), first.at,
+		 second.len ? " " : "",
+		 (int)(second.len < 38 ? second.len : 38), second.at);
+	EACH_COMMAND(command) {
+		size_t d = distance(str_of(typed), str_of(command->words));
+
+		if (d < best) {
+			best = d;
+			nearest = command;
+		}
+	}
+	if (best <= NEAREST_MAX)
+		fprintf(stderr, "dockpass: no command '%s'; nearest usage: "
+			"dockpass %s %s\n", typed, nearest->words,
+			nearest->usage);
+	else if (list_group(first, words, sizeof(words)))
+		fprintf(stderr, "dockpass: no command '%s'; usage: dockpass "
+			STR_FMT " %s\n", typed, STR_ARG(first), words);
+	else
+		fprintf(stderr, "dockpass: no command '%s'; dockpass --help "
+			"lists them\n", typed);
+	return EXIT_USAGE;
+}
+
+static int opt_find(struct str name)
+{
+	for (int i = 0; i < OPT_COUNT; i++)
+		if (str_eq(name, str_of(opt_rows[i].name)))
+			return i;
+	return -1;
+}
+
+/* What argv says, before it is known whose command it is. */
+struct line {
+	struct str words[ARGS_MAX + 3]; /* one too many is an error */
+	size_t words_count;
+	const char *opts[OPT_COUNT];
+	struct str unknown;	/* the first option that no command has */
+	struct cause bad;
+	bool version;
+};
+
+/* The first mistake is the one that is told. */
+static void bad_option(struct line *line, const char *before, struct str name,
+		       const char *after)
+{
+	if (!*line->bad.text)
+		snprintf(line->bad.text, sizeof(line->bad.text), "%s%.*s%s",
+			 before, (int)(name.len < 40 ? name.len : 40), name.at,
+			 after);
+}
+
+/* Returns how many further words of argv it took. */
+static int read_option(struct line *line, const char *text, const char *next)
+{
+	struct str rest = str_of(text), name;
+	bool has_value = str_has(rest, '=');
+	int opt, taken = 0;
+
+	str_cut(&rest, '=', &name);
+	opt = opt_find(name);
+	if (opt < 0) {
+		line->version |= str_eq(name, STR("version")) && !has_value;
+		if (!line->version)
+			bad_option(line, "no option --", name, "");
+		return 0;
+	}
+	if (line->opts[opt])
+		bad_option(line, "--", name, " is given twice");
+	if (!opt_rows[opt].takes) {
+		if (has_value)
+			bad_option(line, "--", name, " takes no value");
+		line->opts[opt] = "";
+		return 0;
+	}
+	line->opts[opt] = has_value ? rest.at ? rest.at : "" : next;
+	if (!has_value && next)
+		taken = 1;
+	if (!line->opts[opt] || !*line->opts[opt])
+		bad_option(line, "--", name, " needs a value");
+	return taken;
+}
+
+static void read_line(int argc, char **argv, struct line *line)
+{
+	bool options = true;
+
+	for (int i = 1; i < argc; i++) {
+		if (options && !strcmp(argv[i], "--")) {
+			options = false;
+		} else if (options && !strncmp(argv[i], "--", 2)) {
+			i += read_option(line, argv[i] + 2,
+					 i + 1 < argc ? argv[i + 1] : NULL);
+		} else if (options && !strcmp(argv[i], "-h")) {
+			line->opts[OPT_HELP] = "";
+		} else if (options && argv[i][0] == '-' && argv[i][1]) {
+			bad_option(line, "no option ", str_of(argv[i]), "");
+		} else if (line->words_count < COUNT(line->words)) {
+			line->words[line->words_count++] = str_of(argv[i]);
+		}
+	}
+}
+
+static int check_line(struct call *call, const struct line *line)
+{
+	const struct command *command = call->command;
+
+	if (*line->bad.text)
+		return call_usage(call, "%s", line->bad.text);
+	for (int i = 0; i < OPT_COUNT; i++)
+		if (line->opts[i] && !((command->opts | OPT_ALWAYS) >> i & 1))
+			return call_usage(call, "%s has no option --%s",
+					  command->words, opt_rows[i].name);
+	if (call->argc < command->min)
+		return call_usage(call, "%s: too few arguments",
+				  command->words);
+	if (call->argc > command->max)
+		return call_usage(call, "%s: one argument too many: '%.80s'",
+				  command->words,
+				  call->args[command->max].at);
+	for (int i = 0; i < call->argc; i++)
+		if (!call->args[i].len)
+			return call_usage(call, "%s: an argument is empty",
+					  command->words);
+	return EXIT_DONE;
+}
+
+/* Output that cannot be written is no success: a full disk, a closed pipe. */
+static int flush(struct call *call, int status)
+{
+	struct str out = buf_str(&call->out);
+
+	if (call->out.over)
+		return call_refuse(call, "the output is too long; ask for less");
+	if (status == EXIT_DONE && out.len)
+		fwrite(out.at, 1, out.len, stdout);
+	if (fflush(stdout) || ferror(stdout))
+		return call_refuse(call, "standard output cannot be written");
+	return status;
+}
+
+static struct str login_name(struct arena *arena)
+{
+	struct passwd *user = getpwuid(getuid());
+
+	if (user)
+		return arena_printf(arena, "cli:%s", user->pw_name);
+	return arena_printf(arena, "cli:%lu", (unsigned long)getuid());
+}
+
+static int run(const struct command *command, const struct line *line)
+{
+	struct call call = { .command = command, .now = time(NULL) };
+	size_t skip = word_count(command->words);
+	int status;
+
+	for (size_t i = skip; i < line->words_count; i++)
+		if (call.argc < ARGS_MAX)
+			call.args[call.argc++] = line->words[i];
+	memcpy(call.opts, line->opts, sizeof(call.opts));
+	if (call.opts[OPT_HELP]) {
+		print_command_help(command);
+		return EXIT_DONE;
+	}
+	status = check_line(&call, line);
+	if (status)
+		return status;
+	call.json = call.opts[OPT_JSON];
+	arena_init(&call.arena);
+	buf_init(&call.out, OUTPUT_MAX);
+	call.actor = login_name(&call.arena);
+	status = flush(&call, command->run(&call));
+	db_close(call.db);
+	config_free(call.config);
+	buf_done(&call.out);
+	arena_done(&call.arena);
+	return status;
+}
+
+int cli_main(int argc, char **argv)
+{
+	struct line line = { 0 };
+	const struct command *command;
+
+	read_line(argc, argv, &line);
+	if (line.version) {
+		puts("dockpass " DOCKPASS_VERSION);
+		return EXIT_DONE;
+	}
+	if (!line.words_count && line.opts[OPT_HELP])
+		return print_help();
+	if (!line.words_count) {
+		complain(*line.bad.text ? line.bad.text :
+					  "no command; dockpass --help lists "
+					  "them",
+			 NULL);
+		return EXIT_USAGE;
+	}
+	command = find(line.words[0], line.words[1]);
+	if (!command)
+		return unknown_command(line.words[0], line.words[1]);
+	return run(command, &line);
+}

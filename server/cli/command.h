@@ -1,0 +1,128 @@
+/*
+ * server/cli/command.h - a row of the command table, and what its function
+ * gets: arguments and options read, output to fill, the live store on demand.
+ *
+ * Standard output has what was asked for and nothing else; it is written when
+ * the command has succeeded. What a person should know besides goes to
+ * standard error. Failures are one line: call_usage(), call_refuse().
+ */
+#pragma once
+
+#include "server/cli/cli.h"
+#include "token/buf.h"
+
+/* name, what it takes (NULL: nothing), meaning */
+#define OPT_LIST(X)                                                            \
+	X(CONFIG, "config", "FILE", "dockpass.yaml to use (or DOCKPASS_CONFIG)") \
+	X(HELP, "help", NULL, "what the command does, and its options")        \
+	X(JSON, "json", NULL, "output as JSON")                                \
+	X(LOG_FORMAT, "log-format", "json|text", "lines for machines or people") \
+	X(SERVICE, "service", "NAME", "the registry's name, the JWT's aud")    \
+	X(ISSUER, "issuer", "NAME", "the JWT's iss")                           \
+	X(LISTEN, "listen", "ADDR:PORT", "where the server listens")           \
+	X(URL, "url", "URL", "what the world calls this server")               \
+	X(EMAIL, "email", "E", "e-mail address")                               \
+	X(ADMIN, "admin", NULL, "may do everything in every project")          \
+	X(EXTERNAL, "external", NULL, "sees internal projects as a member only") \
+	X(PASSWORD_STDIN, "password-stdin", NULL, "read a password from standard input") \
+	X(YES, "yes", NULL, "also what it owns")                               \
+	X(RECURSIVE, "recursive", NULL, "also what lies below")                \
+	X(VISIBILITY, "visibility", "V", "private, internal or public")        \
+	X(REGISTRY, "registry", "R", "of a project: enabled, private or disabled; of registry-config: 2 or 3") \
+	X(ARCHIVED, "archived", "true|false", "true: pull only")               \
+	X(NAME, "name", "N", "what the token is for")                          \
+	X(SCOPES, "scopes", "A,B", "what the token may do: api, read_registry, write_registry ...") \
+	X(EXPIRES, "expires", "YYYY-MM-DD", "dead from that day 00:00 UTC")    \
+	X(IMPERSONATION, "impersonation", NULL, "hidden from its owner, no mail") \
+	X(PROJECT, "project", "PATH", "of a project")                          \
+	X(GROUP, "group", "PATH", "of a group")                                \
+	X(ROLE, "role", "ROLE", "of its bot; maintainer unless said")          \
+	X(ALG, "alg", "A", "ES256, RS256, ES384 or EdDSA")                     \
+	X(CURRENT, "current", NULL, "the signing key alone")                   \
+	X(FORMAT, "format", "F", "of key export: pem or jwks; of registry-config: yaml or env") \
+	X(BUNDLE, "bundle", "PATH", "where the registry finds bundle.pem; jwks.json lies beside it") \
+	X(TOKEN_ID, "token-id", "ID", "a token, by its id")                    \
+	X(ANONYMOUS, "anonymous", NULL, "without any credential")              \
+	X(ACCESS, "access", "'SCOPE ...'", "what a client asks: repository:a/b:pull,push")
+
+enum opt {
+#define X(name, text, takes, help) OPT_##name,
+	OPT_LIST(X)
+#undef X
+	OPT_COUNT
+};
+
+#define O(name)	   (1ull << OPT_##name)
+#define OPT_ALWAYS (O(CONFIG) | O(HELP))
+
+struct call;
+
+struct command {
+	const char *words; /* "user add" */
+	const char *usage; /* "NAME --email E [--admin]" */
+	const char *help;  /* one line */
+	int min, max;	   /* arguments */
+	uint64_t opts;	   /* beside OPT_ALWAYS */
+	int (*run)(struct call *call);
+};
+
+enum { ARGS_MAX = 3 };
+
+struct call {
+	const struct command *command;
+	int argc;
+	struct str args[ARGS_MAX];
+	const char *opts[OPT_COUNT]; /* NULL: not given; a flag: "" */
+	bool json;
+	int64_t now;
+	struct str actor; /* "cli:root" */
+	struct arena arena;
+	struct buf out; /* standard output */
+	struct config *config;
+	struct db *db;
+	struct cause cause;
+};
+
+/* Each group of commands is a file with its rows. */
+struct command_group {
+	const struct command *rows;
+	size_t count;
+};
+extern const struct command_group space_commands, user_commands,
+	member_commands, token_commands, key_commands, server_commands,
+	explain_commands;
+
+struct str call_opt(const struct call *call, enum opt opt); /* or empty */
+
+/* Each prints its line and returns the exit status. */
+int call_usage(struct call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
+int call_refuse(struct call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
+int call_failed(struct call *call, enum err err); /* says call->cause */
+/* Beside the output, for a person: standard error, not with --json. */
+void call_note(const struct call *call, const char *fmt, ...)
+	PRINTF_LIKE(2, 3);
+
+/* On failure they have printed why: return EXIT_REFUSED. */
+bool call_config(struct call *call) MUST_CHECK;
+bool call_store(struct call *call) MUST_CHECK; /* call_config() and the store */
+/* Fills in time and actor, waits for the disk. Returns the exit status. */
+int call_commit(struct call *call, struct change *change) MUST_CHECK;
+
+/*
+ * A list for people: aligned columns, the first row its head. Cells are
+ * copied; control characters in them are shown as '?'.
+ */
+enum { COLUMNS_MAX = 9 };
+struct listing {
+	struct arena *arena;
+	size_t columns, rows, size;
+	struct str *cells;
+};
+void listing_row(struct listing *listing, const struct str *cells);
+void listing_print(const struct listing *listing, struct buf *out);
+
+/* JSON's "2027-01-31T08:15:00.000Z", or null for 0. */
+void put_time(struct buf *out, const char *key, int64_t when);
+/* For people: "2027-01-31", "-" for 0. */
+struct str show_date(struct call *call, int64_t when);
+struct str show_id(struct call *call, uint64_t id);

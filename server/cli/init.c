@@ -1,0 +1,275 @@
+/*
+ * server/cli/init.c - dockpass init: configuration, keys and store in a
+ * folder. All or nothing: what a failed run has made is removed.
+ */
+#include "server/cli/init.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <ftw.h>
+
+#include "server/config_check.h"
+#include "server/file.h"
+#include "server/keys.h"
+
+enum { YAML_MAX = 16384, MADE_MAX = 5 };
+
+struct init {
+	struct call *call;
+	struct str folder;
+	const char *made[MADE_MAX]; /* in order; removed from the last */
+	size_t made_count;
+	bool folder_was_there;
+};
+
+static const char *path_in(struct init *init, const char *name)
+{
+	struct str path = arena_printf(&init->call->arena, STR_FMT "%s%s",
+				       STR_ARG(init->folder), *name ? "/" : "",
+				       name);
+
+	return arena_cstr(&init->call->arena, path);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type,
+			struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void undo(struct init *init)
+{
+	while (init->made_count) {
+		const char *path = init->made[--init->made_count];
+
+		if (nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS))
+			call_note(init->call, "dockpass: %s is left behind: %s",
+				  path, strerror(errno));
+	}
+}
+
+/* Only what was not there is removed after a failure. */
+static enum err make_folder(struct init *init, const char *name, unsigned mode)
+{
+	const char *path = path_in(init, name);
+	struct stat st;
+	bool there = !lstat(path, &st);
+
+	if (there && *name)
+		return cause_set(&init->call->cause, E_EXISTS,
+				 "%s: is there already; name another folder, "
+				 "or remove it", path);
+	if (!there)
+		init->made[init->made_count++] = path;
+	return folder_make(path, mode, &init->call->cause);
+}
+
+static void add_text(struct buf *yaml, struct str text)
+{
+	json_str(yaml, text);
+}
+
+/* The values that were chosen; all else is a comment with its default. */
+static void write_yaml(struct call *call, struct buf *yaml)
+{
+	struct str issuer = call_opt(call, OPT_ISSUER);
+	struct str listen = call_opt(call, OPT_LISTEN);
+	struct str service = call_opt(call, OPT_SERVICE);
+	struct str url = call_opt(call, OPT_URL);
+
+	buf_add(yaml, STR("# dockpass.yaml: how dockpass is deployed. "
+			  "`dockpass check` shows what is in effect.\n"
+			  "# Each option may be overridden by a variable: "
+			  "DOCKPASS_URL, DOCKPASS_SERVICES_0_TTL ...\n"
+			  "issuer: "));
+	add_text(yaml, issuer.len ? issuer : STR("dockpass"));
+	buf_add(yaml, STR("\n# what the world calls this server; the realm is "
+			  "url + /token\n"));
+	if (url.len) {
+		buf_add(yaml, STR("url: "));
+		add_text(yaml, url);
+	} else {
+		buf_add(yaml, STR("# url: https://auth.example.com"));
+	}
+	buf_add(yaml,
+		STR("\n# relative paths start at this file's folder\n"
+		    "store: store\nkeys: keys\npublic: public\n"
+		    "workers: 0                      # event loops; 0: one a "
+		    "core\nlisteners:\n  - address: "));
+	add_text(yaml, listen.len ? listen : STR("127.0.0.1:5001"));
+	buf_add(yaml,
+		STR("\n    # tls: {certificate: tls.crt, key: tls.key}   "
+		    "absent: plain HTTP\n"
+		    "services:                       # one per registry\n"
+		    "  - name: "));
+	add_text(yaml, service.len ? service : STR("registry"));
+	buf_add(yaml,
+		STR("      # the JWT's aud, the registry's auth.token.service\n"
+		    "    ttl: 300                    # seconds, at least 60\n"
+		    "    kid: libtrust               # or rfc7638\n"
+		    "    x5c: true                   # false: for a registry 3 "
+		    "that has only jwks\n"
+		    "    anonymous: true             # may pull what is public\n"
+		    "    refresh_tokens: false\n"
+		    "pat:\n"
+		    "  username_must_match: false\n"
+		    "  write_registry_implies_pull: true\n"
+		    "limits:\n"
+		    "  connections: 20000\n"
+		    "  connections_per_address: 4000\n"));
+}
+
+static enum err make_config(struct init *init)
+{
+	const char *path = path_in(init, "dockpass.yaml");
+	struct call *call = init->call;
+	AUTO(buf) struct buf yaml;
+	enum err err;
+
+	buf_init(&yaml, YAML_MAX);
+	write_yaml(call, &yaml);
+	init->made[init->made_count++] = path;
+	err = file_write(path, 0644, buf_str(&yaml), &call->cause);
+	if (!err)
+		err = config_load(path, &call->config, &call->cause);
+	return err;
+}
+
+static enum err make_keys(struct init *init, char kid[60])
+{
+	struct call *call = init->call;
+	const char *keys = path_in(init, "keys");
+	AUTO(keyring) struct keyring *keyring = NULL;
+	enum err err;
+
+	err = keys_new(keys, ALG_ES256, KEY_CURRENT,
+		       str_of(call->config->issuer), call->now, kid,
+		       &call->cause);
+	if (!err)
+		err = keys_load(keys, &keyring, &call->cause);
+	if (!err)
+		err = keys_publish(keyring, path_in(init, "public"),
+				   &call->cause);
+	return err;
+}
+
+static enum err make_all(struct init *init, char kid[60])
+{
+	struct call *call = init->call;
+	enum err err = make_folder(init, "", 0755);
+
+	if (!err)
+		err = make_folder(init, "keys", 0700);
+	if (!err)
+		err = make_folder(init, "public", 0755);
+	if (!err)
+		err = make_folder(init, "store", 0700);
+	if (!err)
+		err = make_config(init);
+	if (!err)
+		err = make_keys(init, kid);
+	if (!err)
+		err = db_open(path_in(init, "store"), DB_CREATE, call->now,
+			      &call->db, &call->cause);
+	return err;
+}
+
+/* Refuses before anything is made. */
+static int check_options(struct call *call)
+{
+	struct str listen = call_opt(call, OPT_LISTEN);
+	struct str url = call_opt(call, OPT_URL);
+
+	if (listen.len && address_check(listen, &call->cause))
+		return call_usage(call, "--listen: %s", call->cause.text);
+	if (url.len && url_check(url, &call->cause))
+		return call_usage(call, "--url: %.100s: %s", url.at,
+				  call->cause.text);
+	return EXIT_DONE;
+}
+
+static enum err check_folder(struct init *init)
+{
+	struct call *call = init->call;
+	const char *folder = path_in(init, "");
+	struct stat st;
+	bool root;
+
+	if (!lstat(path_in(init, "dockpass.yaml"), &st))
+		return cause_set(&call->cause, E_EXISTS,
+				 "%s: is there already; name another folder",
+				 path_in(init, "dockpass.yaml"));
+	if (stat(folder, &st))
+		return E_OK;
+	if (!S_ISDIR(st.st_mode))
+		return cause_set(&call->cause, E_EXISTS,
+				 "%s: is no folder; name another", folder);
+	return become_owner(folder, &root, &call->cause);
+}
+
+static void tell(struct init *init, const char *kid)
+{
+	struct call *call = init->call;
+	const char *config = path_in(init, "dockpass.yaml");
+	struct buf *out = &call->out;
+
+	if (call->json) {
+		json_open(out, '{');
+		json_put_str(out, "config", str_of(config));
+		json_put_str(out, "keys", str_of(call->config->keys));
+		json_put_str(out, "public", str_of(call->config->public));
+		json_put_str(out, "store", str_of(call->config->store));
+		json_put_str(out, "url", str_of(call->config->url));
+		json_put_str(out, "kid", str_of(kid));
+		json_close(out, '}');
+		buf_add_char(out, '\n');
+		return;
+	}
+	buf_printf(out,
+		   "made %s\n"
+		   "made %s/  signing key %s\n"
+		   "made %s/  bundle.pem and jwks.json, for registries\n"
+		   "made %s/\n"
+		   "next: dockpass user add NAME --email E --admin --config %s\n"
+		   "      dockpass registry-config --config %s\n"
+		   "      dockpass serve --config %s\n",
+		   config, call->config->keys, kid, call->config->public,
+		   call->config->store, config, config, config);
+}
+
+int init_run(struct call *call)
+{
+	struct init init = { .call = call, .folder = call->args[0] };
+	int status = check_options(call);
+	char kid[60] = "";
+	enum err err;
+
+	if (status)
+		return status;
+	if (call->opts[OPT_CONFIG])
+		return call_usage(call, "init: --config is not for init, which "
+					"makes DIR/dockpass.yaml");
+	while (init.folder.len > 1 &&
+	       init.folder.at[init.folder.len - 1] == '/')
+		init.folder.len--;
+	err = check_folder(&init);
+	if (!err)
+		err = make_all(&init, kid);
+	if (!err) {
+		tell(&init, kid);
+		return EXIT_DONE;
+	}
+	db_close(call->db);
+	call->db = NULL;
+	undo(&init);
+	return call_failed(call, err);
+}

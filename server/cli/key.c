@@ -1,0 +1,221 @@
+/*
+ * server/cli/key.c - dockpass key ...: each change of the keyring is published
+ * at once; the server follows at SIGHUP, registries at their restart.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "server/cli/command.h"
+#include "server/cli/registry.h"
+#include "server/file.h"
+#include "server/keys.h"
+#include "token/date.h"
+
+enum { EXPORT_MAX = 1 << 20 };
+
+static const char follow[] =
+	"send SIGHUP to the server (systemctl reload dockpass)";
+
+bool call_keys(struct call *call, struct keyring **keyring)
+{
+	enum err err;
+	bool root;
+
+	*keyring = NULL;
+	if (!call_config(call))
+		return false;
+	err = become_owner(call->config->store, &root, &call->cause);
+	if (!err)
+		err = keys_load(call->config->keys, keyring, &call->cause);
+	if (err)
+		call_failed(call, err);
+	return !err;
+}
+
+static bool publish(struct call *call, struct keyring **keyring)
+{
+	enum err err;
+
+	keyring_free(*keyring);
+	*keyring = NULL;
+	err = keys_load(call->config->keys, keyring, &call->cause);
+	if (!err)
+		err = keys_publish(*keyring, call->config->public,
+				   &call->cause);
+	if (err)
+		call_failed(call, err);
+	return !err;
+}
+
+static void print_json(struct buf *out, const struct key *key)
+{
+	json_open(out, '{');
+	json_put_str(out, "kid", str_of(key->libtrust));
+	json_put_str(out, "alg", key_alg_name(key->alg));
+	json_put_str(out, "state", key_state_name(key->state));
+	json_put_str(out, "rfc7638", str_of(key->rfc7638));
+	put_time(out, "not_after", key->not_after);
+	json_close(out, '}');
+}
+
+static int key_list(struct call *call)
+{
+	static const struct str head[] = {
+		{ "KID", 3 },	  { "ALG", 3 },	    { "STATE", 5 },
+		{ "RFC7638", 7 }, { "EXPIRES", 7 },
+	};
+	struct listing listing = { &call->arena, COUNT(head), 0, 0, NULL };
+	AUTO(keyring) struct keyring *keyring = NULL;
+
+	if (!call_keys(call, &keyring))
+		return EXIT_REFUSED;
+	listing_row(&listing, head);
+	if (call->json)
+		json_open(&call->out, '[');
+	for (size_t i = 0; i < keyring_len(keyring); i++) {
+		const struct key *key = keyring_at(keyring, i);
+		const struct str cells[COUNT(head)] = {
+			str_of(key->libtrust),	   key_alg_name(key->alg),
+			key_state_name(key->state), str_of(key->rfc7638),
+			show_date(call, key->not_after),
+		};
+
+		if (call->json)
+			print_json(&call->out, key);
+		else
+			listing_row(&listing, cells);
+	}
+	if (call->json)
+		buf_add(&call->out, STR("]\n"));
+	else
+		listing_print(&listing, &call->out);
+	return EXIT_DONE;
+}
+
+static void print_key(struct call *call, const struct keyring *keyring,
+		      struct str kid)
+{
+	const struct key *key = keyring_find(keyring, kid);
+
+	if (!key)
+		return;
+	if (call->json)
+		print_json(&call->out, key);
+	else
+		buf_add(&call->out, str_of(key->libtrust));
+	buf_add_char(&call->out, '\n');
+}
+
+static int key_new_command(struct call *call)
+{
+	AUTO(keyring) struct keyring *keyring = NULL;
+	enum key_alg alg = ALG_ES256;
+	char kid[60];
+	enum err err;
+
+	if (call->opts[OPT_ALG] &&
+	    key_alg_parse(call_opt(call, OPT_ALG), &alg))
+		return call_usage(call, "algorithm '%.40s' is not ES256, "
+					"RS256, ES384 or EdDSA",
+				  call->opts[OPT_ALG]);
+	if (!call_keys(call, &keyring))
+		return EXIT_REFUSED;
+	err = keys_new(call->config->keys, alg, KEY_NEXT,
+		       str_of(call->config->issuer), call->now, kid,
+		       &call->cause);
+	if (err)
+		return call_failed(call, err);
+	if (!publish(call, &keyring))
+		return EXIT_REFUSED;
+	print_key(call, keyring, str_of(kid));
+	if (alg == ALG_EDDSA)
+		fputs("dockpass: warning: registry 2.8 does not start with an "
+		      "Ed25519 key in its bundle; use it with registry 3 "
+		      "alone\n", stderr);
+	call_note(call, "published, not signing yet: %s, restart the "
+			"registries, then dockpass key activate %s",
+		  follow, kid);
+	return EXIT_DONE;
+}
+
+/* By either id; the line that a wrong one gets. */
+static bool key_known(struct call *call, const struct keyring *keyring)
+{
+	if (keyring_find(keyring, call->args[0]))
+		return true;
+	call_refuse(call, "no key '%.80s'; dockpass key list shows all",
+		    call->args[0].at);
+	return false;
+}
+
+static int key_change(struct call *call,
+		      enum err (*change)(const char *folder, struct str kid,
+					 struct cause *cause),
+		      const char *then)
+{
+	AUTO(keyring) struct keyring *keyring = NULL;
+	enum err err;
+
+	if (!call_keys(call, &keyring) || !key_known(call, keyring))
+		return EXIT_REFUSED;
+	err = change(call->config->keys, call->args[0], &call->cause);
+	if (err)
+		return call_failed(call, err);
+	if (!publish(call, &keyring))
+		return EXIT_REFUSED;
+	if (call->json)
+		print_key(call, keyring, call->args[0]);
+	call_note(call, "%s: %s", then, follow);
+	return EXIT_DONE;
+}
+
+static int key_activate(struct call *call)
+{
+	return key_change(call, keys_activate,
+			  "it signs once the server knows");
+}
+
+static int key_remove(struct call *call)
+{
+	return key_change(call, keys_remove,
+			  "removed; registries forget it at their restart");
+}
+
+static int key_export(struct call *call)
+{
+	struct str format = call_opt(call, OPT_FORMAT);
+	bool jwks = str_eq(format, STR("jwks"));
+	bool current = call->opts[OPT_CURRENT];
+	AUTO(keyring) struct keyring *keyring = NULL;
+	enum err err;
+
+	if (!format.len)
+		return call_usage(call, "key export: --format is missing");
+	if (!jwks && !str_eq(format, STR("pem")))
+		return call_usage(call, "format '%.40s' is not pem or jwks",
+				  format.at);
+	if (!call_keys(call, &keyring))
+		return EXIT_REFUSED;
+	err = jwks ? keyring_print_jwks(keyring, current, &call->out) :
+		     keyring_print_bundle(keyring, current, &call->out);
+	if (err)
+		return call_failed(call, err);
+	if (jwks)
+		buf_add_char(&call->out, '\n');
+	return EXIT_DONE;
+}
+
+/* clang-format off */
+static const struct command rows[] = {
+	{ "key list", "", "the keys that sign, will sign, or have signed", 0, 0, O(JSON), key_list },
+	{ "key new", "[--alg ES256|RS256|ES384|EdDSA]", "make the next key and publish it; it does not sign yet", 0, 0, O(JSON) | O(ALG), key_new_command },
+	{ "key activate", "KID", "let the next key sign; the one before is retired", 1, 1, O(JSON), key_activate },
+	{ "key remove", "KID", "forget a key that does not sign", 1, 1, 0, key_remove },
+	{ "key export", "[--current] --format pem|jwks", "certificates or public keys, for registries", 0, 0, O(CURRENT) | O(FORMAT) | O(JSON), key_export },
+	{ "registry-config", "[--service S] [--format yaml|env] [--registry 2|3] [--bundle PATH]",
+	  "the auth section of a registry's configuration", 0, 0,
+	  O(SERVICE) | O(FORMAT) | O(REGISTRY) | O(BUNDLE) | O(JSON), registry_run },
+};
+/* clang-format on */
+
+const struct command_group key_commands = { rows, COUNT(rows) };

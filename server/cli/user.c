@@ -1,0 +1,305 @@
+/* server/cli/user.c - dockpass user ... */
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+#include "server/cli/command.h"
+#include "server/password.h"
+
+enum { STDIN_MAX = 4096 };
+
+static const struct {
+	enum user_flag flag;
+	const char *json, *text;
+} flags[] = {
+	{ USER_ADMIN, "is_admin", "admin" },
+	{ USER_EXTERNAL, "external", "external" },
+	{ USER_TWO_FACTOR, "two_factor_enabled", "two-factor" },
+	{ USER_BOT, "bot", "bot" },
+};
+
+static void print_json(struct buf *out, const struct user *user)
+{
+	json_open(out, '{');
+	json_put_int(out, "id", (int64_t)user->id);
+	json_put_str(out, "username", user->name);
+	json_put_str(out, "name", user->name);
+	json_put_str(out, "state", user->flags & USER_BLOCKED ?
+					   STR("blocked") :
+					   STR("active"));
+	json_put_str(out, "email", user->email);
+	for (size_t i = 0; i < COUNT(flags); i++)
+		json_put_bool(out, flags[i].json, user->flags & flags[i].flag);
+	put_time(out, "created_at", user->created_at);
+	json_close(out, '}');
+}
+
+static struct str flags_text(struct call *call, const struct user *user)
+{
+	struct str text = { 0 };
+
+	for (size_t i = 0; i < COUNT(flags); i++)
+		if (user->flags & flags[i].flag)
+			text = arena_printf(&call->arena, STR_FMT "%s%s",
+					    STR_ARG(text), text.len ? "," : "",
+					    flags[i].text);
+	return text.len ? text : STR("-");
+}
+
+static const struct str head[] = {
+	{ "ID", 2 },	{ "NAME", 4 },	  { "STATE", 5 },
+	{ "FLAGS", 5 }, { "CREATED", 7 }, { "EMAIL", 5 },
+};
+
+static void add_row(struct call *call, struct listing *listing,
+		    const struct user *user)
+{
+	const struct str cells[COUNT(head)] = {
+		show_id(call, user->id),
+		user->name,
+		user->flags & USER_BLOCKED ? STR("blocked") : STR("active"),
+		flags_text(call, user),
+		show_date(call, user->created_at),
+		user->email.len ? user->email : STR("-"),
+	};
+
+	listing_row(listing, cells);
+}
+
+static int user_list(struct call *call)
+{
+	struct listing listing = { &call->arena, COUNT(head), 0, 0, NULL };
+	AUTO(txn) struct txn txn;
+	AUTO(cursor) struct cursor c = { 0 };
+	struct user user;
+
+	if (!call_store(call)) {
+		txn = (struct txn){ 0 };
+		return EXIT_REFUSED;
+	}
+	txn_read(call->db, &txn);
+	listing_row(&listing, head);
+	if (call->json)
+		json_open(&call->out, '[');
+	for (cursor_open(&txn, TABLE_USER, STR(""), &c); cursor_next(&c);) {
+		if (user_unpack(&txn, c.key, c.value, &user))
+			break;
+		if (call->json)
+			print_json(&call->out, &user);
+		else
+			add_row(call, &listing, &user);
+	}
+	if (txn.err)
+		return call_failed(call, txn.err);
+	if (call->json)
+		json_close(&call->out, ']');
+	else
+		listing_print(&listing, &call->out);
+	if (call->json)
+		buf_add_char(&call->out, '\n');
+	return EXIT_DONE;
+}
+
+static int user_show(struct call *call)
+{
+	struct listing listing = { &call->arena, COUNT(head), 0, 0, NULL };
+	AUTO(txn) struct txn txn = { 0 };
+	struct user user;
+	enum err err;
+
+	if (!call_store(call))
+		return EXIT_REFUSED;
+	txn_read(call->db, &txn);
+	err = user_find(&txn, call->args[0], &user);
+	if (err == E_NOT_FOUND)
+		return call_refuse(call,
+				   "no user '%s'; dockpass user list shows all",
+				   call->args[0].at);
+	if (err)
+		return call_failed(call, err);
+	if (call->json) {
+		print_json(&call->out, &user);
+		buf_add_char(&call->out, '\n');
+		return EXIT_DONE;
+	}
+	listing_row(&listing, head);
+	add_row(call, &listing, &user);
+	listing_print(&listing, &call->out);
+	return EXIT_DONE;
+}
+
+static bool read_all(struct buf *text)
+{
+	for (;;) {
+		char *at = buf_room(text, 256);
+		ssize_t n = at ? read(STDIN_FILENO, at, 256) : -1;
+
+		if (n < 0)
+			return false;
+		if (!n)
+			return true;
+		buf_grew(text, (size_t)n);
+	}
+}
+
+/* One line from standard input, hashed; *cause when it will not do. */
+static enum err read_password(char hash[PASSWORD_TEXT], struct cause *cause)
+{
+	unsigned char salt[PASSWORD_RANDOM];
+	AUTO(buf) struct buf text;
+	struct str password;
+	enum err err;
+
+	hash[0] = '\0';
+	buf_init(&text, STDIN_MAX + 512);
+	if (!read_all(&text) || text.len > STDIN_MAX + 1)
+		return cause_set(cause, E_LIMIT,
+				 "the password on standard input cannot be "
+				 "read, or is longer than %d bytes",
+				 STDIN_MAX);
+	password = buf_str(&text);
+	if (password.len && password.at[password.len - 1] == '\n')
+		password.len--;
+	if (!password.len)
+		return cause_set(cause, E_SYNTAX,
+				 "the password on standard input is empty");
+	if (str_has(password, '\0') || str_has(password, '\n'))
+		return cause_set(cause, E_SYNTAX,
+				 "the password on standard input holds a NUL "
+				 "or a second line");
+	if (RAND_bytes(salt, sizeof(salt)) != 1)
+		return cause_set(cause, E_CRYPTO, "no random bytes");
+	err = password_hash(password, STR_OF(salt), hash);
+	if (err == E_LIMIT)
+		return cause_set(cause, err,
+				 "the password is longer than %d bytes",
+				 PASSWORD_LEN_MAX);
+	return err ? cause_set(cause, err, "hashing the password failed: %s",
+			       err_text(err)) :
+		     E_OK;
+}
+
+/* Prints the user that a change has left, for --json. */
+static int print_changed(struct call *call, struct str name)
+{
+	AUTO(txn) struct txn txn = { 0 };
+	struct user user;
+	enum err err;
+
+	if (!call->json)
+		return EXIT_DONE;
+	txn_read(call->db, &txn);
+	err = user_find(&txn, name, &user);
+	if (err)
+		return call_failed(call, err);
+	print_json(&call->out, &user);
+	buf_add_char(&call->out, '\n');
+	return EXIT_DONE;
+}
+
+static int change_user(struct call *call, struct change *change)
+{
+	int status;
+
+	if (!call->db && !call_store(call))
+		return EXIT_REFUSED;
+	change->user = call->args[0];
+	status = call_commit(call, change);
+	return status ? status : print_changed(call, call->args[0]);
+}
+
+static int with_password(struct call *call, struct change *change)
+{
+	char hash[PASSWORD_TEXT];
+	enum err err = read_password(hash, &call->cause);
+	int status;
+
+	if (err)
+		return call_failed(call, err);
+	change->value = str_of(hash);
+	status = change_user(call, change);
+	OPENSSL_cleanse(hash, sizeof(hash));
+	return status;
+}
+
+static int user_add(struct call *call)
+{
+	struct change change = {
+		.type = CHANGE_USER_ADD,
+		.text = call_opt(call, OPT_EMAIL),
+		.flags = (call->opts[OPT_ADMIN] ? USER_ADMIN : 0u) |
+			 (call->opts[OPT_EXTERNAL] ? USER_EXTERNAL : 0u),
+	};
+
+	if (!change.text.len)
+		return call_usage(call, "user add: --email is missing");
+	return call->opts[OPT_PASSWORD_STDIN] ? with_password(call, &change) :
+						change_user(call, &change);
+}
+
+static int set_flag(struct call *call, enum user_flag flag, bool on)
+{
+	struct change change = { .type = CHANGE_USER_FLAG,
+				 .flags = flag,
+				 .on = on };
+
+	return change_user(call, &change);
+}
+
+static int user_block(struct call *call)
+{
+	return set_flag(call, USER_BLOCKED, true);
+}
+
+static int user_unblock(struct call *call)
+{
+	return set_flag(call, USER_BLOCKED, false);
+}
+
+static int user_two_factor(struct call *call)
+{
+	bool on = str_eq(call->args[1], STR("on"));
+
+	if (!on && !str_eq(call->args[1], STR("off")))
+		return call_usage(call, "'%.40s' is not on or off",
+				  call->args[1].at);
+	return set_flag(call, USER_TWO_FACTOR, on);
+}
+
+static int user_password(struct call *call)
+{
+	struct change change = { .type = CHANGE_USER_PASSWORD };
+
+	if (!call->opts[OPT_PASSWORD_STDIN])
+		return call_usage(call, "user password: a password is never an "
+					"argument, say --password-stdin");
+	return with_password(call, &change);
+}
+
+static int user_remove_command(struct call *call)
+{
+	struct change change = { .type = CHANGE_USER_REMOVE,
+				 .user = call->args[0],
+				 .yes = call->opts[OPT_YES] != NULL };
+
+	return call_store(call) ? call_commit(call, &change) : EXIT_REFUSED;
+}
+
+/* clang-format off */
+static const struct command rows[] = {
+	{ "user add", "NAME --email E [--admin] [--external] [--password-stdin]",
+	  "add a user", 1, 1,
+	  O(JSON) | O(EMAIL) | O(ADMIN) | O(EXTERNAL) | O(PASSWORD_STDIN), user_add },
+	{ "user list", "", "all users, bots of projects and groups too", 0, 0, O(JSON), user_list },
+	{ "user show", "NAME", "one user", 1, 1, O(JSON), user_show },
+	{ "user block", "NAME", "refuse a user and his tokens from now on", 1, 1, O(JSON), user_block },
+	{ "user unblock", "NAME", "let a blocked user in again", 1, 1, O(JSON), user_unblock },
+	{ "user remove", "NAME [--yes]", "remove a user; --yes: also who owns live tokens", 1, 1, O(YES), user_remove_command },
+	{ "user password", "NAME --password-stdin", "set the password", 1, 1, O(JSON) | O(PASSWORD_STDIN), user_password },
+	{ "user two-factor", "NAME on|off", "on: no password at the token endpoint, tokens alone", 2, 2, O(JSON), user_two_factor },
+};
+/* clang-format on */
+
+const struct command_group user_commands = { rows, COUNT(rows) };
