@@ -87,8 +87,7 @@ static enum err look_at(const struct yaml_node *node, struct cause *cause)
 				 "is no option; `dockpass check` lists them, "
 				 "look at spelling and indentation");
 	if (want != node->kind)
-		return cause_set(cause, E_SYNTAX, "must hold %s",
-				 texts[want]);
+		return cause_set(cause, E_SYNTAX, "must hold %s", texts[want]);
 	return E_OK;
 }
 
@@ -108,8 +107,7 @@ static enum err look_over(const struct yaml_file *file, struct cause *cause)
 	return E_OK;
 }
 
-static const char *from_environment(const struct option *option,
-				    unsigned index)
+static const char *from_environment(const struct option *option, unsigned index)
 {
 	char variable[OPTION_NAME_MAX];
 
@@ -241,8 +239,8 @@ static const char *const *find_paths(struct config *config, size_t i)
 		return fixed[i];
 	if (n / 2 >= config->listeners_count)
 		return NULL;
-	return n % 2 ? &config->listeners[n / 2].key :
-		       &config->listeners[n / 2].certificate;
+	return n % 2 ? &config->listeners[n / 2].key
+		     : &config->listeners[n / 2].certificate;
 }
 
 /* From the folder of the file, wherever the command runs. */
@@ -313,8 +311,7 @@ static enum err config_read(const char *path, struct buf *text,
 	return E_OK;
 }
 
-enum err config_load(const char *path, struct config **out,
-		     struct cause *cause)
+enum err config_load(const char *path, struct config **out, struct cause *cause)
 {
 	AUTO(arena) struct arena arena;
 	AUTO(buf) struct buf text;

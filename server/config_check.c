@@ -18,8 +18,7 @@ struct checker {
 };
 
 /* Where an option was set: "dockpass.yaml:7: services[0].ttl". */
-static enum err bad(const struct checker *c, const char *path,
-		    const char *what)
+static enum err bad(const struct checker *c, const char *path, const char *what)
 {
 	const struct yaml_node *node = yaml_find(c->file, path);
 	char variable[OPTION_NAME_MAX];
@@ -173,23 +172,23 @@ static enum err check_services(const struct checker *c)
 	return E_OK;
 }
 
-static enum err check_file(const struct checker *c, unsigned i,
-			   const char *key, const char *path, bool secret)
+static enum err check_file(const struct checker *c, unsigned i, const char *key,
+			   const char *path, bool secret)
 {
 	struct cause what;
 	struct stat st;
 
 	if (stat(path, &st)) {
-		cause_set(&what, E_IO, "%.300s: %s; put the file there",
-			  path, strerror(errno));
+		cause_set(&what, E_IO, "%.300s: %s; put the file there", path,
+			  strerror(errno));
 		return bad_at(c, "listeners", i, key, what.text);
 	}
 	if (S_ISREG(st.st_mode) && (!secret || !(st.st_mode & 077)))
 		return E_OK;
 	cause_set(&what, E_MODE,
-		  S_ISREG(st.st_mode) ?
-			  "%.300s: others can read it: chmod 600 it" :
-			  "%.300s: is no file; name a PEM file",
+		  S_ISREG(st.st_mode)
+			  ? "%.300s: others can read it: chmod 600 it"
+			  : "%.300s: is no file; name a PEM file",
 		  path);
 	return bad_at(c, "listeners", i, key, what.text);
 }
@@ -236,8 +235,8 @@ static enum err check_listeners(const struct checker *c)
 /* crane refuses a realm whose host is a loopback address literal. */
 static char *default_url(const struct config_listener *listener)
 {
-	static const char *const local[] = { "127.", "0.0.0.0:", "[::1]:",
-					     "[::]:" };
+	static const char *const local[] = { "127.",
+					     "0.0.0.0:", "[::1]:", "[::]:" };
 	const char *host = listener->address;
 	struct str name = { 0 }, port = { 0 };
 	char *url;

@@ -45,9 +45,9 @@ static void print_value(const struct option *option,
 		buf_add(buf, *(const bool *)at ? STR("true") : STR("false"));
 		break;
 	case OPTION_STYLE:
-		buf_add(buf, *(const enum kid_style *)at == KID_RFC7638 ?
-				     STR("rfc7638") :
-				     STR("libtrust"));
+		buf_add(buf, *(const enum kid_style *)at == KID_RFC7638
+				     ? STR("rfc7638")
+				     : STR("libtrust"));
 	}
 }
 

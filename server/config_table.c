@@ -164,8 +164,7 @@ static void on_log(cyaml_log_t level, void *arg, const char *fmt, va_list args)
 }
 
 /* One line of what libcyaml logs: its message and where it stood. */
-enum err config_parse(struct str text, struct config **out,
-		      struct cause *cause)
+enum err config_parse(struct str text, struct config **out, struct cause *cause)
 {
 	struct cause said = { 0 };
 	const cyaml_config_t cyaml = {
@@ -183,8 +182,9 @@ enum err config_parse(struct str text, struct config **out,
 			      text.len, &cyaml, &root_value, &data, NULL);
 	if (err)
 		return cause_set(cause, E_SYNTAX, "%s", said.text);
-	*out = data;
-	return E_OK;
+	/* A file without a word is a configuration with all its defaults. */
+	*out = data ? data : calloc(1, sizeof(**out));
+	return *out ? E_OK : cause_set(cause, E_MEMORY, "out of memory");
 }
 
 void config_free(struct config *config)
@@ -242,9 +242,9 @@ void option_variable(const struct option *option, unsigned index,
 		if (*at == ']')
 			continue;
 		put(out, &len,
-		    *at == '.' || *at == '[' ? '_' :
-		    *at >= 'a' && *at <= 'z' ? (char)(*at - 'a' + 'A') :
-					       *at);
+		    *at == '.' || *at == '['   ? '_'
+		    : *at >= 'a' && *at <= 'z' ? (char)(*at - 'a' + 'A')
+					       : *at);
 		if (*at == '[' && index >= LIST_MAX)
 			put(out, &len, 'N');
 	}
@@ -328,8 +328,8 @@ enum err option_check(const struct option *option, struct str text,
 	case OPTION_FLAG:
 		if (str_eq(text, STR("true")) || str_eq(text, STR("false")))
 			return E_OK;
-		return cause_set(cause, E_SYNTAX,
-				 "'%.*s' is not true or false", shown, text.at);
+		return cause_set(cause, E_SYNTAX, "'%.*s' is not true or false",
+				 shown, text.at);
 	default:
 		for (size_t i = 0; i < COUNT(styles); i++)
 			if (str_eq(text, str_of(styles[i].str)))
@@ -362,8 +362,8 @@ void option_set(const struct option *option, struct config *config,
 		*(bool *)at = str_eq(text, STR("true"));
 		break;
 	case OPTION_STYLE:
-		*(enum kid_style *)at = str_eq(text, STR("rfc7638")) ?
-						KID_RFC7638 :
-						KID_LIBTRUST;
+		*(enum kid_style *)at = str_eq(text, STR("rfc7638"))
+						? KID_RFC7638
+						: KID_LIBTRUST;
 	}
 }

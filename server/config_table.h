@@ -30,10 +30,10 @@ struct option {
 	const char *key;
 	enum option_type type;
 	size_t offset;
-	uint64_t min, max;	/* of a number; of a text's length */
-	const char *fallback;	/* NULL: must be set, or `help` says */
+	uint64_t min, max;    /* of a number; of a text's length */
+	const char *fallback; /* NULL: must be set, or `help` says */
 	const char *help;
-	const char *why;	/* of a range: what goes wrong outside */
+	const char *why; /* of a range: what goes wrong outside */
 };
 
 extern const struct option options[];

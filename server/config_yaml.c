@@ -13,9 +13,9 @@
 struct level {
 	const char *path;
 	bool list;
-	unsigned index;	  /* of a list's next entry */
-	bool has_key;	  /* of a map: the next event is the value */
-	const char *key;  /* path of that value */
+	unsigned index;	 /* of a list's next entry */
+	bool has_key;	 /* of a map: the next event is the value */
+	const char *key; /* path of that value */
 	unsigned key_line;
 };
 
@@ -38,8 +38,7 @@ static void parser_cleanup(yaml_parser_t *parser)
 	yaml_parser_delete(parser);
 }
 
-static enum err bad(struct walk *w, enum err err, size_t line,
-		    const char *what)
+static enum err bad(struct walk *w, enum err err, size_t line, const char *what)
 {
 	return cause_set(w->cause, err, "%s:%zu: %s", w->file->name, line + 1,
 			 what);
@@ -83,7 +82,7 @@ static enum err add(struct walk *w, const yaml_event_t *event,
 	if (value.len && memchr(value.at, '\0', value.len))
 		return bad(w, E_SYNTAX, line - 1,
 			   "a NUL byte; write plain text");
-	w->file->nodes[w->file->len++] = (struct yaml_node){
+	w->file->nodes[w->file->len++] = (struct yaml_node) {
 		.path = path,
 		.value = arena_copy(w->file->arena, value),
 		.kind = kind,
@@ -94,8 +93,8 @@ static enum err add(struct walk *w, const yaml_event_t *event,
 	if (w->depth == YAML_DEPTH_MAX)
 		return bad(w, E_LIMIT, line - 1,
 			   "nested too deep; no option lies there");
-	w->levels[w->depth++] = (struct level){ .path = path,
-						.list = kind == YAML_LIST };
+	w->levels[w->depth++] =
+		(struct level) { .path = path, .list = kind == YAML_LIST };
 	return E_OK;
 }
 
@@ -119,10 +118,11 @@ static enum err on_key(struct walk *w, const yaml_event_t *event)
 	first = yaml_find(w->file, level->key);
 	if (!first)
 		return E_OK;
-	return cause_set(w->cause, E_SYNTAX,
-			 "%s:%zu: %.200s: is set a second time; the first is in "
-			 "line %u, keep one of them",
-			 w->file->name, line + 1, level->key, first->line);
+	return cause_set(
+		w->cause, E_SYNTAX,
+		"%s:%zu: %.200s: is set a second time; the first is in "
+		"line %u, keep one of them",
+		w->file->name, line + 1, level->key, first->line);
 }
 
 static bool has_anchor(const yaml_event_t *event)
@@ -156,14 +156,14 @@ static enum err on_event(struct walk *w, const yaml_event_t *event)
 		return on_key(w, event);
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:
-		return add(w, event, YAML_TEXT,
-			   (struct str){
-				   (const char *)event->data.scalar.value,
-				   event->data.scalar.length });
+		return add(
+			w, event, YAML_TEXT,
+			(struct str) { (const char *)event->data.scalar.value,
+				       event->data.scalar.length });
 	case YAML_MAPPING_START_EVENT:
-		return add(w, event, YAML_MAP, (struct str){ 0 });
+		return add(w, event, YAML_MAP, (struct str) { 0 });
 	case YAML_SEQUENCE_START_EVENT:
-		return add(w, event, YAML_LIST, (struct str){ 0 });
+		return add(w, event, YAML_LIST, (struct str) { 0 });
 	case YAML_MAPPING_END_EVENT:
 	case YAML_SEQUENCE_END_EVENT:
 		w->depth--;
@@ -181,29 +181,27 @@ static enum err on_event(struct walk *w, const yaml_event_t *event)
 
 static enum err parser_failed(struct walk *w, const yaml_parser_t *parser)
 {
-	const char *problem = parser->problem ? parser->problem :
-						"cannot be read";
+	const char *problem =
+		parser->problem ? parser->problem : "cannot be read";
 
 	return cause_set(w->cause, E_SYNTAX,
 			 "%s:%zu: no YAML: %s; look at indentation and quotes",
-			 w->file->name, parser->problem_mark.line + 1,
-			 problem);
+			 w->file->name, parser->problem_mark.line + 1, problem);
 }
 
-enum err yaml_read(struct yaml_file *file, struct str text,
-		   struct cause *cause)
+enum err yaml_read(struct yaml_file *file, struct str text, struct cause *cause)
 {
 	struct walk w = { .file = file, .cause = cause };
 	enum err err = E_OK;
 	AUTO(parser) yaml_parser_t parser;
 
 	if (!yaml_parser_initialize(&parser)) {
-		parser = (yaml_parser_t){ 0 };
+		parser = (yaml_parser_t) { 0 };
 		return cause_set(cause, E_MEMORY, "out of memory");
 	}
 	file->len = 0;
-	file->nodes = arena_alloc(file->arena,
-				  YAML_NODES_MAX * sizeof(*file->nodes));
+	file->nodes =
+		arena_alloc(file->arena, YAML_NODES_MAX * sizeof(*file->nodes));
 	yaml_parser_set_input_string(
 		&parser, (const unsigned char *)(text.len ? text.at : ""),
 		text.len);
