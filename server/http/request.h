@@ -16,6 +16,8 @@
 
 enum method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_OTHER };
 
+struct reply;
+
 struct request {
 	enum method method;
 	struct str path;  /* decoded, without query */
@@ -33,10 +35,20 @@ struct request {
 	struct arena *arena;
 	struct signer *signer; /* of live->key, the worker's own */
 	struct services *services; /* writer and password pool */
+
+	/*
+	 * STATUS_PENDING: the handler has set `resume` and perhaps `state` (in
+	 * the arena). wake(req), from any thread, has it called on the worker;
+	 * live, txn, signer and now are then of that moment, and what pointed
+	 * into the live of before is to be looked up again.
+	 */
+	enum status (*resume)(struct request *req, struct reply *reply);
+	void *state;
+	void (*wake)(struct request *req);
 };
 
 enum status {
-	STATUS_PENDING = 0, /* the reply comes later: reply_finish() */
+	STATUS_PENDING = 0, /* the reply comes later: see req->resume */
 	STATUS_OK = 200,
 	STATUS_BAD_REQUEST = 400,
 	STATUS_UNAUTHORIZED = 401,
@@ -65,6 +77,7 @@ struct reply {
 	const char *allow; /* 405: "GET, POST" */
 	bool challenge;	   /* 401: WWW-Authenticate: Basic realm=... */
 	unsigned retry_after; /* seconds; 0: no such header */
+	unsigned max_age;     /* seconds of Cache-Control; 0: no such header */
 	bool no_store;	   /* Cache-Control: no-store, Pragma: no-cache */
 	bool close;	   /* the connection ends with this reply */
 	struct request_log log;

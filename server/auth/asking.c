@@ -1,0 +1,196 @@
+/* server/auth/asking.c - from parameters to a struct asking; refusals. */
+#include "server/auth/asking.h"
+
+#include <string.h>
+
+#include "server/log.h"
+
+/* What Go's strconv.ParseBool calls true. */
+static bool parse_bool(struct str s)
+{
+	static const char *const yes[] = {
+		"1", "t", "T", "true", "TRUE", "True"
+	};
+
+	for (size_t i = 0; i < COUNT(yes); i++)
+		if (str_eq(s, str_of(yes[i])))
+			return true;
+	return false;
+}
+
+static const char *grant_error(enum status status)
+{
+	switch (status) {
+	case STATUS_BAD_REQUEST:
+		return "invalid_request";
+	case STATUS_UNAUTHORIZED:
+		return "invalid_grant";
+	case STATUS_FORBIDDEN:
+		return "unauthorized_client";
+	case STATUS_UNAVAILABLE:
+		return "temporarily_unavailable";
+	default:
+		return "server_error";
+	}
+}
+
+enum status asking_refuse(struct reply *reply, bool post, enum status status,
+			  enum reason reason, struct str message)
+{
+	reply->log.reason = reason;
+	if (!post)
+		return reply_error(reply, status, message);
+	return reply_grant_error(reply, status, grant_error(status), message);
+}
+
+enum status asking_fail(struct reply *reply, bool post, enum err err)
+{
+	if (err == E_BUSY)
+		return asking_refuse(reply, post, STATUS_UNAVAILABLE,
+				     REASON_TOO_BUSY,
+				     STR("too much to do: try again in a "
+					 "moment"));
+	log_event(LEVEL_ERROR, "failure", "a token could not be made: %s",
+		  err_text(err));
+	return asking_refuse(reply, post, STATUS_INTERNAL, REASON_FAILURE,
+			     STR("the token server has failed: its log says "
+				 "why"));
+}
+
+static enum status bad_request(struct reply *reply, bool post,
+			       const struct cause *cause)
+{
+	return asking_refuse(reply, post, STATUS_BAD_REQUEST,
+			     REASON_BAD_REQUEST, str_of(cause->text));
+}
+
+static bool is_form(struct str type)
+{
+	struct str head;
+
+	str_cut(&type, ';', &head);
+	while (head.len && head.at[head.len - 1] == ' ')
+		head.len--;
+	return !head.len ||
+	       str_eq_nocase(head, STR("application/x-www-form-urlencoded"));
+}
+
+/* A form's grant_type. */
+static enum status read_grant(struct reply *reply, struct asking *out)
+{
+	struct str grant;
+	struct cause cause;
+
+	if (params_one(&out->params, STR("grant_type"), &grant, &cause))
+		return bad_request(reply, true, &cause);
+	if (str_eq(grant, STR("password")))
+		out->grant = GRANT_PASSWORD;
+	else if (str_eq(grant, STR("refresh_token")))
+		out->grant = GRANT_REFRESH;
+	else if (!grant.len)
+		return asking_refuse(reply, true, STATUS_BAD_REQUEST,
+				     REASON_BAD_REQUEST,
+				     STR("grant_type is missing: send password "
+					 "or refresh_token"));
+	else {
+		reply->log.reason = REASON_BAD_REQUEST;
+		return reply_grant_error(reply, STATUS_BAD_REQUEST,
+					 "unsupported_grant_type",
+					 STR("grant_type is neither password "
+					     "nor refresh_token"));
+	}
+	out->offline = str_eq(params_first(&out->params, STR("access_type")),
+			      STR("offline"));
+	return STATUS_OK;
+}
+
+/* On POST a service in the query counts if the body has none. */
+static enum err read_service(struct request *req, struct asking *out,
+			     struct cause *cause)
+{
+	struct params query;
+	struct str other;
+	enum err err =
+		params_one(&out->params, STR("service"), &out->service, cause);
+
+	if (err || !out->post || !req->query.len)
+		return err;
+	err = params_parse(req->query, req->arena, &query, cause);
+	if (!err)
+		err = params_one(&query, STR("service"), &other, cause);
+	if (err || !other.len)
+		return err;
+	if (!out->service.len)
+		out->service = other;
+	else if (!str_eq(out->service, other))
+		return cause_set(cause, E_REFUSED,
+				 "two different values of service: send one");
+	return E_OK;
+}
+
+/* A token in the place of a name must not reach the log. */
+static struct str loggable(struct str s)
+{
+	return secret_looks_like_token(s) ? (struct str) { 0 } : s;
+}
+
+static void fill_log(const struct request *req, const struct asking *ask,
+		     struct reply *reply)
+{
+	reply->log.service = ask->service;
+	reply->log.client =
+		loggable(ask->client.len ? ask->client : req->user_agent);
+	if (ask->credential.kind == CREDENTIAL_PASSWORD)
+		reply->log.user = loggable(ask->credential.user);
+}
+
+enum err asking_scopes(const struct request *req, const struct asking *ask,
+		       struct scope_list *out, struct cause *cause)
+{
+	enum err err = E_OK;
+
+	out->len = out->seen = 0;
+	for (size_t i = 0; i < ask->params.len && !err; i++)
+		if (str_eq(ask->params.at[i].name, STR("scope")))
+			err = scope_parse(ask->params.at[i].value, req->arena,
+					  out, cause);
+	if (!err)
+		scope_merge(out);
+	return err;
+}
+
+enum status asking_read(struct request *req, struct reply *reply, bool post,
+			struct asking *out)
+{
+	struct scope_list want;
+	struct cause cause;
+	enum status status;
+	enum err err;
+
+	*out = (struct asking) { .post = post };
+	reply->log.wanted = true;
+	reply->log.client = loggable(req->user_agent);
+	if (post && !is_form(req->content_type)) {
+		cause_set(&cause, E_SYNTAX,
+			  "the body is no form: send "
+			  "application/x-www-form-urlencoded");
+		return bad_request(reply, post, &cause);
+	}
+	if (params_parse(post ? req->body : req->query, req->arena,
+			 &out->params, &cause))
+		return bad_request(reply, post, &cause);
+	out->client = params_first(&out->params, STR("client_id"));
+	out->offline =
+		parse_bool(params_first(&out->params, STR("offline_token")));
+	status = post ? read_grant(reply, out) : STATUS_OK;
+	if (status != STATUS_OK)
+		return status;
+	err = credential_read(req, post ? &out->params : NULL, out->grant,
+			      &out->credential, &cause);
+	if (!err)
+		err = asking_scopes(req, out, &want, &cause);
+	if (!err)
+		err = read_service(req, out, &cause);
+	fill_log(req, out, reply);
+	return err ? bad_request(reply, post, &cause) : STATUS_OK;
+}

@@ -1,0 +1,214 @@
+/*
+ * server/auth/sign_in.c - from a credential to an identity. A token is looked
+ * up at once; a password waits for the pool, unless it looks like a token: an
+ * unknown token needs no slow hash.
+ */
+#include "server/auth/asking.h"
+
+#include "server/log.h"
+#include "server/services.h"
+
+/* One text for whatever is wrong with a token: its holder's log says which. */
+static const struct str bad_token =
+	STR("the token is wrong, expired or revoked, or its owner is blocked: "
+	    "check it, or make a new one");
+
+static enum status refuse_401(struct reply *reply, const struct asking *ask,
+			      enum reason reason, struct str message)
+{
+	return asking_refuse(reply, ask->post, STATUS_UNAUTHORIZED, reason,
+			     message);
+}
+
+static struct login login_of(const struct request *req,
+			     const struct asking *ask)
+{
+	const struct config *config = req->live->config;
+
+	return (struct login){
+		.txn = req->txn,
+		.arena = req->arena,
+		.now = req->now,
+		.policy = {
+			.username_must_match =
+				config->username_must_match &&
+				ask->credential.kind == CREDENTIAL_PASSWORD,
+			.write_implies_pull = config->write_implies_pull,
+		},
+	};
+}
+
+/* The holder of a right secret is told what its scopes lack. */
+static enum status no_scope(struct request *req, struct reply *reply,
+			    const struct asking *ask, const struct pat *pat)
+{
+	struct str has = arena_copy(req->arena, STR("token has scopes "));
+	unsigned left = pat->scopes;
+	struct str name;
+
+	for (bool first = true; (name = pat_scopes_next(&left)).len;
+	     first = false)
+		has = arena_printf(req->arena, STR_FMT "%s" STR_FMT,
+				   STR_ARG(has), first ? "" : ", ",
+				   STR_ARG(name));
+	has = arena_printf(req->arena,
+			   STR_FMT "; a registry needs read_registry, "
+				   "write_registry, read_api or api",
+			   STR_ARG(has));
+	return asking_refuse(reply, ask->post, STATUS_FORBIDDEN,
+			     REASON_NO_REGISTRY_SCOPE, has);
+}
+
+/* A token that is there, but may not. */
+static enum status token_refused(struct request *req, struct reply *reply,
+				 const struct asking *ask, enum reason reason)
+{
+	struct digest digest;
+	struct pat pat = { 0 };
+	enum err err = secret_digest(ask->credential.secret, &digest);
+
+	if (!err)
+		err = pat_find(req->txn, &digest, &pat);
+	if (err && err != E_NOT_FOUND)
+		return asking_fail(reply, ask->post, err);
+	reply->log.token_id = pat.id;
+	if (reason == REASON_NO_REGISTRY_SCOPE)
+		return no_scope(req, reply, ask, &pat);
+	return refuse_401(reply, ask, reason, bad_token);
+}
+
+static enum status password_known(struct request *req, struct reply *reply,
+				  struct asking *ask)
+{
+	const struct login login = login_of(req, ask);
+	enum reason why = REASON_NONE;
+	enum err err = login_password(&login, ask->credential.user, ask->hash,
+				      ask->job.right, &ask->who, &why);
+
+	if (err == E_REFUSED || err == E_NOT_FOUND)
+		return refuse_401(reply, ask,
+				  why == REASON_NONE ? REASON_WRONG_PASSWORD
+						     : why,
+				  STR("wrong user name or password, or "
+				      "two-factor is on: use a personal access "
+				      "token as password"));
+	return err ? asking_fail(reply, ask->post, err) : STATUS_OK;
+}
+
+/* The step that follows is behind the job, as a resume has no argument. */
+struct waiting {
+	struct asking *ask;
+	token_step *next;
+};
+
+static void on_checked(struct password_job *job)
+{
+	struct request *req = job->arg;
+
+	req->wake(req);
+}
+
+static enum status on_resume(struct request *req, struct reply *reply)
+{
+	struct waiting *waiting = req->state;
+	enum status status = password_known(req, reply, waiting->ask);
+
+	return status == STATUS_OK ? waiting->next(req, reply, waiting->ask)
+				   : status;
+}
+
+static enum status by_password(struct request *req, struct reply *reply,
+			       struct asking *ask, token_step *next)
+{
+	const struct login login = login_of(req, ask);
+	struct waiting *waiting = arena_alloc(req->arena, sizeof(*waiting));
+	struct str hash;
+	enum err err = login_password_hash(&login, ask->credential.user, &hash);
+
+	if (err && err != E_NOT_FOUND && err != E_REFUSED)
+		return asking_fail(reply, ask->post, err);
+	ask->hash = arena_copy(req->arena, hash);
+	ask->job = (struct password_job) {
+		.password = arena_cstr(req->arena, ask->credential.secret),
+		.hash = arena_cstr(req->arena, hash),
+		.done = on_checked,
+		.arg = req,
+	};
+	*waiting = (struct waiting) { ask, next };
+	req->state = waiting;
+	req->resume = on_resume;
+	err = password_submit(req->services->pool, &ask->job);
+	return err ? asking_fail(reply, ask->post, err) : STATUS_PENDING;
+}
+
+static enum status by_token(struct request *req, struct reply *reply,
+			    struct asking *ask, token_step *next)
+{
+	const struct login login = login_of(req, ask);
+	const struct credential *shown = &ask->credential;
+	enum reason why = REASON_NONE;
+	enum err err =
+		login_pat(&login, shown->user, shown->secret, &ask->who, &why);
+
+	if (err == E_REFUSED)
+		return token_refused(req, reply, ask, why);
+	if (err && err != E_NOT_FOUND)
+		return asking_fail(reply, ask->post, err);
+	if (!err)
+		return next(req, reply, ask);
+	if (shown->kind == CREDENTIAL_BEARER ||
+	    secret_looks_like_token(shown->secret))
+		return refuse_401(reply, ask, REASON_UNKNOWN_TOKEN, bad_token);
+	return by_password(req, reply, ask, next);
+}
+
+static enum status by_refresh(struct request *req, struct reply *reply,
+			      struct asking *ask, token_step *next)
+{
+	const struct login login = login_of(req, ask);
+	const struct config_service *service =
+		live_service(req->live, ask->service)->config;
+	enum reason why = REASON_NONE;
+	enum err err = login_refresh(&login, ask->credential.secret,
+				     str_of(service->name), &ask->who, &why);
+
+	if (err == E_NOT_FOUND || err == E_REFUSED)
+		return refuse_401(reply, ask,
+				  why == REASON_NONE ? REASON_UNKNOWN_REFRESH
+						     : why,
+				  STR("the refresh token is unknown, expired "
+				      "or revoked: log in again"));
+	return err ? asking_fail(reply, ask->post, err) : next(req, reply, ask);
+}
+
+static enum status by_nothing(struct request *req, struct reply *reply,
+			      struct asking *ask, token_step *next)
+{
+	if (!live_service(req->live, ask->service)->config->anonymous)
+		return refuse_401(reply, ask, REASON_NO_CREDENTIALS,
+				  STR("this registry asks for a login: use "
+				      "docker login with a personal access "
+				      "token as password"));
+	login_anonymous(&ask->who);
+	return next(req, reply, ask);
+}
+
+enum status sign_in(struct request *req, struct reply *reply,
+		    struct asking *ask, token_step *next)
+{
+	switch (ask->credential.kind) {
+	case CREDENTIAL_NONE:
+		return by_nothing(req, reply, ask, next);
+	case CREDENTIAL_PASSWORD:
+	case CREDENTIAL_BEARER:
+		return by_token(req, reply, ask, next);
+	case CREDENTIAL_REFRESH:
+		return by_refresh(req, reply, ask, next);
+	case CREDENTIAL_BAD:
+		break;
+	}
+	return refuse_401(reply, ask, REASON_BAD_CREDENTIALS,
+			  STR("the credentials cannot be read, or have no user "
+			      "name or password: log in with a user name and a "
+			      "personal access token"));
+}

@@ -1,0 +1,493 @@
+/* server/http/gate.c - see the header. A state is a function of one byte. */
+#include "server/http/gate.h"
+
+#include <string.h>
+
+enum state {
+	AT_START,
+	AT_START_LF,
+	AT_METHOD,
+	AT_TARGET,
+	AT_VERSION,
+	AT_LINE_LF,
+	AT_HEADER,
+	AT_NAME,
+	AT_VALUE,
+	AT_VALUE_LF,
+	AT_END_LF,
+	AT_BODY,
+	AT_SIZE,
+	AT_SIZE_LF,
+	AT_DATA,
+	AT_DATA_CR,
+	AT_DATA_LF,
+	AT_LAST_CR,
+	AT_LAST_LF,
+	AT_DEAD
+};
+
+enum header { HEADER_OTHER, HEADER_LENGTH, HEADER_ENCODING, HEADER_EXPECT };
+
+/* `body`: evhttp reads one; `refused`: evhttp would answer it in HTML. */
+static const struct {
+	const char *name;
+	bool body, refused;
+} methods[] = {
+	{ "GET", false, false },     { "POST", true, false },
+	{ "HEAD", false, false },    { "PUT", true, false },
+	{ "DELETE", false, false },  { "PATCH", true, false },
+	{ "OPTIONS", false, false }, { "", false, true },
+};
+
+enum { METHOD_UNKNOWN = COUNT(methods) - 1 };
+
+static bool is_token(unsigned char c) /* tchar, RFC 9110 5.6.2 */
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+static enum gate_step refuse(struct gate *gate, enum status status)
+{
+	gate->state = AT_DEAD;
+	gate->status = status;
+	return GATE_REFUSE;
+}
+
+static enum gate_step drop(struct gate *gate)
+{
+	gate->state = AT_DEAD;
+	return GATE_DROP;
+}
+
+static enum gate_step become(struct gate *gate, enum state state)
+{
+	gate->state = (uint8_t)state;
+	return GATE_MORE;
+}
+
+static struct str word(const struct gate *gate)
+{
+	return (struct str) { gate->word, gate->word_len };
+}
+
+/* False: longer than any word that means something. */
+static bool word_add(struct gate *gate, unsigned char c)
+{
+	if (gate->word_len == GATE_WORD_MAX)
+		return false;
+	gate->word[gate->word_len++] = (char)c;
+	return true;
+}
+
+/* The request has come whole. */
+static enum gate_step done(struct gate *gate, enum gate_step step)
+{
+	gate->state = AT_START;
+	gate->whole++;
+	return step;
+}
+
+/* An empty line before a request is to be ignored (RFC 9112 2.2). */
+static enum gate_step on_start(struct gate *gate, unsigned char c)
+{
+	uint32_t whole = gate->whole;
+
+	if (c == '\r')
+		return become(gate, AT_START_LF);
+	if (!is_token(c))
+		return drop(gate);
+	*gate = (struct gate) { .whole = whole, .count = 1 };
+	word_add(gate, c);
+	return become(gate, AT_METHOD);
+}
+
+static enum gate_step on_start_lf(struct gate *gate, unsigned char c)
+{
+	if (c != '\n')
+		return drop(gate);
+	gate->state = AT_START;
+	return GATE_SKIP;
+}
+
+static enum gate_step on_method(struct gate *gate, unsigned char c)
+{
+	size_t i = 0;
+
+	if (is_token(c))
+		return word_add(gate, c) ? GATE_MORE : drop(gate);
+	if (c != ' ')
+		return drop(gate);
+	while (i < METHOD_UNKNOWN &&
+	       !str_eq(word(gate), str_of(methods[i].name)))
+		i++;
+	gate->method = (uint8_t)i;
+	gate->word_len = 0;
+	gate->left = 0; /* bytes of the target */
+	return become(gate, AT_TARGET);
+}
+
+/*
+ * Only paths are asked of a server that is no proxy. A second slash would be
+ * read as a host by evhttp.
+ */
+static enum gate_step on_target(struct gate *gate, unsigned char c)
+{
+	uint32_t at = gate->left++;
+
+	if (c == ' ' && at)
+		return become(gate, AT_VERSION);
+	if (c <= ' ' || c == 0x7f)
+		return at ? refuse(gate, STATUS_BAD_REQUEST) : drop(gate);
+	if (at == 0 && c != '/')
+		return refuse(gate, STATUS_BAD_REQUEST);
+	if (at == 1 && c == '/')
+		return refuse(gate, STATUS_NOT_FOUND);
+	return GATE_MORE;
+}
+
+static enum gate_step on_version(struct gate *gate, unsigned char c)
+{
+	if (c != '\r')
+		return c > ' ' && word_add(gate, c)
+			       ? GATE_MORE
+			       : refuse(gate, STATUS_BAD_REQUEST);
+	gate->old = str_eq(word(gate), STR("HTTP/1.0"));
+	if (!gate->old && !str_eq(word(gate), STR("HTTP/1.1")))
+		return refuse(gate, STATUS_BAD_REQUEST);
+	return become(gate, AT_LINE_LF);
+}
+
+static enum gate_step on_line_lf(struct gate *gate, unsigned char c)
+{
+	if (c != '\n')
+		return refuse(gate, STATUS_BAD_REQUEST);
+	gate->count = 0;
+	gate->left = 0;
+	return become(gate, AT_HEADER);
+}
+
+static enum gate_step on_header(struct gate *gate, unsigned char c)
+{
+	if (c == '\r')
+		return become(gate, AT_END_LF);
+	if (!is_token(c)) /* a folded line, too */
+		return refuse(gate, STATUS_BAD_REQUEST);
+	gate->word_len = 0;
+	word_add(gate, c);
+	return become(gate, AT_NAME);
+}
+
+static enum header header_of(const struct gate *gate, bool longer)
+{
+	struct str name = word(gate);
+
+	if (longer)
+		return HEADER_OTHER;
+	if (str_eq_nocase(name, STR("content-length")))
+		return HEADER_LENGTH;
+	if (str_eq_nocase(name, STR("transfer-encoding")))
+		return HEADER_ENCODING;
+	if (str_eq_nocase(name, STR("expect")))
+		return HEADER_EXPECT;
+	return HEADER_OTHER;
+}
+
+static enum gate_step on_name(struct gate *gate, unsigned char c)
+{
+	if (c != ':') {
+		if (!is_token(c))
+			return refuse(gate, STATUS_BAD_REQUEST);
+		/* Longer names keep a full word: it is none of ours. */
+		word_add(gate, c);
+		return GATE_MORE;
+	}
+	gate->header = header_of(gate, gate->word_len == GATE_WORD_MAX);
+	gate->word_len = 0;
+	return become(gate, AT_VALUE);
+}
+
+static enum gate_step length_end(struct gate *gate)
+{
+	uint64_t n;
+	enum err err;
+
+	if (gate->length_seen || gate->chunked || !gate->word_len)
+		return refuse(gate, STATUS_BAD_REQUEST);
+	for (size_t i = 0; i < gate->word_len; i++)
+		if (gate->word[i] < '0' || gate->word[i] > '9')
+			return refuse(gate, STATUS_BAD_REQUEST);
+	err = str_to_u64(word(gate), GATE_BODY_MAX, &n);
+	if (err)
+		return refuse(gate, STATUS_TOO_LARGE);
+	gate->length_seen = true;
+	gate->left = (uint32_t)n;
+	return GATE_MORE;
+}
+
+/* A value that means something to the framing has ended. */
+static enum gate_step value_end(struct gate *gate)
+{
+	while (gate->word_len && (gate->word[gate->word_len - 1] == ' ' ||
+				  gate->word[gate->word_len - 1] == '\t'))
+		gate->word_len--;
+	switch ((enum header)gate->header) {
+	case HEADER_LENGTH:
+		return length_end(gate);
+	case HEADER_ENCODING:
+		if (gate->chunked || gate->length_seen || gate->old ||
+		    !str_eq_nocase(word(gate), STR("chunked")))
+			return refuse(gate, STATUS_BAD_REQUEST);
+		gate->chunked = true;
+		return GATE_MORE;
+	case HEADER_EXPECT:
+		if (!str_eq_nocase(word(gate), STR("100-continue")))
+			return refuse(gate, STATUS_BAD_REQUEST);
+		gate->expect = true;
+		return GATE_MORE;
+	case HEADER_OTHER:
+		break;
+	}
+	return GATE_MORE;
+}
+
+static enum gate_step on_value(struct gate *gate, unsigned char c)
+{
+	if (c == '\r')
+		return become(gate, AT_VALUE_LF);
+	if ((c < ' ' && c != '\t') || c == 0x7f)
+		return refuse(gate, STATUS_BAD_REQUEST);
+	if (gate->header == HEADER_OTHER)
+		return GATE_MORE;
+	if (!gate->word_len && (c == ' ' || c == '\t'))
+		return GATE_MORE;
+	if (word_add(gate, c))
+		return GATE_MORE;
+	/* A number of 33 digits is too large; the rest is not known. */
+	for (size_t i = 0; i < gate->word_len; i++)
+		if (gate->word[i] < '0' || gate->word[i] > '9')
+			return refuse(gate, STATUS_BAD_REQUEST);
+	return refuse(gate, gate->header == HEADER_LENGTH ? STATUS_TOO_LARGE
+							  : STATUS_BAD_REQUEST);
+}
+
+static enum gate_step on_value_lf(struct gate *gate, unsigned char c)
+{
+	if (c != '\n')
+		return refuse(gate, STATUS_BAD_REQUEST);
+	gate->state = AT_HEADER;
+	return value_end(gate);
+}
+
+static enum gate_step on_end_lf(struct gate *gate, unsigned char c)
+{
+	bool body = methods[gate->method].body;
+
+	if (c != '\n')
+		return refuse(gate, STATUS_BAD_REQUEST);
+	if (methods[gate->method].refused)
+		return refuse(gate, STATUS_METHOD);
+	gate->count = 0;
+	gate->add_length = body && !gate->length_seen && !gate->chunked;
+	gate->held = body && gate->chunked && !gate->expect;
+	gate->state = gate->chunked ? AT_SIZE : AT_BODY;
+	gate->word_len = 0;
+	if (!gate->chunked && !gate->left)
+		return done(gate, GATE_PASS);
+	return gate->held ? GATE_MORE : GATE_PASS;
+}
+
+static enum gate_step body_step(const struct gate *gate)
+{
+	return !methods[gate->method].body ? GATE_SKIP
+	       : gate->held		   ? GATE_MORE
+					   : GATE_PASS;
+}
+
+/* evhttp is in the midst of a body: there is nothing to answer it with. */
+static enum gate_step chunk_refuse(struct gate *gate, enum status status)
+{
+	if (methods[gate->method].body && !gate->held)
+		return drop(gate);
+	return refuse(gate, status);
+}
+
+static enum gate_step on_size(struct gate *gate, unsigned char c)
+{
+	unsigned char low = c | 0x20;
+	unsigned digit =
+		low >= 'a' && low <= 'f' ? low - 'a' + 10U : c - '0' + 0U;
+
+	if (c == '\r' && gate->word_len)
+		return become(gate, AT_SIZE_LF);
+	if (!((c >= '0' && c <= '9') || (low >= 'a' && low <= 'f')) ||
+	    gate->word_len == 8)
+		return chunk_refuse(gate, STATUS_BAD_REQUEST);
+	gate->left = gate->word_len++ ? gate->left * 16 + digit : digit;
+	return GATE_MORE;
+}
+
+static enum gate_step on_size_lf(struct gate *gate, unsigned char c)
+{
+	if (c != '\n')
+		return chunk_refuse(gate, STATUS_BAD_REQUEST);
+	gate->word_len = 0;
+	if (!gate->left)
+		return become(gate, AT_LAST_CR);
+	if (gate->left > GATE_BODY_MAX - gate->total)
+		return chunk_refuse(gate, STATUS_TOO_LARGE);
+	gate->total += gate->left;
+	gate->state = AT_DATA;
+	return body_step(gate);
+}
+
+static enum gate_step on_data_cr(struct gate *gate, unsigned char c)
+{
+	if (c != '\r')
+		return chunk_refuse(gate, STATUS_BAD_REQUEST);
+	return become(gate, AT_DATA_LF);
+}
+
+static enum gate_step on_data_lf(struct gate *gate, unsigned char c)
+{
+	if (c != '\n')
+		return chunk_refuse(gate, STATUS_BAD_REQUEST);
+	gate->state = AT_SIZE;
+	return body_step(gate);
+}
+
+/* No trailer: evhttp would add its fields to the headers. */
+static enum gate_step on_last_cr(struct gate *gate, unsigned char c)
+{
+	if (c != '\r')
+		return chunk_refuse(gate, STATUS_BAD_REQUEST);
+	return become(gate, AT_LAST_LF);
+}
+
+static enum gate_step on_last_lf(struct gate *gate, unsigned char c)
+{
+	if (c != '\n')
+		return chunk_refuse(gate, STATUS_BAD_REQUEST);
+	return done(gate, methods[gate->method].body ? GATE_PASS : GATE_SKIP);
+}
+
+static enum gate_step on_dead(struct gate *gate, unsigned char c)
+{
+	(void)gate, (void)c;
+	return GATE_SKIP;
+}
+
+/* `limit` of gate->count in this state, and what passing it is answered. */
+static const struct {
+	enum gate_step (*on)(struct gate *gate, unsigned char c);
+	uint32_t limit;
+	enum status over;
+} states[] = {
+	[AT_START] = { on_start, 0, 0 },
+	[AT_START_LF] = { on_start_lf, 0, 0 },
+	[AT_METHOD] = { on_method, 0, 0 },
+	[AT_TARGET] = { on_target, GATE_LINE_MAX, STATUS_URI_TOO_LONG },
+	[AT_VERSION] = { on_version, GATE_LINE_MAX, STATUS_URI_TOO_LONG },
+	[AT_LINE_LF] = { on_line_lf, 0, 0 },
+	[AT_HEADER] = { on_header, GATE_HEADERS_MAX, STATUS_HEADERS_TOO_LARGE },
+	[AT_NAME] = { on_name, GATE_HEADERS_MAX, STATUS_HEADERS_TOO_LARGE },
+	[AT_VALUE] = { on_value, GATE_HEADERS_MAX, STATUS_HEADERS_TOO_LARGE },
+	[AT_VALUE_LF] = { on_value_lf, 0, 0 },
+	[AT_END_LF] = { on_end_lf, 0, 0 },
+	[AT_BODY] = { NULL, 0, 0 },
+	[AT_SIZE] = { on_size, GATE_CHUNKED_MAX, STATUS_TOO_LARGE },
+	[AT_SIZE_LF] = { on_size_lf, 0, 0 },
+	[AT_DATA] = { NULL, 0, 0 },
+	[AT_DATA_CR] = { on_data_cr, 0, 0 },
+	[AT_DATA_LF] = { on_data_lf, 0, 0 },
+	[AT_LAST_CR] = { on_last_cr, 0, 0 },
+	[AT_LAST_LF] = { on_last_lf, 0, 0 },
+	[AT_DEAD] = { on_dead, 0, 0 },
+};
+
+static enum gate_step one(struct gate *gate, unsigned char c)
+{
+	gate->count++;
+	if (states[gate->state].limit &&
+	    gate->count > states[gate->state].limit)
+		return gate->state == AT_SIZE
+			       ? chunk_refuse(gate, STATUS_TOO_LARGE)
+			       : refuse(gate, states[gate->state].over);
+	return states[gate->state].on(gate, c);
+}
+
+/* The body's own bytes, as many as there are. */
+static enum gate_step body(struct gate *gate, size_t len, size_t *used)
+{
+	size_t n = len < gate->left ? len : gate->left;
+
+	*used = n;
+	gate->left -= (uint32_t)n;
+	gate->count += (uint32_t)n;
+	if (gate->left)
+		return body_step(gate);
+	if (gate->state == AT_BODY)
+		return done(gate, body_step(gate));
+	gate->state = AT_DATA_CR;
+	return body_step(gate);
+}
+
+/*
+ * How many bytes the state would take without a change: a run of a path or of
+ * a value that means nothing here. Three quarters of all bytes are such.
+ */
+static size_t run(const struct gate *gate, struct str s)
+{
+	size_t room = states[gate->state].limit - gate->count, n = 0;
+	unsigned char low = gate->state == AT_VALUE ? ' ' : '!';
+
+	if (gate->state == AT_VALUE
+		    ? gate->header != HEADER_OTHER
+		    : gate->state != AT_TARGET || gate->left < 2)
+		return 0;
+	if (room > s.len)
+		room = s.len;
+	while (n < room && (unsigned char)s.at[n] >= low && s.at[n] != 0x7f)
+		n++;
+	return n;
+}
+
+void gate_init(struct gate *gate)
+{
+	*gate = (struct gate) { .state = AT_START };
+}
+
+enum gate_step gate_feed(struct gate *gate, struct str bytes, size_t *used)
+{
+	enum gate_step step = GATE_MORE;
+	size_t at = 0, n = 0;
+
+	if (gate->state == AT_DEAD) {
+		*used = bytes.len;
+		return GATE_SKIP;
+	}
+	while (at < bytes.len && step == GATE_MORE) {
+		if (gate->state == AT_BODY || gate->state == AT_DATA) {
+			step = body(gate, bytes.len - at, &n);
+			at += n;
+			continue;
+		}
+		n = run(gate, str_skip(bytes, at));
+		at += n;
+		gate->count += (uint32_t)n;
+		if (at < bytes.len)
+			step = one(gate, (unsigned char)bytes.at[at++]);
+	}
+	*used = at;
+	return step;
+}
+
+void gate_close(struct gate *gate)
+{
+	gate->state = AT_DEAD;
+}
+
+bool gate_between(const struct gate *gate)
+{
+	return gate->state == AT_START || gate->state == AT_START_LF;
+}

@@ -1,0 +1,94 @@
+/* server/http/route.c - the table of paths. A path may end in one slash. */
+#include "server/http/request.h"
+
+#include "server/auth/token.h"
+
+static enum status get_health(struct request *req, struct reply *reply)
+{
+	(void)req;
+	buf_add(reply->body, STR("{\"status\":\"ok\"}"));
+	reply->no_store = true;
+	return STATUS_OK;
+}
+
+static enum status get_jwks(struct request *req, struct reply *reply)
+{
+	buf_add(reply->body, req->live->jwks);
+	reply->max_age = 300;
+	return STATUS_OK;
+}
+
+/* People migrate from other servers by changing a host name. */
+static const struct route routes[] = {
+	{ "/token", token_get, token_post },
+	{ "/auth", token_get, token_post },
+	{ "/auth/token", token_get, token_post },
+	{ "/jwt/auth", token_get, token_post },
+	{ "/service/token", token_get, token_post },
+	{ "/.well-known/jwks.json", get_jwks, NULL },
+	{ "/healthz", get_health, NULL },
+};
+
+static const struct route *route_find(struct str path)
+{
+	if (path.len > 1 && path.at[path.len - 1] == '/')
+		path.len--;
+	for (size_t i = 0; i < COUNT(routes); i++)
+		if (str_eq(path, str_of(routes[i].path)))
+			return &routes[i];
+	return NULL;
+}
+
+/*
+ * What the gate (server/http/gate.h) has refused arrives as a request for
+ * "/.gate/STATUS": so it is answered like everything else, and closed.
+ */
+static const struct {
+	const char *path;
+	enum status status;
+	const char *message;
+} refusals[] = {
+	{ "/.gate/400", STATUS_BAD_REQUEST, "this is no HTTP/1.1 request" },
+	{ "/.gate/404", STATUS_NOT_FOUND, "nothing is here: ask /token" },
+	{ "/.gate/405", STATUS_METHOD, "ask with GET or POST" },
+	{ "/.gate/413", STATUS_TOO_LARGE,
+	  "the body is longer than 64 KiB: ask for less" },
+	{ "/.gate/414", STATUS_URI_TOO_LONG,
+	  "the request line is longer than 32 KiB: ask for less, or by POST" },
+	{ "/.gate/431", STATUS_HEADERS_TOO_LARGE,
+	  "the headers are longer than 64 KiB" },
+	{ "/.gate/503", STATUS_UNAVAILABLE,
+	  "too many connections: try again in a moment" },
+};
+
+static enum status refuse(struct request *req, struct reply *reply)
+{
+	for (size_t i = 0; i < COUNT(refusals); i++) {
+		if (!str_eq(req->path, str_of(refusals[i].path)))
+			continue;
+		reply->close = true;
+		if (refusals[i].status == STATUS_METHOD)
+			reply->allow = "GET, POST";
+		return reply_error(reply, refusals[i].status,
+				   str_of(refusals[i].message));
+	}
+	return reply_error(reply, STATUS_NOT_FOUND,
+			   STR("nothing is here: ask /token"));
+}
+
+enum status route_request(struct request *req, struct reply *reply)
+{
+	const struct route *route = route_find(req->path);
+	bool get = req->method == METHOD_GET || req->method == METHOD_HEAD;
+
+	if (!route)
+		return refuse(req, reply);
+	if (get && route->get)
+		return route->get(req, reply);
+	if (req->method == METHOD_POST && route->post)
+		return route->post(req, reply);
+	reply->allow = route->post ? "GET, POST" : "GET";
+	return reply_error(reply, STATUS_METHOD,
+			   route->post ? STR("ask with GET or POST")
+				       : STR("ask with GET"));
+}
