@@ -311,7 +311,7 @@ static enum err config_read(const char *path, struct buf *text,
 	return E_OK;
 }
 
-enum err config_load(const char *path, struct config **out, struct cause *cause)
+static enum err load(const char *path, struct config **out, struct cause *cause)
 {
 	AUTO(arena) struct arena arena;
 	AUTO(buf) struct buf text;
@@ -343,6 +343,17 @@ enum err config_load(const char *path, struct config **out, struct cause *cause)
 	*out = config;
 	config = NULL;
 	return E_OK;
+}
+
+enum err config_load(const char *path, struct config **out, struct cause *cause)
+{
+	enum err err = load(path, out, cause);
+
+	/* A key may hold anything, a line feed too: still one line. */
+	for (char *c = cause ? cause->text : NULL; err && c && *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	return err;
 }
 
 const struct config_service *config_service(const struct config *config,

@@ -34,15 +34,21 @@ struct str call_opt(const struct call *call, enum opt opt)
 	return str_of(call->opts[opt]);
 }
 
-/* "dockpass user add NAME --email E: what" on one line. */
+/* Words of the command line may hold anything: still one line. */
 static void complain(const char *what, const struct command *command)
 {
+	struct cause line;
+
+	cause_set(&line, E_OK, "%s", what);
+	for (char *c = line.text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
 	if (command)
-		fprintf(stderr, "dockpass: %s; usage: dockpass %s%s%s\n", what,
-			command->words, *command->usage ? " " : "",
+		fprintf(stderr, "dockpass: %s; usage: dockpass %s%s%s\n",
+			line.text, command->words, *command->usage ? " " : "",
 			command->usage);
 	else
-		fprintf(stderr, "dockpass: %s\n", what);
+		fprintf(stderr, "dockpass: %s\n", line.text);
 }
 
 int call_usage(struct call *call, const char *fmt, ...)
@@ -99,8 +105,7 @@ static const struct command *row_at(size_t *group, size_t *i)
 
 #define EACH_COMMAND(command)                                                  \
 	size_t group_ = 0, i_ = 0;                                             \
-	for (const struct command *command;                                    \
-	     (command = row_at(&group_, &i_));)
+	for (const struct command *command; (command = row_at(&group_, &i_));)
 
 static void print_command_help(const struct command *command)
 {
@@ -119,11 +124,13 @@ static void print_command_help(const struct command *command)
 
 static int print_help(void)
 {
-	printf("usage: dockpass COMMAND [ARGUMENTS] [--config FILE] [--json]\n\n");
+	printf("usage: dockpass COMMAND [ARGUMENTS] [--config FILE] "
+	       "[--json]\n\n");
 	EACH_COMMAND(command)
-		printf("  %-18s %s\n", command->words, command->help);
+	printf("  %-18s %s\n", command->words, command->help);
 	printf("\ndockpass COMMAND --help tells more. Exit status: 0 done, 1 "
-	       "refused or failed, 2 the\ncommand line cannot be understood.\n");
+	       "refused or failed, 2 the\ncommand line cannot be "
+	       "understood.\n");
 	return EXIT_DONE;
 }
 
@@ -143,7 +150,8 @@ static bool words_fit(const char *words, struct str first, struct str second)
 
 static const struct command *find(struct str first, struct str second)
 {
-	EACH_COMMAND(command) {
+	EACH_COMMAND(command)
+	{
 		if (word_count(command->words) == 1)
 			if (str_eq(str_of(command->words), first))
 				return command;
@@ -180,7 +188,8 @@ static bool list_group(struct str first, char *out, size_t size)
 	size_t len = 0;
 
 	out[0] = '\0';
-	EACH_COMMAND(command) {
+	EACH_COMMAND(command)
+	{
 		struct str rest = str_of(command->words), word;
 		int n;
 
@@ -199,12 +208,14 @@ static int unknown_command(struct str first, struct str second)
 	const struct command *nearest = NULL;
 	size_t best = SIZE_MAX;
 	char typed[80], words[256];
+	struct cause what;
 
 	snprintf(typed, sizeof(typed), "%.*s%s%.*s",
 		 (int)(first.len < 38 ? first.len : 38), first.at,
 		 second.len ? " " : "",
 		 (int)(second.len < 38 ? second.len : 38), second.at);
-	EACH_COMMAND(command) {
+	EACH_COMMAND(command)
+	{
 		size_t d = distance(str_of(typed), str_of(command->words));
 
 		if (d < best) {
@@ -213,15 +224,17 @@ static int unknown_command(struct str first, struct str second)
 		}
 	}
 	if (best <= NEAREST_MAX)
-		fprintf(stderr, "dockpass: no command '%s'; nearest usage: "
-			"dockpass %s %s\n", typed, nearest->words,
-			nearest->usage);
+		cause_set(&what, E_OK,
+			  "no command '%s'; nearest usage: dockpass %s %s",
+			  typed, nearest->words, nearest->usage);
 	else if (list_group(first, words, sizeof(words)))
-		fprintf(stderr, "dockpass: no command '%s'; usage: dockpass "
-			STR_FMT " %s\n", typed, STR_ARG(first), words);
+		cause_set(&what, E_OK,
+			  "no command '%s'; usage: dockpass " STR_FMT " %s",
+			  typed, STR_ARG(first), words);
 	else
-		fprintf(stderr, "dockpass: no command '%s'; dockpass --help "
-			"lists them\n", typed);
+		cause_set(&what, E_OK,
+			  "no command '%s'; dockpass --help lists them", typed);
+	complain(what.text, NULL);
 	return EXIT_USAGE;
 }
 
@@ -238,7 +251,7 @@ struct line {
 	struct str words[ARGS_MAX + 3]; /* one too many is an error */
 	size_t words_count;
 	const char *opts[OPT_COUNT];
-	struct str unknown;	/* the first option that no command has */
+	struct str unknown; /* the first option that no command has */
 	struct cause bad;
 	bool version;
 };
@@ -319,8 +332,7 @@ static int check_line(struct call *call, const struct line *line)
 				  command->words);
 	if (call->argc > command->max)
 		return call_usage(call, "%s: one argument too many: '%.80s'",
-				  command->words,
-				  call->args[command->max].at);
+				  command->words, call->args[command->max].at);
 	for (int i = 0; i < call->argc; i++)
 		if (!call->args[i].len)
 			return call_usage(call, "%s: an argument is empty",
@@ -334,7 +346,8 @@ static int flush(struct call *call, int status)
 	struct str out = buf_str(&call->out);
 
 	if (call->out.over)
-		return call_refuse(call, "the output is too long; ask for less");
+		return call_refuse(call,
+				   "the output is too long; ask for less");
 	if (status == EXIT_DONE && out.len)
 		fwrite(out.at, 1, out.len, stdout);
 	if (fflush(stdout) || ferror(stdout))
@@ -393,8 +406,8 @@ int cli_main(int argc, char **argv)
 	if (!line.words_count && line.opts[OPT_HELP])
 		return print_help();
 	if (!line.words_count) {
-		complain(*line.bad.text ? line.bad.text :
-					  "no command; dockpass --help lists "
+		complain(*line.bad.text ? line.bad.text
+					: "no command; dockpass --help lists "
 					  "them",
 			 NULL);
 		return EXIT_USAGE;

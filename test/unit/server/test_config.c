@@ -127,6 +127,8 @@ static const struct {
 	  E_SYNTAX },
 	{ "unknown key deep", "services:\n  - name: r\n    tll: 70\n", "",
 	  ":3: services[0].tll: is no option", E_SYNTAX },
+	{ "a key with a line feed is one line", "\"a\\nb\": c\n", "",
+	  ":1: a?b: is no option", E_SYNTAX },
 	{ "a known key in a wrong place", SERVICE "ttl: 70\n", "",
 	  ":2: ttl: is no option", E_SYNTAX },
 	{ "repeated key", SERVICE "issuer: a\nissuer: b\n", "",
