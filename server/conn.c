@@ -1,0 +1,328 @@
+/* server/conn.c - see the header. */
+#include "server/conn.h"
+
+#include <stdlib.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+enum {
+	READ_AHEAD = 64 * 1024, /* that evhttp has not taken */
+	HOLD = 256 * 1024,	/* the largest request, and more */
+	TABLE_MAX = 1 << 20
+};
+
+struct conn {
+	struct conns *all;
+	struct conn *next, *prev; /* in its queue, or among the strangers */
+	enum conn_queue queue;
+	bool queued, known, counted, full;
+	int fd;
+	unsigned place;
+	uint32_t answered;
+	int64_t since; /* ms */
+	size_t seen;   /* bytes of the input that the gate has seen */
+	struct bufferevent *under, *filter;
+	struct gate gate;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void unlink_conn(struct conn *conn)
+{
+	struct conns *all = conn->all;
+
+	if (!conn->queued)
+		return;
+	if (conn->prev)
+		conn->prev->next = conn->next;
+	else
+		all->queues[conn->queue].first = conn->next;
+	if (conn->next)
+		conn->next->prev = conn->prev;
+	else
+		all->queues[conn->queue].last = conn->prev;
+	conn->next = conn->prev = NULL;
+	conn->queued = false;
+}
+
+static void enqueue(struct conn *conn, enum conn_queue queue)
+{
+	struct conns *all = conn->all;
+
+	unlink_conn(conn);
+	conn->queue = queue;
+	conn->queued = true;
+	conn->since = now_ms();
+	conn->prev = all->queues[queue].last;
+	if (conn->prev)
+		conn->prev->next = conn;
+	else
+		all->queues[queue].first = conn;
+	all->queues[queue].last = conn;
+}
+
+/* Now that evhttp has given it a descriptor. */
+static void get_to_know(struct conn *conn)
+{
+	struct conns *all = conn->all;
+	struct sockaddr_storage peer = { 0 };
+	socklen_t len = sizeof(peer);
+	enum crowd_verdict verdict;
+
+	if (conn->known)
+		return;
+	conn->fd = bufferevent_getfd(conn->under);
+	if (conn->fd < 0)
+		return;
+	conn->known = true;
+	if ((size_t)conn->fd < all->table_len)
+		all->table[conn->fd] = conn;
+	getpeername(conn->fd, (struct sockaddr *)&peer, &len);
+	verdict =
+		crowd_enter(all->crowd, (struct sockaddr *)&peer, &conn->place);
+	conn->counted = true;
+	conn->full = verdict != CROWD_WELCOME;
+	if (verdict == CROWD_CLOSE)
+		shutdown(conn->fd, SHUT_RDWR);
+}
+
+static void on_fresh(evutil_socket_t fd, short what, void *arg)
+{
+	struct conns *all = arg;
+
+	(void)fd, (void)what;
+	for (struct conn *conn = all->queues[QUEUE_FIRST].last;
+	     conn && !conn->known; conn = conn->prev)
+		get_to_know(conn);
+}
+
+/* The filter's end is the connection's. */
+static void on_free(void *arg)
+{
+	struct conn *conn = arg;
+	struct conns *all = conn->all;
+
+	unlink_conn(conn);
+	if (conn->known && (size_t)conn->fd < all->table_len &&
+	    all->table[conn->fd] == conn)
+		all->table[conn->fd] = NULL;
+	if (conn->counted)
+		crowd_leave(all->crowd, conn->place);
+	all->count--;
+	free(conn);
+}
+
+/* evhttp is told that the peer has gone, and frees all. */
+static void conn_close(struct conn *conn)
+{
+	unlink_conn(conn);
+	if (conn->fd >= 0)
+		shutdown(conn->fd, SHUT_RDWR);
+	bufferevent_trigger_event(conn->filter,
+				  BEV_EVENT_EOF | BEV_EVENT_READING, 0);
+}
+
+/* RFC 9112 6.3: without a length a request has no body. evhttp would wait. */
+static void pass(struct conn *conn, struct evbuffer *from, struct evbuffer *to)
+{
+	size_t end = conn->gate.add_length ? 2 : 0;
+
+	evbuffer_remove_buffer(from, to, conn->seen - end);
+	if (end) {
+		evbuffer_drain(from, end);
+		evbuffer_add_printf(to, "Content-Length: 0\r\n\r\n");
+		conn->gate.add_length = false;
+	}
+	conn->seen = 0;
+}
+
+static void replace(struct evbuffer *from, struct evbuffer *to,
+		    enum status status)
+{
+	evbuffer_drain(from, evbuffer_get_length(from));
+	evbuffer_add_printf(to,
+			    "GET /.gate/%d HTTP/1.1\r\n"
+			    "Connection: close\r\n\r\n",
+			    (int)status);
+}
+
+/* The next bytes that the gate has not seen. */
+static struct str unseen(struct conn *conn, struct evbuffer *from)
+{
+	struct evbuffer_iovec piece;
+	struct evbuffer_ptr at;
+
+	if (evbuffer_get_length(from) <= conn->seen)
+		return (struct str) { 0 };
+	if (evbuffer_ptr_set(from, &at, conn->seen, EVBUFFER_PTR_SET) ||
+	    evbuffer_peek(from, -1, &at, &piece, 1) < 1)
+		return (struct str) { 0 };
+	return (struct str) { piece.iov_base, piece.iov_len };
+}
+
+/* False when nothing more is to be looked at now. */
+static bool take_step(struct conn *conn, struct evbuffer *from,
+		      struct evbuffer *to, bool *moved)
+{
+	struct str bytes = unseen(conn, from);
+	size_t used;
+
+	if (!bytes.len)
+		return false;
+	switch (gate_feed(&conn->gate, bytes, &used)) {
+	case GATE_MORE:
+		conn->seen += used;
+		return true;
+	case GATE_PASS:
+		conn->seen += used;
+		pass(conn, from, to);
+		*moved = true;
+		return evbuffer_get_length(to) < READ_AHEAD;
+	case GATE_SKIP:
+		evbuffer_drain(from, conn->seen + used);
+		conn->seen = 0;
+		return true;
+	case GATE_REFUSE:
+		replace(from, to, conn->gate.status);
+		conn->seen = 0;
+		*moved = true;
+		return false;
+	case GATE_DROP:
+		evbuffer_drain(from, evbuffer_get_length(from));
+		conn->seen = 0;
+		shutdown(conn->fd, SHUT_RDWR);
+		return false;
+	}
+	return false;
+}
+
+static enum bufferevent_filter_result on_input(struct evbuffer *from,
+					       struct evbuffer *to,
+					       ev_ssize_t limit,
+					       enum bufferevent_flush_mode mode,
+					       void *arg)
+{
+	struct conn *conn = arg;
+	uint32_t whole = conn->gate.whole;
+	bool moved = false;
+
+	(void)limit, (void)mode;
+	get_to_know(conn);
+	if (conn->full) {
+		conn->full = false;
+		gate_close(&conn->gate);
+		replace(from, to, STATUS_UNAVAILABLE);
+		moved = true;
+	}
+	while (take_step(conn, from, to, &moved))
+		;
+	if (gate_between(&conn->gate)) {
+		if (conn->gate.whole != whole)
+			enqueue(conn, QUEUE_IDLE);
+	} else if (conn->queue != QUEUE_REQUEST || conn->gate.whole != whole) {
+		enqueue(conn, QUEUE_REQUEST);
+	}
+	return moved ? BEV_OK : BEV_NEED_MORE;
+}
+
+struct bufferevent *conn_new(struct conns *conns, struct bufferevent *under)
+{
+	struct conn *conn = calloc(1, sizeof(*conn));
+
+	if (!conn || !under)
+		goto fail;
+	*conn = (struct conn) { .all = conns, .fd = -1, .under = under };
+	gate_init(&conn->gate);
+	conn->filter = bufferevent_filter_new(
+		under, on_input, NULL, BEV_OPT_CLOSE_ON_FREE, on_free, conn);
+	if (!conn->filter)
+		goto fail;
+	bufferevent_setwatermark(conn->filter, EV_READ, 0, READ_AHEAD);
+	bufferevent_setwatermark(under, EV_READ, 0, HOLD);
+	conns->count++;
+	enqueue(conn, QUEUE_FIRST);
+	event_active(conns->fresh, EV_READ, 0);
+	return conn->filter;
+fail:
+	free(conn);
+	if (under)
+		bufferevent_free(under);
+	return NULL;
+}
+
+void conns_answered(struct conns *conns, int fd)
+{
+	if (fd >= 0 && (size_t)fd < conns->table_len && conns->table[fd])
+		conns->table[fd]->answered++;
+}
+
+static void close_older(struct conns *conns, enum conn_queue queue, int64_t ms)
+{
+	int64_t oldest = now_ms() - ms;
+	struct conn *conn;
+
+	while ((conn = conns->queues[queue].first) && conn->since <= oldest)
+		conn_close(conn);
+}
+
+void conns_sweep(struct conns *conns)
+{
+	close_older(conns, QUEUE_FIRST, FIRST_MS);
+	close_older(conns, QUEUE_REQUEST, REQUEST_MS);
+	close_older(conns, QUEUE_IDLE, IDLE_MS);
+}
+
+static bool is_quiet(const struct conn *conn)
+{
+	return conn->gate.whole == conn->answered &&
+	       !evbuffer_get_length(bufferevent_get_output(conn->filter)) &&
+	       !evbuffer_get_length(bufferevent_get_output(conn->under));
+}
+
+void conns_drain(struct conns *conns, int64_t ms)
+{
+	int64_t oldest = now_ms() - ms;
+	struct conn *conn = conns->queues[QUEUE_IDLE].first, *next;
+
+	for (; conn && conn->since <= oldest; conn = next) {
+		next = conn->next;
+		if (is_quiet(conn))
+			conn_close(conn);
+	}
+	close_older(conns, QUEUE_FIRST, ms);
+}
+
+/* One slot a descriptor; pages are touched only where there is one. */
+enum err conns_init(struct conns *conns, struct event_base *base,
+		    struct crowd *crowd)
+{
+	struct rlimit files;
+
+	*conns = (struct conns) { .base = base, .crowd = crowd };
+	conns->table_len = TABLE_MAX;
+	if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_cur < TABLE_MAX)
+		conns->table_len = files.rlim_cur;
+	conns->table = calloc(conns->table_len, sizeof(struct conn *));
+	conns->fresh = event_new(base, -1, 0, on_fresh, conns);
+	return conns->table && conns->fresh ? E_OK : E_MEMORY;
+}
+
+void conns_done(struct conns *conns)
+{
+	if (conns->fresh)
+		event_free(conns->fresh);
+	free(conns->table);
+	*conns = (struct conns) { 0 };
+}

@@ -1,0 +1,56 @@
+/*
+ * server/conn.h - the connections of one worker: the gate in front of evhttp,
+ * deadlines, caps. Knows bufferevents, not evhttp.
+ *
+ * A connection is a filter over the socket or TLS bufferevent. It is in one
+ * queue, by what it is waited for; each queue is in the order of its deadlines,
+ * so the sweep looks at heads alone.
+ *
+ * Thread: the worker's.
+ */
+#pragma once
+
+#include "server/crowd.h"
+#include "server/http/gate.h"
+
+struct bufferevent;
+struct event;
+struct event_base;
+struct conn;
+
+enum {
+	FIRST_MS = 10 * 1000,	/* from the start to the first byte, TLS too */
+	REQUEST_MS = 10 * 1000, /* from its first byte to its last */
+	IDLE_MS = 60 * 1000
+};
+
+enum conn_queue { QUEUE_FIRST, QUEUE_REQUEST, QUEUE_IDLE, QUEUE_COUNT };
+
+struct conns {
+	struct event_base *base;
+	struct crowd *crowd;
+	struct event *fresh; /* just accepted: their address is not known */
+	struct conn **table; /* by descriptor: see conns_answered() */
+	size_t table_len;
+	unsigned count;
+	struct {
+		struct conn *first, *last;
+	} queues[QUEUE_COUNT];
+};
+
+enum err conns_init(struct conns *conns, struct event_base *base,
+		    struct crowd *crowd) MUST_CHECK;
+void conns_done(struct conns *conns); /* the connections are gone by then */
+
+/* Puts the gate over `under`, whose owner it becomes; NULL: no memory. */
+struct bufferevent *conn_new(struct conns *conns, struct bufferevent *under);
+
+/* A reply has been handed to the connection of this descriptor. */
+void conns_answered(struct conns *conns, int fd);
+/* Closes those over their deadline. */
+void conns_sweep(struct conns *conns);
+/*
+ * The end is near: closes those that have been idle, or silent from their
+ * start, for `ms`. What is under way goes on.
+ */
+void conns_drain(struct conns *conns, int64_t ms);

@@ -1,0 +1,106 @@
+/* server/crowd.c - see the header. */
+#include "server/crowd.h"
+
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include <openssl/rand.h>
+
+enum { PLACES = 1 << 14 };
+
+struct crowd {
+	uint64_t key[2];
+	_Atomic unsigned limit, limit_address;
+	_Atomic unsigned total;
+	_Atomic unsigned places[PLACES];
+};
+
+enum err crowd_new(struct crowd **out)
+{
+	struct crowd *crowd = calloc(1, sizeof(*crowd));
+
+	*out = NULL;
+	if (!crowd)
+		return E_MEMORY;
+	if (RAND_bytes((unsigned char *)crowd->key, sizeof(crowd->key)) != 1) {
+		free(crowd);
+		return E_CRYPTO;
+	}
+	*out = crowd;
+	return E_OK;
+}
+
+void crowd_free(struct crowd *crowd)
+{
+	free(crowd);
+}
+
+bool crowd_limit(struct crowd *crowd, unsigned *total, unsigned per_address)
+{
+	struct rlimit files;
+	unsigned asked = *total;
+	rlim_t most = 0;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return false;
+	if (files.rlim_cur < files.rlim_max) {
+		struct rlimit more = { files.rlim_max, files.rlim_max };
+
+		if (!setrlimit(RLIMIT_NOFILE, &more))
+			files = more;
+	}
+	if (files.rlim_cur > CROWD_EXTRA + CROWD_RESERVE)
+		most = files.rlim_cur - CROWD_EXTRA - CROWD_RESERVE;
+	if (most < *total)
+		*total = most ? (unsigned)most : 1;
+	atomic_store(&crowd->limit, *total);
+	atomic_store(&crowd->limit_address, per_address);
+	return *total != asked;
+}
+
+static uint64_t mix(const struct crowd *crowd, uint64_t x)
+{
+	__extension__ typedef unsigned __int128 wide;
+	wide product = (wide)(x ^ crowd->key[0]) * (crowd->key[1] | 1);
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* An IPv6 customer has a /64, so that is what is counted. */
+static unsigned place_of(const struct crowd *crowd,
+			 const struct sockaddr *address)
+{
+	uint64_t x = 0;
+
+	if (address->sa_family == AF_INET)
+		memcpy(&x, &((const struct sockaddr_in *)address)->sin_addr, 4);
+	else if (address->sa_family == AF_INET6)
+		memcpy(&x, &((const struct sockaddr_in6 *)address)->sin6_addr,
+		       8);
+	return (unsigned)(mix(crowd, mix(crowd, x)) % PLACES);
+}
+
+enum crowd_verdict crowd_enter(struct crowd *crowd,
+			       const struct sockaddr *address, unsigned *place)
+{
+	unsigned limit = atomic_load(&crowd->limit);
+	unsigned total = atomic_fetch_add(&crowd->total, 1);
+	unsigned here;
+
+	*place = place_of(crowd, address);
+	here = atomic_fetch_add(&crowd->places[*place], 1);
+	if (total >= limit + CROWD_EXTRA)
+		return CROWD_CLOSE;
+	if (total >= limit || here >= atomic_load(&crowd->limit_address))
+		return CROWD_FULL;
+	return CROWD_WELCOME;
+}
+
+void crowd_leave(struct crowd *crowd, unsigned place)
+{
+	atomic_fetch_sub(&crowd->total, 1);
+	atomic_fetch_sub(&crowd->places[place], 1);
+}

@@ -1,0 +1,31 @@
+/*
+ * server/crowd.h - how many connections there are, in all and from one
+ * address. Counters are atomic and as many as they are: addresses share one
+ * when their keyed hash says so, which only makes the limit stricter.
+ */
+#pragma once
+
+#include "token/base.h"
+
+struct sockaddr;
+struct crowd;
+
+enum {
+	CROWD_EXTRA = 256,  /* above the limit, to be told so */
+	CROWD_RESERVE = 128 /* descriptors for files, logs, loops */
+};
+
+enum err crowd_new(struct crowd **out) MUST_CHECK;
+void crowd_free(struct crowd *crowd); /* NULL is fine */
+
+/*
+ * Raises the descriptor limit as far as it goes. *total is lowered to what it
+ * allows; true if it was.
+ */
+bool crowd_limit(struct crowd *crowd, unsigned *total, unsigned per_address);
+
+enum crowd_verdict { CROWD_WELCOME, CROWD_FULL, CROWD_CLOSE };
+/* Counts one, whatever the verdict; *place is for crowd_leave(). */
+enum crowd_verdict crowd_enter(struct crowd *crowd,
+			       const struct sockaddr *address, unsigned *place);
+void crowd_leave(struct crowd *crowd, unsigned place);

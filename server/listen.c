@@ -1,0 +1,90 @@
+/* server/listen.c - see the header. */
+#include "server/listen.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/util.h>
+
+enum { BACKLOG = 4096 };
+
+struct place {
+	struct sockaddr_storage at;
+	int len;
+};
+
+static int bind_one(struct place *place, bool shared)
+{
+	struct sockaddr *at = (struct sockaddr *)&place->at;
+	socklen_t len = (socklen_t)place->len;
+	int one = 1, error;
+	int fd = socket(at->sa_family,
+			SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (shared)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	/* Accepted connections have it from here. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (at->sa_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (!bind(fd, at, len) && !listen(fd, BACKLOG) &&
+	    !getsockname(fd, at, &len)) /* port 0: the rest take the same */
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+static enum err explain(const char *address, struct cause *cause)
+{
+	if (errno == EADDRINUSE)
+		return cause_set(cause, E_BUSY,
+				 "%s is taken by another process: end it, or "
+				 "choose another address under listeners",
+				 address);
+	if (errno == EACCES)
+		return cause_set(cause, E_REFUSED,
+				 "%s may not be bound by this user: choose a "
+				 "port of 1024 or more",
+				 address);
+	return cause_set(cause, E_IO, "%s cannot be bound: %s", address,
+			 strerror(errno));
+}
+
+enum err listen_open(const char *address, unsigned count, size_t stride,
+		     int *sockets, struct cause *cause)
+{
+	struct place place = { .len = sizeof(place.at) };
+	enum err err = E_OK;
+	unsigned done = 0;
+	int probe;
+
+	if (evutil_parse_sockaddr_port(address, (struct sockaddr *)&place.at,
+				       &place.len))
+		return cause_set(cause, E_SYNTAX,
+				 "%s is no ADDRESS:PORT (127.0.0.1:5001, "
+				 "[::1]:5001)",
+				 address);
+	/* Alone first: a second server must not share the address. */
+	probe = bind_one(&place, false);
+	if (probe < 0)
+		return explain(address, cause);
+	close(probe);
+	for (; done < count && !err; done++) {
+		sockets[done * stride] = bind_one(&place, true);
+		if (sockets[done * stride] < 0)
+			err = explain(address, cause);
+	}
+	while (err && done-- > 0)
+		if (sockets[done * stride] >= 0)
+			close(sockets[done * stride]);
+	return err;
+}

@@ -1,0 +1,40 @@
+/*
+ * server/log.h - lines on standard error: JSON for machines, or text.
+ *
+ *   {"time":"2027-01-31T08:15:00.123Z","level":"info","event":"token",...}
+ *
+ * A thread writes into a ring of its own and never waits; one log thread
+ * writes them out. What does not fit is lost, counted, and said. Before
+ * log_start() and after log_stop() a line is written at once.
+ *
+ * Never a secret. json_str() escapes what would break a line.
+ */
+#pragma once
+
+#include "server/http/request.h"
+
+enum log_format { FORMAT_JSON, FORMAT_TEXT };
+enum log_level { LEVEL_INFO, LEVEL_WARNING, LEVEL_ERROR };
+
+enum err log_start(enum log_format format) MUST_CHECK;
+void log_stop(void); /* writes what is left */
+
+/* Everything that is no token request: start, reload, warning... */
+void log_event(enum log_level level, const char *event, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+
+/* One token request, after its reply. `when`: ms since 1970. */
+struct log_token {
+	int64_t when;
+	struct str address;
+	enum status status;
+	uint64_t us;
+	const struct request_log *log;
+};
+void log_token(const struct log_token *line);
+/* The same as text, for the log and for tests. */
+void log_print_token(const struct log_token *line, enum log_format format,
+		     struct buf *out);
+void log_print_event(int64_t when, enum log_level level, const char *event,
+		     struct str message, enum log_format format,
+		     struct buf *out);

@@ -1,0 +1,129 @@
+/* server/log_line.c - what a line of the log looks like. */
+#include "server/log.h"
+
+#include "token/date.h"
+#include "token/json.h"
+
+enum { TEXT_MAX = 1024 /* of what a client sent */ };
+
+static const char *const levels[] = {
+	[LEVEL_INFO] = "info",
+	[LEVEL_WARNING] = "warning",
+	[LEVEL_ERROR] = "error",
+};
+
+static struct date_text stamp(int64_t when)
+{
+	struct date_text text = time_print(when / 1000);
+	int ms = (int)(when % 1000);
+
+	/* "2027-01-31T08:15:00.000Z" */
+	text.at[20] = (char)('0' + ms / 100);
+	text.at[21] = (char)('0' + ms / 10 % 10);
+	text.at[22] = (char)('0' + ms % 10);
+	return text;
+}
+
+static void json_head(int64_t when, enum log_level level, const char *event,
+		      struct buf *out)
+{
+	struct date_text time = stamp(when);
+
+	json_open(out, '{');
+	json_put_str(out, "time", str_of(time.at));
+	json_put_str(out, "level", str_of(levels[level]));
+	json_put_str(out, "event", str_of(event));
+}
+
+static void text_head(int64_t when, enum log_level level, const char *event,
+		      struct buf *out)
+{
+	struct date_text time = stamp(when);
+
+	buf_printf(out, "%s %s %s", time.at, levels[level], event);
+}
+
+static struct str cut(struct str s)
+{
+	return s.len > TEXT_MAX ? str_head(s, TEXT_MAX) : s;
+}
+
+/* The colon keeps json_str() from placing a comma. */
+static void text_str(struct buf *out, const char *key, struct str s)
+{
+	if (!s.len)
+		return;
+	buf_printf(out, " %s:", key);
+	json_str(out, s);
+}
+
+static enum log_level level_of(enum status status)
+{
+	return status >= 500 ? LEVEL_ERROR : LEVEL_INFO;
+}
+
+static void print_json(const struct log_token *line, struct buf *out)
+{
+	const struct request_log *log = line->log;
+
+	json_head(line->when, level_of(line->status), "token", out);
+	json_put_str(out, "addr", line->address);
+	json_put_str(out, "user", cut(log->user));
+	if (log->token_id)
+		json_put_int(out, "token_id", (int64_t)log->token_id);
+	else
+		json_put_null(out, "token_id");
+	json_put_str(out, "client", cut(log->client));
+	json_put_str(out, "service", cut(log->service));
+	json_put_str(out, "asked", cut(log->asked));
+	json_put_str(out, "granted", cut(log->granted));
+	json_put_str(out, "reason", reason_code(log->reason));
+	json_put_int(out, "status", line->status);
+	json_put_int(out, "us", (int64_t)line->us);
+	json_close(out, '}');
+}
+
+static void print_text(const struct log_token *line, struct buf *out)
+{
+	const struct request_log *log = line->log;
+
+	text_head(line->when, level_of(line->status), "token", out);
+	buf_printf(out, " %d " STR_FMT, (int)line->status,
+		   STR_ARG(reason_code(log->reason)));
+	text_str(out, "addr", line->address);
+	text_str(out, "user", cut(log->user));
+	if (log->token_id)
+		buf_printf(out, " token_id:%llu",
+			   (unsigned long long)log->token_id);
+	text_str(out, "client", cut(log->client));
+	text_str(out, "service", cut(log->service));
+	text_str(out, "asked", cut(log->asked));
+	text_str(out, "granted", cut(log->granted));
+	buf_printf(out, " %lluus", (unsigned long long)line->us);
+}
+
+void log_print_token(const struct log_token *line, enum log_format format,
+		     struct buf *out)
+{
+	if (format == FORMAT_JSON)
+		print_json(line, out);
+	else
+		print_text(line, out);
+	buf_add_char(out, '\n');
+}
+
+void log_print_event(int64_t when, enum log_level level, const char *event,
+		     struct str message, enum log_format format,
+		     struct buf *out)
+{
+	if (format == FORMAT_JSON) {
+		json_head(when, level, event, out);
+		json_put_str(out, "message", message);
+		json_close(out, '}');
+	} else {
+		text_head(when, level, event, out);
+		buf_add(out, STR(" :"));
+		json_str(out, message);
+	}
+	buf_add_char(out, '\n');
+}

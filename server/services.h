@@ -1,0 +1,11 @@
+/* server/services.h - what handlers may ask of other threads. */
+#pragma once
+
+#include "server/password.h"
+#include "store/writer.h"
+
+struct services {
+	struct db *db;
+	struct writer *writer;
+	struct password_pool *pool;
+};

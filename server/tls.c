@@ -1,0 +1,175 @@
+/* server/tls.c - see the header. */
+#include "server/tls.h"
+
+#include <string.h>
+#include <time.h>
+
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+
+#include "server/file.h"
+
+enum { PEM_MAX = 256 * 1024 };
+
+void tls_free(struct ssl_ctx_st *tls)
+{
+	SSL_CTX_free(tls);
+}
+
+static void tls_cleanup(struct ssl_ctx_st **tls)
+{
+	SSL_CTX_free(*tls);
+}
+
+static void BIO_cleanup(BIO **bio)
+{
+	BIO_free(*bio);
+}
+
+/* HTTP/1.1 if it is offered; else as if nothing had been. */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+		   const unsigned char *in, unsigned in_len, void *arg)
+{
+	static const unsigned char ours[] = "\x08http/1.1";
+	unsigned char *found;
+
+	(void)ssl, (void)arg;
+	if (SSL_select_next_proto(&found, out_len, ours, sizeof(ours) - 1, in,
+				  in_len) != OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_NOACK;
+	*out = found;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static bool add_chain(struct ssl_ctx_st *tls, BIO *bio)
+{
+	X509 *next;
+
+	while ((next = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+		if (SSL_CTX_add0_chain_cert(tls, next) != 1) {
+			X509_free(next);
+			return false;
+		}
+	}
+	ERR_clear_error(); /* the end of the file is no error */
+	return true;
+}
+
+static enum err use_certificate(struct ssl_ctx_st *tls, const char *path,
+				struct cause *cause)
+{
+	AUTO(buf) struct buf pem;
+	AUTO(BIO) BIO *bio = NULL;
+	enum err err;
+	X509 *own;
+	bool fine;
+
+	buf_init(&pem, PEM_MAX);
+	err = file_read(path, false, &pem, cause);
+	if (err)
+		return err;
+	bio = BIO_new_mem_buf(pem.at, (int)pem.len);
+	own = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	fine = own && SSL_CTX_use_certificate(tls, own) == 1 &&
+	       add_chain(tls, bio);
+	X509_free(own);
+	if (!fine)
+		return cause_set(cause, E_SYNTAX,
+				 "%s: holds no certificate in PEM: name the "
+				 "server's certificate, its chain behind it",
+				 path);
+	return E_OK;
+}
+
+/* A key with a passphrase cannot be asked for: nobody sits there. */
+static int on_passphrase(char *buf, int size, int writes, void *arg)
+{
+	(void)buf, (void)size, (void)writes, (void)arg;
+	return -1;
+}
+
+static enum err use_key(struct ssl_ctx_st *tls, const char *path,
+			struct cause *cause)
+{
+	AUTO(buf) struct buf pem;
+	AUTO(BIO) BIO *bio = NULL;
+	EVP_PKEY *key;
+	enum err err;
+	bool fine;
+
+	buf_init(&pem, PEM_MAX);
+	err = file_read(path, true, &pem, cause);
+	if (err)
+		return err;
+	bio = BIO_new_mem_buf(pem.at, (int)pem.len);
+	key = bio ? PEM_read_bio_PrivateKey(bio, NULL, on_passphrase, NULL)
+		  : NULL;
+	fine = key && SSL_CTX_use_PrivateKey(tls, key) == 1 &&
+	       SSL_CTX_check_private_key(tls) == 1;
+	EVP_PKEY_free(key);
+	if (!fine)
+		return cause_set(cause, E_SYNTAX,
+				 "%s: no private key in PEM without a "
+				 "passphrase that belongs to the certificate",
+				 path);
+	return E_OK;
+}
+
+enum err tls_new(const char *certificate, const char *key,
+		 struct ssl_ctx_st **out, struct cause *cause)
+{
+	AUTO(tls) struct ssl_ctx_st *tls = SSL_CTX_new(TLS_server_method());
+	enum err err;
+
+	*out = NULL;
+	if (!tls || SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) != 1)
+		return cause_set(cause, E_CRYPTO, "OpenSSL has no TLS 1.2");
+	SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION |
+					 SSL_OP_NO_COMPRESSION |
+					 SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS);
+	/* Tickets, without a lock; a cache would be shared by the workers. */
+	SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(tls, 1);
+	SSL_CTX_set_alpn_select_cb(tls, on_alpn, NULL);
+	err = use_certificate(tls, certificate, cause);
+	if (!err)
+		err = use_key(tls, key, cause);
+	ERR_clear_error();
+	if (err)
+		return err;
+	*out = tls;
+	tls = NULL;
+	return E_OK;
+}
+
+int64_t tls_not_after(const struct ssl_ctx_st *tls)
+{
+	const X509 *own = SSL_CTX_get0_certificate(tls);
+	struct tm tm;
+
+	if (!own || ASN1_TIME_to_tm(X509_get0_notAfter(own), &tm) != 1)
+		return 0;
+	return (int64_t)timegm(&tm);
+}
+
+struct bufferevent *tls_bufferevent(struct event_base *base,
+				    struct ssl_ctx_st *tls)
+{
+	SSL *ssl = SSL_new(tls);
+	struct bufferevent *bev;
+
+	if (!ssl)
+		return NULL;
+	bev = bufferevent_openssl_socket_new(base, -1, ssl,
+					     BUFFEREVENT_SSL_ACCEPTING,
+					     BEV_OPT_CLOSE_ON_FREE);
+	if (!bev)
+		SSL_free(ssl);
+	else /* a peer that leaves without a word is gone all the same */
+		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
+	return bev;
+}

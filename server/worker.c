@@ -1,0 +1,340 @@
+/*
+ * server/worker.c - evhttp <-> struct request / struct reply; the only place
+ * that includes event2/http.h.
+ */
+#include "server/worker_own.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/http_struct.h>
+#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+
+#include "server/http/params.h"
+#include "server/log.h"
+#include "server/tls.h"
+
+enum {
+	EVHTTP_HEADERS = 256 * 1024, /* above the gate's limits */
+	EVHTTP_BODY = 512 * 1024,
+	EVHTTP_SECONDS = 120, /* likewise */
+};
+
+static enum method method_of(const struct evhttp_request *http)
+{
+	switch (evhttp_request_get_command(http)) {
+	case EVHTTP_REQ_GET:
+		return METHOD_GET;
+	case EVHTTP_REQ_HEAD:
+		return METHOD_HEAD;
+	case EVHTTP_REQ_POST:
+		return METHOD_POST;
+	default:
+		return METHOD_OTHER;
+	}
+}
+
+static void read_headers(struct evhttp_request *http, struct request *req)
+{
+	const struct evkeyvalq *headers =
+		evhttp_request_get_input_headers(http);
+	const struct evkeyval *row;
+
+	TAILQ_FOREACH(row, headers, next)
+	{
+		struct str name = str_of(row->key);
+
+		if (str_eq_nocase(name, STR("authorization"))) {
+			req->authorization = str_of(row->value);
+			req->authorization_count++;
+		} else if (str_eq_nocase(name, STR("content-type"))) {
+			req->content_type = str_of(row->value);
+		} else if (str_eq_nocase(name, STR("user-agent"))) {
+			req->user_agent = str_of(row->value);
+		}
+	}
+}
+
+/* A path that cannot be decoded is no path of ours. */
+static void read_uri(struct evhttp_request *http, struct request *req)
+{
+	struct str rest = str_of(evhttp_request_get_uri(http)), path;
+
+	str_cut(&rest, '#', &rest);
+	str_cut(&rest, '?', &path);
+	req->query = rest;
+	if (percent_decode(path, false, req->arena, &req->path))
+		req->path = path;
+}
+
+static void read_body(struct evhttp_request *http, struct request *req)
+{
+	struct evbuffer *body = evhttp_request_get_input_buffer(http);
+	size_t len = evbuffer_get_length(body);
+
+	if (len)
+		req->body =
+			(struct str) { (const char *)evbuffer_pullup(body, -1),
+				       len };
+}
+
+static void task_begin(struct task *task, struct evhttp_request *http)
+{
+	struct worker *worker = task->worker;
+	struct evhttp_connection *conn = evhttp_request_get_connection(http);
+	char *address = NULL;
+	ev_uint16_t port;
+
+	clock_gettime(CLOCK_MONOTONIC, &task->begun);
+	evhttp_connection_get_peer(conn, &address, &port);
+	task->http = http;
+	task->req = (struct request) {
+		.method = method_of(http),
+		.arena = &task->arena,
+		.services = worker->services,
+		.wake = task_wake,
+		.address = arena_copy(&task->arena, str_of(address)),
+	};
+	task->reply = (struct reply) { .body = &task->body };
+	read_uri(http, &task->req);
+	read_headers(http, &task->req);
+	read_body(http, &task->req);
+}
+
+static const char *reason_phrase(enum status status)
+{
+	static const struct {
+		enum status status;
+		const char *text;
+	} rows[] = {
+		{ STATUS_OK, "OK" },
+		{ STATUS_BAD_REQUEST, "Bad Request" },
+		{ STATUS_UNAUTHORIZED, "Unauthorized" },
+		{ STATUS_FORBIDDEN, "Forbidden" },
+		{ STATUS_NOT_FOUND, "Not Found" },
+		{ STATUS_METHOD, "Method Not Allowed" },
+		{ STATUS_TIMEOUT, "Request Timeout" },
+		{ STATUS_TOO_LARGE, "Content Too Large" },
+		{ STATUS_URI_TOO_LONG, "URI Too Long" },
+		{ STATUS_HEADERS_TOO_LARGE, "Request Header Fields Too Large" },
+		{ STATUS_INTERNAL, "Internal Server Error" },
+		{ STATUS_UNAVAILABLE, "Service Unavailable" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (rows[i].status == status)
+			return rows[i].text;
+	return "Unknown";
+}
+
+static const char *date_now(struct worker *worker, time_t now)
+{
+	struct tm tm;
+
+	if (worker->date_of != now) {
+		gmtime_r(&now, &tm);
+		strftime(worker->date, sizeof(worker->date),
+			 "%a, %d %b %Y %H:%M:%S GMT", &tm);
+		worker->date_of = now;
+	}
+	return worker->date;
+}
+
+static void add_headers(struct task *task)
+{
+	struct evkeyvalq *headers =
+		evhttp_request_get_output_headers(task->http);
+	struct reply *reply = &task->reply;
+	struct arena *arena = &task->arena;
+	struct worker *worker = task->worker;
+	const struct {
+		bool wanted;
+		const char *name, *value;
+	} rows[] = {
+		{ true, "Date", date_now(worker, task->req.now) },
+		{ true, "Content-Type",
+		  reply->type ? reply->type : "application/json" },
+		{ true, "Content-Length",
+		  arena_printf(arena, "%zu", reply->body->len).at },
+		{ true, "X-Content-Type-Options", "nosniff" },
+		{ reply->no_store, "Cache-Control", "no-store" },
+		{ reply->no_store, "Pragma", "no-cache" },
+		{ reply->max_age, "Cache-Control",
+		  arena_printf(arena, "max-age=%u", reply->max_age).at },
+		{ reply->allow, "Allow", reply->allow },
+		{ reply->challenge, "WWW-Authenticate",
+		  arena_printf(arena,
+			       "Basic realm=\"" STR_FMT "\", charset=\"UTF-8\"",
+			       STR_ARG(worker->live->realm))
+			  .at },
+		{ reply->retry_after, "Retry-After",
+		  arena_printf(arena, "%u", reply->retry_after).at },
+		{ reply->close || worker->drains, "Connection", "close" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (rows[i].wanted)
+			evhttp_add_header(headers, rows[i].name, rows[i].value);
+}
+
+static void log_reply(const struct task *task, enum status status)
+{
+	struct timespec end, wall;
+	struct log_token line = {
+		.address = task->req.address,
+		.status = status,
+		.log = &task->reply.log,
+	};
+
+	if (!task->reply.log.wanted)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	clock_gettime(CLOCK_REALTIME, &wall);
+	line.us = (uint64_t)((end.tv_sec - task->begun.tv_sec) * 1000000 +
+			     (end.tv_nsec - task->begun.tv_nsec) / 1000);
+	line.when = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
+	log_token(&line);
+}
+
+/* The connection may have gone while the request waited. */
+static void task_reply(struct task *task, enum status status)
+{
+	struct worker *worker = task->worker;
+	struct evhttp_connection *conn =
+		evhttp_request_get_connection(task->http);
+	struct evbuffer *body = NULL;
+
+	if (task->body.over)
+		status = reply_error(&task->reply, STATUS_INTERNAL,
+				     STR("the answer is too long"));
+	add_headers(task);
+	if (conn) {
+		struct bufferevent *bev =
+			evhttp_connection_get_bufferevent(conn);
+
+		conns_answered(&worker->conns, bufferevent_getfd(bev));
+	}
+	if (task->req.method != METHOD_HEAD) {
+		body = evhttp_request_get_output_buffer(task->http);
+		evbuffer_add(body, task->body.at, task->body.len);
+	}
+	evhttp_send_reply(task->http, (int)status, reason_phrase(status), NULL);
+	log_reply(task, status);
+}
+
+bool task_step(struct task *task, handler *step)
+{
+	struct worker *worker = task->worker;
+	struct request *req = &task->req;
+	enum status status;
+
+	req->now = time(NULL);
+	req->live = worker->live;
+	req->signer = worker->signer;
+	req->txn = &worker->txn;
+	txn_renew(req->txn);
+	status = step(req, &task->reply);
+	txn_rest(req->txn);
+	if (status == STATUS_PENDING)
+		return false;
+	task_reply(task, status);
+	return true;
+}
+
+static void on_request(struct evhttp_request *http, void *arg)
+{
+	struct listener *listener = arg;
+	struct worker *worker = listener->worker;
+	struct task *task = worker->task;
+
+	task_begin(task, http);
+	if (task_step(task, route_request)) {
+		task_reset(task);
+		return;
+	}
+	worker->waiting++;
+	worker->task = task_get(worker);
+}
+
+static struct bufferevent *on_accept(struct event_base *base, void *arg)
+{
+	struct listener *listener = arg;
+	struct bufferevent *under =
+		listener->tls ? tls_bufferevent(base, listener->tls)
+			      : bufferevent_socket_new(base, -1,
+						       BEV_OPT_CLOSE_ON_FREE);
+
+	return conn_new(&listener->worker->conns, under);
+}
+
+/* No descriptor is left: until the next tick, instead of spinning. */
+static void on_accept_error(struct evconnlistener *evl, void *arg)
+{
+	struct listener *listener = arg;
+
+	(void)arg;
+	evconnlistener_disable(evl);
+	listener->paused = true;
+}
+
+enum err listener_open(struct listener *listener, int fd)
+{
+	const struct timeval patience = { EVHTTP_SECONDS, 0 };
+	struct event_base *base = listener->worker->base;
+	struct evconnlistener *evl;
+
+	listener->http = evhttp_new(base);
+	evl = evconnlistener_new(base, NULL, NULL,
+				 LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
+				 0, fd);
+	if (!evl)
+		close(fd);
+	if (!listener->http || !evl)
+		return E_MEMORY;
+	listener->bound = evhttp_bind_listener(listener->http, evl);
+	if (!listener->bound)
+		return E_MEMORY;
+	evconnlistener_set_error_cb(evl, on_accept_error);
+	evhttp_set_bevcb(listener->http, on_accept, listener);
+	evhttp_set_gencb(listener->http, on_request, listener);
+	evhttp_set_max_headers_size(listener->http, EVHTTP_HEADERS);
+	evhttp_set_max_body_size(listener->http, EVHTTP_BODY);
+	evhttp_set_timeout_tv(listener->http,
+			      event_base_init_common_timeout(base, &patience));
+	evhttp_set_allowed_methods(
+		listener->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST |
+					EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
+					EVHTTP_REQ_DELETE | EVHTTP_REQ_PATCH |
+					EVHTTP_REQ_OPTIONS);
+	return E_OK;
+}
+
+void listener_resume(struct listener *listener)
+{
+	if (listener->paused && listener->bound)
+		evconnlistener_enable(
+			evhttp_bound_socket_get_listener(listener->bound));
+	listener->paused = false;
+}
+
+void listener_stop(struct listener *listener)
+{
+	if (listener->bound)
+		evhttp_del_accept_socket(listener->http, listener->bound);
+	listener->bound = NULL;
+}
+
+void listener_close(struct listener *listener)
+{
+	if (listener->http)
+		evhttp_free(listener->http);
+	listener->http = NULL;
+	listener->bound = NULL;
+}

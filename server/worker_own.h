@@ -1,0 +1,79 @@
+/*
+ * server/worker_own.h - what worker.c (evhttp) and worker_loop.c (thread,
+ * memory, reload, end) share of a worker.
+ *
+ * A request's memory is a struct task. The worker has one at hand; a request
+ * that must wait keeps its task, and the worker takes another.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "server/conn.h"
+#include "server/http/request.h"
+#include "server/worker.h"
+
+struct evhttp;
+struct evhttp_bound_socket;
+struct evhttp_request;
+
+struct task {
+	struct task *next; /* in the list of free ones, or of woken ones */
+	struct worker *worker;
+	struct evhttp_request *http;
+	struct timespec begun;
+	struct arena arena;
+	struct buf body;
+	struct request req;
+	struct reply reply;
+};
+
+struct listener {
+	struct worker *worker;
+	struct evhttp *http;
+	struct evhttp_bound_socket *bound;
+	const char *address; /* in `live` */
+	struct live *live;   /* whose TLS context it uses */
+	struct ssl_ctx_st *tls;
+	bool paused;
+};
+
+struct worker {
+	struct services *services;
+	struct event_base *base;
+	struct conns conns;
+	unsigned listeners_count;
+	struct listener *listeners;
+	struct live *live;
+	struct signer *signer;
+	struct txn txn;
+	struct task *task, *kept;
+	unsigned kept_count, waiting;
+	struct event *woken, *tick;
+	int wake_fd;
+	bool drains;
+	int drain_ms;
+	time_t date_of;
+	char date[64];
+	pthread_t thread;
+
+	/* What other threads write. */
+	_Atomic(struct live *) next_live;
+	_Atomic(struct task *) woken_tasks;
+	_Atomic bool drain_wanted, ended;
+};
+
+struct task *task_get(struct worker *worker);
+void task_reset(struct task *task);
+void task_put(struct worker *worker, struct task *task);
+void task_wake(struct request *req); /* from any thread */
+
+/* Calls a handler in a fresh view of the store. True: it has answered. */
+bool task_step(struct task *task, handler *step);
+
+enum err listener_open(struct listener *listener, int fd) MUST_CHECK;
+void listener_resume(struct listener *listener); /* accepts again */
+void listener_stop(struct listener *listener);	 /* accepts no more */
+void listener_close(struct listener *listener);	 /* its connections, too */

@@ -1,0 +1,185 @@
+/* test/unit/server/test_log.c - server/log: lines, rings, lost ones. */
+#include "test/unit/check.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/log.h"
+
+enum { WHEN = 1800000000 }; /* 2027-01-15T08:00:00Z */
+
+static const struct request_log one = {
+	.wanted = true,
+	.reason = REASON_GRANTED,
+	.user = { "alice", 5 },
+	.client = { "docker", 6 },
+	.service = { "registry", 8 },
+	.asked = { "repository:a:pull,push", 22 },
+	.granted = { "repository:a:pull", 17 },
+	.token_id = 7,
+};
+
+static const struct request_log odd = {
+	.wanted = true,
+	.reason = REASON_WRONG_PASSWORD,
+	.user = { "a\"b\n\x1b[31m\xff", 10 },
+};
+
+static const struct {
+	const char *rule;
+	enum log_format format;
+	const struct request_log *log;
+	enum status status;
+	const char *want;
+} rows[] = {
+	{ "a token as JSON", FORMAT_JSON, &one, STATUS_OK,
+	  "{\"time\":\"2027-01-15T08:00:00.042Z\",\"level\":\"info\","
+	  "\"event\":\"token\",\"addr\":\"::1\",\"user\":\"alice\","
+	  "\"token_id\":7,\"client\":\"docker\",\"service\":\"registry\","
+	  "\"asked\":\"repository:a:pull,push\","
+	  "\"granted\":\"repository:a:pull\",\"reason\":\"granted\","
+	  "\"status\":200,\"us\":33}\n" },
+	{ "control characters never reach a terminal", FORMAT_JSON, &odd,
+	  STATUS_UNAUTHORIZED,
+	  "{\"time\":\"2027-01-15T08:00:00.042Z\",\"level\":\"info\","
+	  "\"event\":\"token\",\"addr\":\"::1\","
+	  "\"user\":\"a\\\"b\\u000a\\u001b[31m\xef\xbf\xbd\","
+	  "\"token_id\":null,\"client\":\"\",\"service\":\"\",\"asked\":\"\","
+	  "\"granted\":\"\",\"reason\":\"wrong_password\",\"status\":401,"
+	  "\"us\":33}\n" },
+	{ "the same for people", FORMAT_TEXT, &one, STATUS_OK,
+	  "2027-01-15T08:00:00.042Z info token 200 granted addr:\"::1\" "
+	  "user:\"alice\" token_id:7 client:\"docker\" service:\"registry\" "
+	  "asked:\"repository:a:pull,push\" granted:\"repository:a:pull\" "
+	  "33us\n" },
+	{ "what is not known is left out there", FORMAT_TEXT, &odd,
+	  STATUS_INTERNAL,
+	  "2027-01-15T08:00:00.042Z error token 500 wrong_password "
+	  "addr:\"::1\" user:\"a\\\"b\\u000a\\u001b[31m\xef\xbf\xbd\" 33us\n" },
+};
+
+static void token_lines(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct log_token line = {
+			.when = WHEN * INT64_C(1000) + 42,
+			.address = STR("::1"),
+			.status = rows[i].status,
+			.us = 33,
+			.log = rows[i].log,
+		};
+		AUTO(buf) struct buf got;
+
+		print_message("%s\n", rows[i].rule);
+		buf_init(&got, 8192);
+		log_print_token(&line, rows[i].format, &got);
+		assert_str(buf_str(&got), rows[i].want);
+	}
+}
+
+static void event_lines(void **state)
+{
+	AUTO(buf) struct buf got;
+
+	(void)state;
+	buf_init(&got, 8192);
+	log_print_event(WHEN * INT64_C(1000), LEVEL_WARNING, "reload",
+			STR("a\nb"), FORMAT_JSON, &got);
+	log_print_event(WHEN * INT64_C(1000), LEVEL_ERROR, "reload",
+			STR("a\nb"), FORMAT_TEXT, &got);
+	assert_str(buf_str(&got),
+		   "{\"time\":\"2027-01-15T08:00:00.000Z\","
+		   "\"level\":\"warning\",\"event\":\"reload\","
+		   "\"message\":\"a\\u000ab\"}\n"
+		   "2027-01-15T08:00:00.000Z error reload :\"a\\u000ab\"\n");
+}
+
+/* A long text of a client is cut, the line stays whole. */
+static void long_texts(void **state)
+{
+	static char many[5000];
+	const struct request_log log = { .asked = STR_OF(many) };
+	const struct log_token line = { .log = &log };
+	AUTO(buf) struct buf got;
+
+	(void)state;
+	memset(many, 'a', sizeof(many));
+	buf_init(&got, 8192);
+	log_print_token(&line, FORMAT_JSON, &got);
+	assert_in_range(got.len, 1024, 1400);
+	assert_int_equal(got.at[got.len - 1], '\n');
+}
+
+enum { THREADS = 4, LINES = 500 };
+
+static void *chatter(void *arg)
+{
+	for (int i = 0; i < LINES; i++)
+		log_event(LEVEL_INFO, "test", "thread %s line %d",
+			  (const char *)arg, i);
+	return NULL;
+}
+
+/* Standard error goes to a pipe that somebody reads afterwards. */
+static size_t count_lines(int fd, const char *what)
+{
+	static char text[1 << 20];
+	size_t len = 0, n = 0;
+	ssize_t got;
+
+	while (len < sizeof(text) - 1 &&
+	       (got = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)got;
+	text[len] = '\0';
+	for (const char *at = text; (at = strstr(at, what)); at++)
+		n++;
+	return n;
+}
+
+static void from_many_threads(void **state)
+{
+	static const char *const names[THREADS] = { "a", "b", "c", "d" };
+	pthread_t threads[THREADS];
+	FILE *file = tmpfile();
+	int saved = dup(STDERR_FILENO);
+	size_t lines, lost;
+
+	(void)state;
+	assert_non_null(file);
+	dup2(fileno(file), STDERR_FILENO);
+	assert_int_equal(log_start(FORMAT_JSON), E_OK);
+	for (int i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, chatter, (void *)names[i]);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	log_stop();
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	lseek(fileno(file), 0, SEEK_SET);
+	lines = count_lines(fileno(file), "\"event\":\"test\"");
+	lseek(fileno(file), 0, SEEK_SET);
+	lost = count_lines(fileno(file), "lines were lost");
+	fclose(file);
+	/* None is torn; those that did not fit are told. */
+	if (lines < THREADS * LINES)
+		assert_true(lost > 0);
+	else
+		assert_int_equal(lines, THREADS * LINES);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(token_lines),
+		cmocka_unit_test(event_lines),
+		cmocka_unit_test(long_texts),
+		cmocka_unit_test(from_many_threads),
+	};
+
+	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}
