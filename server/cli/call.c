@@ -40,7 +40,7 @@ int call_commit(struct call *call, struct change *change)
 
 	change->now = call->now;
 	change->actor = call->actor;
-	err = change_commit(call->db, (struct change *const[]){ change }, 1);
+	err = change_commit(call->db, (struct change *const[]) { change }, 1);
 	if (!err && !change->result)
 		return EXIT_DONE;
 	call->cause = change->cause;
@@ -53,8 +53,8 @@ void listing_row(struct listing *listing, const struct str *cells)
 
 	if (used + n > listing->size) {
 		size_t size = listing->size ? 2 * listing->size : 64 * n;
-		struct str *more = arena_alloc(listing->arena,
-					       size * sizeof(*more));
+		struct str *more =
+			arena_alloc(listing->arena, size * sizeof(*more));
 
 		if (used)
 			memcpy(more, listing->cells, used * sizeof(*more));

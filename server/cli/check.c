@@ -52,7 +52,8 @@ static int serve_run(struct call *call)
 	bool text = str_eq(format, STR("text"));
 
 	if (format.len && !text && !str_eq(format, STR("json")))
-		return call_usage(call, "log format '%.40s' is not json or text",
+		return call_usage(call,
+				  "log format '%.40s' is not json or text",
 				  format.at);
 	return serve(call->opts[OPT_CONFIG], text ? FORMAT_TEXT : FORMAT_JSON);
 }

@@ -13,43 +13,54 @@
 
 /* name, what it takes (NULL: nothing), meaning */
 #define OPT_LIST(X)                                                            \
-	X(CONFIG, "config", "FILE", "dockpass.yaml to use (or DOCKPASS_CONFIG)") \
+	X(CONFIG, "config", "FILE",                                            \
+	  "dockpass.yaml to use (or DOCKPASS_CONFIG)")                         \
 	X(HELP, "help", NULL, "what the command does, and its options")        \
 	X(JSON, "json", NULL, "output as JSON")                                \
-	X(LOG_FORMAT, "log-format", "json|text", "lines for machines or people") \
+	X(LOG_FORMAT, "log-format", "json|text",                               \
+	  "lines for machines or people")                                      \
 	X(SERVICE, "service", "NAME", "the registry's name, the JWT's aud")    \
 	X(ISSUER, "issuer", "NAME", "the JWT's iss")                           \
 	X(LISTEN, "listen", "ADDR:PORT", "where the server listens")           \
 	X(URL, "url", "URL", "what the world calls this server")               \
 	X(EMAIL, "email", "E", "e-mail address")                               \
 	X(ADMIN, "admin", NULL, "may do everything in every project")          \
-	X(EXTERNAL, "external", NULL, "sees internal projects as a member only") \
-	X(PASSWORD_STDIN, "password-stdin", NULL, "read a password from standard input") \
+	X(EXTERNAL, "external", NULL,                                          \
+	  "sees internal projects as a member only")                           \
+	X(PASSWORD_STDIN, "password-stdin", NULL,                              \
+	  "read a password from standard input")                               \
 	X(YES, "yes", NULL, "also what it owns")                               \
 	X(RECURSIVE, "recursive", NULL, "also what lies below")                \
 	X(VISIBILITY, "visibility", "V", "private, internal or public")        \
-	X(REGISTRY, "registry", "R", "of a project: enabled, private or disabled; of registry-config: 2 or 3") \
+	X(REGISTRY, "registry", "R",                                           \
+	  "of a project: enabled, private or disabled; of registry-config: 2 " \
+	  "or 3")                                                              \
 	X(ARCHIVED, "archived", "true|false", "true: pull only")               \
 	X(NAME, "name", "N", "what the token is for")                          \
-	X(SCOPES, "scopes", "A,B", "what the token may do: api, read_registry, write_registry ...") \
+	X(SCOPES, "scopes", "A,B",                                             \
+	  "what the token may do: api, read_registry, write_registry ...")     \
 	X(EXPIRES, "expires", "YYYY-MM-DD", "dead from that day 00:00 UTC")    \
-	X(IMPERSONATION, "impersonation", NULL, "hidden from its owner, no mail") \
+	X(IMPERSONATION, "impersonation", NULL,                                \
+	  "hidden from its owner, no mail")                                    \
 	X(PROJECT, "project", "PATH", "of a project")                          \
 	X(GROUP, "group", "PATH", "of a group")                                \
 	X(ROLE, "role", "ROLE", "of its bot; maintainer unless said")          \
 	X(ALG, "alg", "A", "ES256, RS256, ES384 or EdDSA")                     \
 	X(CURRENT, "current", NULL, "the signing key alone")                   \
-	X(FORMAT, "format", "F", "of key export: pem or jwks; of registry-config: yaml or env") \
-	X(BUNDLE, "bundle", "PATH", "where the registry finds bundle.pem; jwks.json lies beside it") \
+	X(FORMAT, "format", "F",                                               \
+	  "of key export: pem or jwks; of registry-config: yaml or env")       \
+	X(BUNDLE, "bundle", "PATH",                                            \
+	  "where the registry finds bundle.pem; jwks.json lies beside it")     \
 	X(TOKEN_ID, "token-id", "ID", "a token, by its id")                    \
 	X(ANONYMOUS, "anonymous", NULL, "without any credential")              \
-	X(ACCESS, "access", "'SCOPE ...'", "what a client asks: repository:a/b:pull,push")
+	X(ACCESS, "access", "'SCOPE ...'",                                     \
+	  "what a client asks: repository:a/b:pull,push")
 
 enum opt {
 #define X(name, text, takes, help) OPT_##name,
 	OPT_LIST(X)
 #undef X
-	OPT_COUNT
+		OPT_COUNT
 };
 
 #define O(name)	   (1ull << OPT_##name)
@@ -99,8 +110,7 @@ int call_usage(struct call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int call_refuse(struct call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int call_failed(struct call *call, enum err err); /* says call->cause */
 /* Beside the output, for a person: standard error, not with --json. */
-void call_note(const struct call *call, const char *fmt, ...)
-	PRINTF_LIKE(2, 3);
+void call_note(const struct call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* On failure they have printed why: return EXIT_REFUSED. */
 bool call_config(struct call *call) MUST_CHECK;

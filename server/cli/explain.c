@@ -33,10 +33,11 @@ static int read_identity(struct question *q)
 					"together");
 	if (call->argc &&
 	    pat_scopes_parse(call_opt(call, OPT_SCOPES), &q->scopes, &unknown))
-		return call_usage(call, "scope '%.*s' is not one of api, "
-					"read_user, read_api, read_repository, "
-					"write_repository, read_registry, "
-					"write_registry, sudo",
+		return call_usage(call,
+				  "scope '%.*s' is not one of api, "
+				  "read_user, read_api, read_repository, "
+				  "write_repository, read_registry, "
+				  "write_registry, sudo",
 				  (int)(unknown.len < 40 ? unknown.len : 40),
 				  unknown.at ? unknown.at : "");
 	if (call->opts[OPT_TOKEN_ID] &&
@@ -61,8 +62,9 @@ static int read_question(struct question *q)
 		return call_usage(call, "--access: %s", call->cause.text);
 	scope_merge(q->want);
 	if (!q->want->len)
-		return call_usage(call, "--access '%.100s' asks for nothing; "
-					"write repository:group/app:pull,push",
+		return call_usage(call,
+				  "--access '%.100s' asks for nothing; "
+				  "write repository:group/app:pull,push",
 				  call->opts[OPT_ACCESS]);
 	return EXIT_DONE;
 }
@@ -140,11 +142,14 @@ static int answer(struct question *q)
 		err = q->txn.err;
 	txn_cleanup(&q->txn);
 	if (err == E_NOT_FOUND && call->argc)
-		return call_refuse(call, "no user '%.255s'; dockpass user list "
-					 "shows all", call->args[0].at);
+		return call_refuse(call,
+				   "no user '%.255s'; dockpass user list "
+				   "shows all",
+				   call->args[0].at);
 	if (err == E_NOT_FOUND)
-		return call_refuse(call, "no token has the id %llu; dockpass "
-					 "token list shows all",
+		return call_refuse(call,
+				   "no token has the id %llu; dockpass "
+				   "token list shows all",
 				   (unsigned long long)q->id);
 	if (err)
 		return call_failed(call, err);

@@ -30,9 +30,9 @@ struct init {
 
 static const char *path_in(struct init *init, const char *name)
 {
-	struct str path = arena_printf(&init->call->arena, STR_FMT "%s%s",
-				       STR_ARG(init->folder), *name ? "/" : "",
-				       name);
+	struct str path =
+		arena_printf(&init->call->arena, STR_FMT "%s%s",
+			     STR_ARG(init->folder), *name ? "/" : "", name);
 
 	return arena_cstr(&init->call->arena, path);
 }
@@ -67,7 +67,8 @@ static enum err make_folder(struct init *init, const char *name, unsigned mode)
 	if (there && *name)
 		return cause_set(&init->call->cause, E_EXISTS,
 				 "%s: is there already; name another folder, "
-				 "or remove it", path);
+				 "or remove it",
+				 path);
 	if (!there)
 		init->made[init->made_count++] = path;
 	return folder_make(path, mode, &init->call->cause);
@@ -106,11 +107,10 @@ static void write_yaml(struct call *call, struct buf *yaml)
 		    "workers: 0                      # event loops; 0: one a "
 		    "core\nlisteners:\n  - address: "));
 	add_text(yaml, listen.len ? listen : STR("127.0.0.1:5001"));
-	buf_add(yaml,
-		STR("\n    # tls: {certificate: tls.crt, key: tls.key}   "
-		    "absent: plain HTTP\n"
-		    "services:                       # one per registry\n"
-		    "  - name: "));
+	buf_add(yaml, STR("\n    # tls: {certificate: tls.crt, key: tls.key}   "
+			  "absent: plain HTTP\n"
+			  "services:                       # one per registry\n"
+			  "  - name: "));
 	add_text(yaml, service.len ? service : STR("registry"));
 	buf_add(yaml,
 		STR("      # the JWT's aud, the registry's auth.token.service\n"
@@ -118,7 +118,8 @@ static void write_yaml(struct call *call, struct buf *yaml)
 		    "    kid: libtrust               # or rfc7638\n"
 		    "    x5c: true                   # false: for a registry 3 "
 		    "that has only jwks\n"
-		    "    anonymous: true             # may pull what is public\n"
+		    "    anonymous: true             # may pull what is "
+		    "public\n"
 		    "    refresh_tokens: false\n"
 		    "pat:\n"
 		    "  username_must_match: false\n"
@@ -234,16 +235,17 @@ static void tell(struct init *init, const char *kid)
 		buf_add_char(out, '\n');
 		return;
 	}
-	buf_printf(out,
-		   "made %s\n"
-		   "made %s/  signing key %s\n"
-		   "made %s/  bundle.pem and jwks.json, for registries\n"
-		   "made %s/\n"
-		   "next: dockpass user add NAME --email E --admin --config %s\n"
-		   "      dockpass registry-config --config %s\n"
-		   "      dockpass serve --config %s\n",
-		   config, call->config->keys, kid, call->config->public,
-		   call->config->store, config, config, config);
+	buf_printf(
+		out,
+		"made %s\n"
+		"made %s/  signing key %s\n"
+		"made %s/  bundle.pem and jwks.json, for registries\n"
+		"made %s/\n"
+		"next: dockpass user add NAME --email E --admin --config %s\n"
+		"      dockpass registry-config --config %s\n"
+		"      dockpass serve --config %s\n",
+		config, call->config->keys, kid, call->config->public,
+		call->config->store, config, config, config);
 }
 
 int init_run(struct call *call)

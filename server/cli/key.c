@@ -75,8 +75,8 @@ static int key_list(struct call *call)
 	for (size_t i = 0; i < keyring_len(keyring); i++) {
 		const struct key *key = keyring_at(keyring, i);
 		const struct str cells[COUNT(head)] = {
-			str_of(key->libtrust),	   key_alg_name(key->alg),
-			key_state_name(key->state), str_of(key->rfc7638),
+			str_of(key->libtrust),		 key_alg_name(key->alg),
+			key_state_name(key->state),	 str_of(key->rfc7638),
 			show_date(call, key->not_after),
 		};
 
@@ -113,10 +113,10 @@ static int key_new_command(struct call *call)
 	char kid[60];
 	enum err err;
 
-	if (call->opts[OPT_ALG] &&
-	    key_alg_parse(call_opt(call, OPT_ALG), &alg))
-		return call_usage(call, "algorithm '%.40s' is not ES256, "
-					"RS256, ES384 or EdDSA",
+	if (call->opts[OPT_ALG] && key_alg_parse(call_opt(call, OPT_ALG), &alg))
+		return call_usage(call,
+				  "algorithm '%.40s' is not ES256, "
+				  "RS256, ES384 or EdDSA",
 				  call->opts[OPT_ALG]);
 	if (!call_keys(call, &keyring))
 		return EXIT_REFUSED;
@@ -131,9 +131,11 @@ static int key_new_command(struct call *call)
 	if (alg == ALG_EDDSA)
 		fputs("dockpass: warning: registry 2.8 does not start with an "
 		      "Ed25519 key in its bundle; use it with registry 3 "
-		      "alone\n", stderr);
-	call_note(call, "published, not signing yet: %s, restart the "
-			"registries, then dockpass key activate %s",
+		      "alone\n",
+		      stderr);
+	call_note(call,
+		  "published, not signing yet: %s, restart the "
+		  "registries, then dockpass key activate %s",
 		  follow, kid);
 	return EXIT_DONE;
 }
@@ -196,8 +198,8 @@ static int key_export(struct call *call)
 				  format.at);
 	if (!call_keys(call, &keyring))
 		return EXIT_REFUSED;
-	err = jwks ? keyring_print_jwks(keyring, current, &call->out) :
-		     keyring_print_bundle(keyring, current, &call->out);
+	err = jwks ? keyring_print_jwks(keyring, current, &call->out)
+		   : keyring_print_bundle(keyring, current, &call->out);
 	if (err)
 		return call_failed(call, err);
 	if (jwks)

@@ -14,9 +14,11 @@ static int member_add(struct call *call)
 	enum role role;
 
 	if (role_parse(call->args[2], &role))
-		return call_usage(call, "role '%.40s' is not guest, planner, "
-					"reporter, developer, maintainer or "
-					"owner", call->args[2].at);
+		return call_usage(call,
+				  "role '%.40s' is not guest, planner, "
+				  "reporter, developer, maintainer or "
+				  "owner",
+				  call->args[2].at);
 	if (!call_store(call))
 		return EXIT_REFUSED;
 	change.path = arena_lower(&call->arena, call->args[0]);
@@ -38,9 +40,8 @@ static int member_remove_command(struct call *call)
 static void print_member(struct call *call, struct listing *listing,
 			 const struct user *user, enum role role)
 {
-	const struct str cells[COUNT(head)] = {
-		show_id(call, user->id), user->name, role_name(role)
-	};
+	const struct str cells[COUNT(head)] = { show_id(call, user->id),
+						user->name, role_name(role) };
 
 	if (!call->json) {
 		listing_row(listing, cells);
@@ -50,9 +51,9 @@ static void print_member(struct call *call, struct listing *listing,
 	json_put_int(&call->out, "id", (int64_t)user->id);
 	json_put_str(&call->out, "username", user->name);
 	json_put_str(&call->out, "name", user->name);
-	json_put_str(&call->out, "state", user->flags & USER_BLOCKED ?
-						  STR("blocked") :
-						  STR("active"));
+	json_put_str(&call->out, "state",
+		     user->flags & USER_BLOCKED ? STR("blocked")
+						: STR("active"));
 	json_put_int(&call->out, "access_level", role);
 	json_close(&call->out, '}');
 }

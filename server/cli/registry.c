@@ -46,9 +46,10 @@ static int choose(struct call *call, const struct config_service *service,
 					 "--registry 3, or dockpass key remove "
 					 "it");
 	if (!three && !service->x5c && service->kid == KID_RFC7638)
-		return call_refuse(call, "registry 2 finds no key by kid: "
-					 "rfc7638 without x5c; set kid: libtrust "
-					 "or x5c: true, or say --registry 3");
+		return call_refuse(call,
+				   "registry 2 finds no key by kid: "
+				   "rfc7638 without x5c; set kid: libtrust "
+				   "or x5c: true, or say --registry 3");
 	if (both && !service->x5c)
 		return call_refuse(call, "x5c: false: registry 2 needs the "
 					 "bundle, registry 3 the jwks; say "

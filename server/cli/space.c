@@ -34,7 +34,7 @@ static void print_json(struct buf *out, const struct space *space)
 }
 
 static const struct str head[] = {
-	{ "ID", 2 },	   { "PATH", 4 },     { "CREATED", 7 },
+	{ "ID", 2 },	      { "PATH", 4 },	 { "CREATED", 7 },
 	{ "VISIBILITY", 10 }, { "REGISTRY", 8 }, { "ARCHIVED", 8 },
 };
 
@@ -110,9 +110,10 @@ static int show(struct call *call, enum space_kind kind)
 	err = space_find(&txn, arena_lower(&call->arena, call->args[0]),
 			 &space);
 	if (err == E_NOT_FOUND || (!err && space.kind != kind))
-		return call_refuse(call, "no %s '%.255s'; dockpass %s list "
-					 "shows all", name, call->args[0].at,
-				   name);
+		return call_refuse(call,
+				   "no %s '%.255s'; dockpass %s list "
+				   "shows all",
+				   name, call->args[0].at, name);
 	if (err)
 		return call_failed(call, err);
 	if (call->json) {
@@ -175,15 +176,17 @@ static int read_rules(struct call *call, struct change *change)
 
 	if (visibility_word.len) {
 		if (visibility_parse(visibility_word, &visibility))
-			return call_usage(call, "visibility '%.40s' is not "
-						"private, internal or public",
+			return call_usage(call,
+					  "visibility '%.40s' is not "
+					  "private, internal or public",
 					  visibility_word.at);
 		change->visibility = 1 + (uint64_t)visibility;
 	}
 	if (registry_word.len) {
 		if (registry_access_parse(registry_word, &registry))
-			return call_usage(call, "registry '%.40s' is not "
-						"enabled, private or disabled",
+			return call_usage(call,
+					  "registry '%.40s' is not "
+					  "enabled, private or disabled",
 					  registry_word.at);
 		change->registry = 1 + (uint64_t)registry;
 	}

@@ -13,9 +13,8 @@
 enum { BOT_RANDOM = 16 };
 
 static const struct str head[] = {
-	{ "ID", 2 },	  { "OWNER", 5 },   { "NAME", 4 },
-	{ "SCOPES", 6 },  { "CREATED", 7 }, { "EXPIRES", 7 },
-	{ "STATE", 5 },	  { "KIND", 4 },
+	{ "ID", 2 },	  { "OWNER", 5 },   { "NAME", 4 },  { "SCOPES", 6 },
+	{ "CREATED", 7 }, { "EXPIRES", 7 }, { "STATE", 5 }, { "KIND", 4 },
 };
 
 static const char *const kinds[] = {
@@ -35,7 +34,7 @@ struct printer {
 
 static enum err printer_init(struct printer *p, struct call *call)
 {
-	*p = (struct printer){
+	*p = (struct printer) {
 		.call = call,
 		.listing = { .arena = &call->arena, .columns = COUNT(head) },
 	};
@@ -111,8 +110,8 @@ static struct str state_text(const struct printer *p, const struct pat *pat)
 {
 	if (pat->revoked_at)
 		return STR("revoked");
-	return pat_expired(pat, &p->settings, p->call->now) ? STR("expired") :
-							      STR("active");
+	return pat_expired(pat, &p->settings, p->call->now) ? STR("expired")
+							    : STR("active");
 }
 
 static enum err print_row(struct printer *p, const struct pat *pat)
@@ -137,8 +136,8 @@ static enum err print_row(struct printer *p, const struct pat *pat)
 
 static enum err print_pat(struct printer *p, const struct pat *pat)
 {
-	return p->call->json ? print_json(p, pat, (struct str){ 0 }) :
-			       print_row(p, pat);
+	return p->call->json ? print_json(p, pat, (struct str) { 0 })
+			     : print_row(p, pat);
 }
 
 /* Whose tokens: of a user, of a group or project, of all. */
@@ -189,8 +188,10 @@ static int check_owner(struct call *call, bool needed)
 		!!call->opts[OPT_GROUP];
 
 	if (n > 1 || (needed && !n))
-		return call_usage(call, "%s: say %sone of USER, --project and "
-					"--group", call->command->words,
+		return call_usage(call,
+				  "%s: say %sone of USER, --project and "
+				  "--group",
+				  call->command->words,
 				  needed ? "" : "at most ");
 	return EXIT_DONE;
 }
@@ -202,8 +203,8 @@ static enum err find_space(struct printer *p, struct whose *whose)
 	struct str path = call_opt(call, project ? OPT_PROJECT : OPT_GROUP);
 	enum space_kind kind = project ? SPACE_PROJECT : SPACE_GROUP;
 	struct space space;
-	enum err err = space_find(&p->txn, arena_lower(&call->arena, path),
-				  &space);
+	enum err err =
+		space_find(&p->txn, arena_lower(&call->arena, path), &space);
 
 	if (err == E_NOT_FOUND || (!err && space.kind != kind))
 		return cause_set(&call->cause, E_NOT_FOUND,
@@ -220,7 +221,7 @@ static enum err find_whose(struct printer *p, struct whose *whose)
 	struct user user;
 	enum err err;
 
-	*whose = (struct whose){ 0 };
+	*whose = (struct whose) { 0 };
 	if (call->opts[OPT_PROJECT] || call->opts[OPT_GROUP])
 		return find_space(p, whose);
 	if (!call->argc)
@@ -229,7 +230,8 @@ static enum err find_whose(struct printer *p, struct whose *whose)
 	if (err == E_NOT_FOUND)
 		return cause_set(&call->cause, err,
 				 "no user '%.255s'; dockpass user list shows "
-				 "all", call->args[0].at);
+				 "all",
+				 call->args[0].at);
 	whose->user = user.id;
 	return err;
 }
@@ -251,8 +253,8 @@ static int token_list(struct call *call)
 	if (!err && call->json)
 		json_open(&call->out, '[');
 	if (!err)
-		err = whose.user ? list_user(&p, whose.user) :
-				   list_all(&p, whose.space);
+		err = whose.user ? list_user(&p, whose.user)
+				 : list_all(&p, whose.space);
 	if (err)
 		return call_failed(call, err);
 	if (call->json)
@@ -271,12 +273,13 @@ static int print_one(struct call *call, uint64_t id, struct str secret)
 	if (!err)
 		err = pat_get(&p.txn, id, &pat);
 	if (err == E_NOT_FOUND)
-		return call_refuse(call, "no token has the id %llu; dockpass "
-					 "token list shows all",
+		return call_refuse(call,
+				   "no token has the id %llu; dockpass "
+				   "token list shows all",
 				   (unsigned long long)id);
 	if (!err)
-		err = call->json ? print_json(&p, &pat, secret) :
-				   print_row(&p, &pat);
+		err = call->json ? print_json(&p, &pat, secret)
+				 : print_row(&p, &pat);
 	if (err)
 		return call_failed(call, err);
 	if (call->json)
@@ -290,8 +293,10 @@ static int read_id(struct call *call, uint64_t *id)
 {
 	if (!str_to_u64(call->args[0], INT64_MAX, id) && *id)
 		return EXIT_DONE;
-	return call_usage(call, "'%.40s' is no token id, a number from "
-				"dockpass token list", call->args[0].at);
+	return call_usage(call,
+			  "'%.40s' is no token id, a number from "
+			  "dockpass token list",
+			  call->args[0].at);
 }
 
 static int token_show(struct call *call)
@@ -301,8 +306,8 @@ static int token_show(struct call *call)
 
 	if (status)
 		return status;
-	return call_store(call) ? print_one(call, id, (struct str){ 0 }) :
-				  EXIT_REFUSED;
+	return call_store(call) ? print_one(call, id, (struct str) { 0 })
+				: EXIT_REFUSED;
 }
 
 static int token_revoke(struct call *call)
@@ -317,7 +322,7 @@ static int token_revoke(struct call *call)
 	status = call_commit(call, &change);
 	if (status || !call->json)
 		return status;
-	return print_one(call, change.id, (struct str){ 0 });
+	return print_one(call, change.id, (struct str) { 0 });
 }
 
 /* The kind of owner, and where he is named. */
@@ -325,17 +330,16 @@ static void read_owner(struct call *call, struct change *change)
 {
 	if (call->argc) {
 		change->user = call->args[0];
-		change->kind = call->opts[OPT_IMPERSONATION] ?
-				       PAT_IMPERSONATION :
-				       PAT_PERSONAL;
+		change->kind = call->opts[OPT_IMPERSONATION] ? PAT_IMPERSONATION
+							     : PAT_PERSONAL;
 		return;
 	}
 	change->kind = call->opts[OPT_PROJECT] ? PAT_PROJECT : PAT_GROUP;
 	change->role = ROLE_MAINTAINER;
-	change->path = arena_lower(
-		&call->arena, call_opt(call, call->opts[OPT_PROJECT] ?
-						     OPT_PROJECT :
-						     OPT_GROUP));
+	change->path =
+		arena_lower(&call->arena, call_opt(call, call->opts[OPT_PROJECT]
+								 ? OPT_PROJECT
+								 : OPT_GROUP));
 }
 
 static int read_scopes(struct call *call, struct change *change)
@@ -377,9 +381,11 @@ static int read_terms(struct call *call, struct change *change)
 	if (!call->opts[OPT_ROLE])
 		return EXIT_DONE;
 	if (role_parse(call_opt(call, OPT_ROLE), &role))
-		return call_usage(call, "role '%.40s' is not guest, planner, "
-					"reporter, developer, maintainer or "
-					"owner", call->opts[OPT_ROLE]);
+		return call_usage(call,
+				  "role '%.40s' is not guest, planner, "
+				  "reporter, developer, maintainer or "
+				  "owner",
+				  call->opts[OPT_ROLE]);
 	change->role = role;
 	return EXIT_DONE;
 }

@@ -26,9 +26,9 @@ static void print_json(struct buf *out, const struct user *user)
 	json_put_int(out, "id", (int64_t)user->id);
 	json_put_str(out, "username", user->name);
 	json_put_str(out, "name", user->name);
-	json_put_str(out, "state", user->flags & USER_BLOCKED ?
-					   STR("blocked") :
-					   STR("active"));
+	json_put_str(out, "state",
+		     user->flags & USER_BLOCKED ? STR("blocked")
+						: STR("active"));
 	json_put_str(out, "email", user->email);
 	for (size_t i = 0; i < COUNT(flags); i++)
 		json_put_bool(out, flags[i].json, user->flags & flags[i].flag);
@@ -76,7 +76,7 @@ static int user_list(struct call *call)
 	struct user user;
 
 	if (!call_store(call)) {
-		txn = (struct txn){ 0 };
+		txn = (struct txn) { 0 };
 		return EXIT_REFUSED;
 	}
 	txn_read(call->db, &txn);
@@ -177,8 +177,8 @@ static enum err read_password(char hash[PASSWORD_TEXT], struct cause *cause)
 				 "the password is longer than %d bytes",
 				 PASSWORD_LEN_MAX);
 	return err ? cause_set(cause, err, "hashing the password failed: %s",
-			       err_text(err)) :
-		     E_OK;
+			       err_text(err))
+		   : E_OK;
 }
 
 /* Prints the user that a change has left, for --json. */
@@ -235,8 +235,8 @@ static int user_add(struct call *call)
 
 	if (!change.text.len)
 		return call_usage(call, "user add: --email is missing");
-	return call->opts[OPT_PASSWORD_STDIN] ? with_password(call, &change) :
-						change_user(call, &change);
+	return call->opts[OPT_PASSWORD_STDIN] ? with_password(call, &change)
+					      : change_user(call, &change);
 }
 
 static int set_flag(struct call *call, enum user_flag flag, bool on)
