@@ -10,21 +10,44 @@
 #include "token/json.h"
 
 /* JSON's strings are YAML's double-quoted ones. */
-static void print_text(const char *text, struct buf *buf)
+void yaml_quote(struct str text, struct buf *buf)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/:-";
 	struct buf quoted;
 
-	if (strspn(text, plain) == strlen(text) && strcmp(text, "true") &&
-	    text[0] != '-' && text[0] != ':' && text[strlen(text) - 1] != ':') {
-		buf_add(buf, str_of(text));
-		return;
-	}
 	buf_init(&quoted, 8 * OPTION_TEXT_MAX);
-	json_str(&quoted, str_of(text));
+	json_str(&quoted, text);
 	buf_add(buf, buf_str(&quoted));
 	buf_done(&quoted);
+}
+
+/* Words that YAML takes for something else than text. */
+static bool is_keyword(struct str text)
+{
+	static const char *const words[] = { "true", "false", "yes", "no", "on",
+					     "off",  "null",  "y",   "n" };
+
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (str_eq_nocase(text, str_of(words[i])))
+			return true;
+	return false;
+}
+
+static void print_text(const char *text, struct buf *buf)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ/";
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789._/:-";
+	bool address = strspn(text, "0123456789.:") == strlen(text) &&
+		       strchr(text, '.');
+
+	if ((address || strchr(letters, text[0])) &&
+	    strspn(text, plain) == strlen(text) && !is_keyword(str_of(text)) &&
+	    text[strlen(text) - 1] != ':')
+		buf_add(buf, str_of(text));
+	else
+		yaml_quote(str_of(text), buf);
 }
 
 static void print_value(const struct option *option,

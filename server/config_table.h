@@ -68,6 +68,9 @@ void option_set(const struct option *option, struct config *config,
 void *option_at(const struct option *option, const struct config *config,
 		unsigned index);
 
+/* Text in double quotes, as YAML and JSON both read it. */
+void yaml_quote(struct str text, struct buf *buf);
+
 /* libcyaml's side: reads `text` by schema. *cause: what it said. */
 enum err config_parse(struct str text, struct config **out,
 		      struct cause *cause) MUST_CHECK;

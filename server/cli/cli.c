@@ -14,7 +14,7 @@
 #define DOCKPASS_VERSION "0.1.0"
 #endif
 
-enum { OUTPUT_MAX = 1 << 30, NEAREST_MAX = 3 };
+enum { OUTPUT_MAX = 1 << 30, NEAREST_MAX = 2 };
 
 static const struct {
 	const char *name, *takes, *help;
@@ -223,7 +223,8 @@ static int unknown_command(struct str first, struct str second)
 			nearest = command;
 		}
 	}
-	if (best <= NEAREST_MAX)
+	if (best <= NEAREST_MAX &&
+	    (second.len || !list_group(first, words, sizeof(words))))
 		cause_set(&what, E_OK,
 			  "no command '%s'; nearest usage: dockpass %s %s",
 			  typed, nearest->words, nearest->usage);

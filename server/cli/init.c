@@ -15,6 +15,7 @@
 #include <ftw.h>
 
 #include "server/config_check.h"
+#include "server/config_table.h"
 #include "server/file.h"
 #include "server/keys.h"
 
@@ -74,11 +75,6 @@ static enum err make_folder(struct init *init, const char *name, unsigned mode)
 	return folder_make(path, mode, &init->call->cause);
 }
 
-static void add_text(struct buf *yaml, struct str text)
-{
-	json_str(yaml, text);
-}
-
 /* The values that were chosen; all else is a comment with its default. */
 static void write_yaml(struct call *call, struct buf *yaml)
 {
@@ -92,12 +88,12 @@ static void write_yaml(struct call *call, struct buf *yaml)
 			  "# Each option may be overridden by a variable: "
 			  "DOCKPASS_URL, DOCKPASS_SERVICES_0_TTL ...\n"
 			  "issuer: "));
-	add_text(yaml, issuer.len ? issuer : STR("dockpass"));
+	yaml_quote(issuer.len ? issuer : STR("dockpass"), yaml);
 	buf_add(yaml, STR("\n# what the world calls this server; the realm is "
 			  "url + /token\n"));
 	if (url.len) {
 		buf_add(yaml, STR("url: "));
-		add_text(yaml, url);
+		yaml_quote(url, yaml);
 	} else {
 		buf_add(yaml, STR("# url: https://auth.example.com"));
 	}
@@ -106,12 +102,12 @@ static void write_yaml(struct call *call, struct buf *yaml)
 		    "store: store\nkeys: keys\npublic: public\n"
 		    "workers: 0                      # event loops; 0: one a "
 		    "core\nlisteners:\n  - address: "));
-	add_text(yaml, listen.len ? listen : STR("127.0.0.1:5001"));
+	yaml_quote(listen.len ? listen : STR("127.0.0.1:5001"), yaml);
 	buf_add(yaml, STR("\n    # tls: {certificate: tls.crt, key: tls.key}   "
 			  "absent: plain HTTP\n"
 			  "services:                       # one per registry\n"
 			  "  - name: "));
-	add_text(yaml, service.len ? service : STR("registry"));
+	yaml_quote(service.len ? service : STR("registry"), yaml);
 	buf_add(yaml,
 		STR("      # the JWT's aud, the registry's auth.token.service\n"
 		    "    ttl: 300                    # seconds, at least 60\n"

@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "server/config_table.h"
 #include "token/buf.h"
 
 struct stanza {
@@ -98,7 +99,7 @@ static void print_algorithms(const struct stanza *s, struct buf *out)
 static void yaml_line(struct buf *out, const char *key, struct str value)
 {
 	buf_printf(out, "    %s: ", key);
-	json_str(out, value);
+	yaml_quote(value, out);
 	buf_add_char(out, '\n');
 }
 

@@ -71,14 +71,12 @@ static void add_row(struct call *call, struct listing *listing,
 static int user_list(struct call *call)
 {
 	struct listing listing = { &call->arena, COUNT(head), 0, 0, NULL };
-	AUTO(txn) struct txn txn;
+	AUTO(txn) struct txn txn = { 0 };
 	AUTO(cursor) struct cursor c = { 0 };
 	struct user user;
 
-	if (!call_store(call)) {
-		txn = (struct txn) { 0 };
+	if (!call_store(call))
 		return EXIT_REFUSED;
-	}
 	txn_read(call->db, &txn);
 	listing_row(&listing, head);
 	if (call->json)
@@ -94,11 +92,9 @@ static int user_list(struct call *call)
 	if (txn.err)
 		return call_failed(call, txn.err);
 	if (call->json)
-		json_close(&call->out, ']');
+		buf_add(&call->out, STR("]\n"));
 	else
 		listing_print(&listing, &call->out);
-	if (call->json)
-		buf_add_char(&call->out, '\n');
 	return EXIT_DONE;
 }
 
