@@ -1,0 +1,458 @@
+/*
+ * test/unit/store/test_db.c - store/db: what is refused at the door, sticky
+ * errors, cursors, and other processes.
+ */
+#include "test/unit/store/fixture.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+static void path_in(const struct fixture *f, const char *name, char out[128])
+{
+	snprintf(out, 128, "%s/%s", f->folder, name);
+}
+
+static enum err reopen(struct fixture *f, enum db_mode mode,
+		       struct cause *cause)
+{
+	enum err err;
+
+	db_close(f->db);
+	cause->text[0] = '\0';
+	err = db_open(f->folder, mode, NOW, &f->db, cause);
+	if (err) {
+		assert_null(f->db);
+		assert_true(cause->text[0] != '\0');
+	}
+	return err;
+}
+
+static void modes(void **state)
+{
+	static const struct {
+		const char *name;
+		mode_t mode, good;
+	} rows[] = {
+		{ "", 0750, 0700 },	    { "", 0701, 0700 },
+		{ "", 0720, 0700 },	    { "data.mdb", 0640, 0600 },
+		{ "data.mdb", 0604, 0600 }, { "data.mdb", 0602, 0600 },
+		{ "lock.mdb", 0660, 0600 },
+	};
+	struct fixture f;
+	struct cause cause;
+
+	(void)state;
+	fixture_open(&f);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char path[128];
+
+		path_in(&f, rows[i].name, path);
+		assert_int_equal(chmod(path, rows[i].mode), 0);
+		assert_int_equal(reopen(&f, DB_OPEN, &cause), E_MODE);
+		assert_non_null(strstr(cause.text, "chmod"));
+		assert_int_equal(reopen(&f, DB_SERVE, &cause), E_MODE);
+		assert_int_equal(chmod(path, rows[i].good), 0);
+		assert_int_equal(reopen(&f, DB_OPEN, &cause), E_OK);
+	}
+	fixture_close(&f);
+}
+
+static void made_for_the_owner_alone(void **state)
+{
+	static const char *const names[] = { "", "/data.mdb", "/lock.mdb",
+					     "/server.lock" };
+	mode_t old = umask(0);
+	struct fixture f;
+	struct cause cause;
+	char folder[128], path[160];
+
+	(void)state;
+	folder_make(&f);
+	path_in(&f, "store", folder);
+	assert_int_equal(db_open(folder, DB_CREATE, NOW, &f.db, &cause), E_OK);
+	db_close(f.db);
+	assert_int_equal(db_open(folder, DB_SERVE, NOW, &f.db, &cause), E_OK);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct stat st;
+
+		snprintf(path, sizeof(path), "%s%s", folder, names[i]);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode & 0777, i ? 0600 : 0700);
+	}
+	umask(old);
+	fixture_close(&f);
+}
+
+static void creation(void **state)
+{
+	struct fixture f;
+	struct cause cause;
+	char path[128];
+
+	(void)state;
+	folder_make(&f);
+	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_NOT_FOUND);
+	/* What a creation that was cut short leaves. */
+	path_in(&f, "data.mdb", path);
+	close(open(path, O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_NOT_FOUND);
+	assert_int_equal(reopen(&f, DB_SERVE, &cause), E_NOT_FOUND);
+	assert_int_equal(reopen(&f, DB_CREATE, &cause), E_OK);
+	assert_int_equal(reopen(&f, DB_CREATE, &cause), E_EXISTS);
+	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_OK);
+	fixture_close(&f);
+
+	folder_make(&f);
+	path_in(&f, "letter.txt", path);
+	close(open(path, O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(reopen(&f, DB_CREATE, &cause), E_EXISTS);
+	folder_remove(&f);
+	assert_int_equal(
+		db_open("/nonexistent/a/b", DB_CREATE, NOW, &f.db, &cause),
+		E_NOT_FOUND);
+	assert_int_equal(db_open("/nonexistent", DB_OPEN, NOW, &f.db, &cause),
+			 E_NOT_FOUND);
+}
+
+static void put_format(struct fixture *f, struct str value)
+{
+	AUTO(txn) struct txn txn;
+
+	txn_write(f->db, &txn);
+	txn_put(&txn, TABLE_META, STR("format"), value);
+	assert_int_equal(txn_commit(&txn), E_OK);
+}
+
+static void formats(void **state)
+{
+	struct key8 newer = key_u64(STORE_FORMAT + 1);
+	struct fixture f;
+	struct cause cause;
+
+	(void)state;
+	fixture_open(&f);
+	put_format(&f, STR_OF(newer.at));
+	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_VERSION);
+	assert_non_null(strstr(cause.text, "format 2"));
+	fixture_close(&f);
+	fixture_open(&f);
+	put_format(&f, STR("x"));
+	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_CORRUPT);
+	fixture_close(&f);
+}
+
+static void garbage_is_no_store(void **state)
+{
+	char garbage[8192], path[128];
+	struct fixture f;
+	struct cause cause;
+	FILE *file;
+
+	(void)state;
+	folder_make(&f);
+	path_in(&f, "data.mdb", path);
+	memset(garbage, 'x', sizeof(garbage));
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_int_equal(fwrite(garbage, sizeof(garbage), 1, file), 1);
+	fclose(file);
+	chmod(path, 0600);
+	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_CORRUPT);
+	assert_int_equal(reopen(&f, DB_CREATE, &cause), E_CORRUPT);
+	folder_remove(&f);
+}
+
+struct pipes {
+	int up[2], down[2];
+};
+
+static void tell(int fd)
+{
+	assert_int_equal(write(fd, "x", 1), 1);
+}
+
+static void hear(int fd)
+{
+	char c;
+
+	assert_int_equal(read(fd, &c, 1), 1);
+}
+
+/* A process of its own, made before we open the store ourselves. */
+static pid_t child_start(void (*body)(const struct fixture *f,
+				      const struct pipes *pipes),
+			 const struct fixture *f, struct pipes *pipes)
+{
+	pid_t pid;
+
+	assert_int_equal(pipe(pipes->up), 0);
+	assert_int_equal(pipe(pipes->down), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		body(f, pipes);
+		_exit(0);
+	}
+	return pid;
+}
+
+static void child_end(pid_t pid, struct pipes *pipes, int want)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(want ? WIFSIGNALED(status)
+			 : WIFEXITED(status) && !WEXITSTATUS(status));
+	for (int i = 0; i < 2; i++) {
+		close(pipes->up[i]);
+		close(pipes->down[i]);
+	}
+}
+
+static void serve_until_killed(const struct fixture *f,
+			       const struct pipes *pipes)
+{
+	struct db *db;
+	struct cause cause;
+
+	if (db_open(f->folder, DB_SERVE, NOW, &db, &cause))
+		_exit(2);
+	tell(pipes->up[1]);
+	for (;;)
+		pause();
+}
+
+static void one_server(void **state)
+{
+	struct fixture f;
+	struct pipes pipes;
+	struct cause cause;
+	pid_t pid;
+
+	(void)state;
+	fixture_open(&f);
+	db_close(f.db);
+	f.db = NULL;
+	pid = child_start(serve_until_killed, &f, &pipes);
+	hear(pipes.up[0]);
+	assert_int_equal(reopen(&f, DB_SERVE, &cause), E_BUSY);
+	assert_non_null(strstr(cause.text, "another server"));
+	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_OK); /* the CLI may */
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	child_end(pid, &pipes, SIGKILL);
+	assert_int_equal(reopen(&f, DB_SERVE, &cause), E_OK);
+	fixture_close(&f);
+}
+
+static void write_when_told(const struct fixture *f, const struct pipes *pipes)
+{
+	struct db *db;
+	struct txn txn;
+	struct cause cause;
+
+	hear(pipes->down[0]);
+	if (db_open(f->folder, DB_OPEN, NOW, &db, &cause))
+		_exit(2);
+	txn_write(db, &txn);
+	txn_put(&txn, TABLE_SETTING, STR("a"), STR("2"));
+	if (txn_commit(&txn))
+		_exit(3);
+	db_close(db);
+	tell(pipes->up[1]);
+}
+
+static void next_transaction_sees_another_process(void **state)
+{
+	struct fixture f;
+	struct pipes pipes;
+	struct cause cause;
+	struct str value;
+	struct txn txn;
+	pid_t pid;
+
+	(void)state;
+	fixture_open(&f);
+	db_close(f.db);
+	f.db = NULL;
+	pid = child_start(write_when_told, &f, &pipes);
+	assert_int_equal(reopen(&f, DB_SERVE, &cause), E_OK);
+	txn_read(f.db, &txn);
+	txn_renew(&txn);
+	assert_false(txn_get(&txn, TABLE_SETTING, STR("a"), &value));
+	tell(pipes.down[1]);
+	hear(pipes.up[0]);
+	assert_false(txn_get(&txn, TABLE_SETTING, STR("a"), &value));
+	txn_rest(&txn);
+	assert_false(txn_get(&txn, TABLE_SETTING, STR("a"), &value));
+	txn_renew(&txn);
+	assert_int_equal(txn.err, E_OK);
+	assert_true(txn_get(&txn, TABLE_SETTING, STR("a"), &value));
+	assert_str(value, "2");
+	txn_cleanup(&txn);
+	child_end(pid, &pipes, 0);
+	fixture_close(&f);
+}
+
+static void first_error_sticks(void **state)
+{
+	AUTO(txn) struct txn txn;
+	AUTO(cursor) struct cursor cursor;
+	struct fixture f;
+	struct str value;
+
+	(void)state;
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	txn_add(&txn, TABLE_SETTING, STR("a"), STR("1"));
+	txn_add(&txn, TABLE_SETTING, STR("a"), STR("2"));
+	assert_int_equal(txn.err, E_EXISTS);
+	assert_false(txn_get(&txn, TABLE_SETTING, STR("a"), &value));
+	txn_put(&txn, TABLE_SETTING, STR(""), STR("x"));
+	assert_int_equal(txn.err, E_EXISTS);
+	cursor_open(&txn, TABLE_META, STR(""), &cursor);
+	assert_false(cursor_next(&cursor));
+	assert_int_equal(txn_count(&txn, TABLE_META), 0);
+	assert_int_equal(txn_next_id(&txn, COUNTER_USER), 0);
+	assert_int_equal(txn_commit(&txn), E_EXISTS);
+	txn_read(f.db, &txn);
+	assert_false(txn_get(&txn, TABLE_SETTING, STR("a"), &value));
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
+static void what_does_not_fit_is_refused(void **state)
+{
+	static const char big[512];
+	struct fixture f;
+	struct txn txn;
+	struct str value;
+
+	(void)state;
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	assert_false(txn_get(&txn, TABLE_SETTING, STR_OF(big), &value));
+	assert_false(txn_get(&txn, TABLE_SETTING, STR(""), &value));
+	assert_int_equal(txn.err, E_OK);
+	txn_put(&txn, TABLE_SETTING, STR_OF(big), STR("x"));
+	assert_int_equal(txn_commit(&txn), E_LIMIT);
+	txn_write(f.db, &txn);
+	txn_put(&txn, TABLE_SETTING, STR("a"), (struct str) { 0 });
+	assert_int_equal(txn_commit(&txn), E_LIMIT);
+	fixture_close(&f);
+}
+
+static void nested_is_undone_alone(void **state)
+{
+	struct fixture f;
+	struct txn txn, own;
+	struct str value;
+
+	(void)state;
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	txn_put(&txn, TABLE_SETTING, STR("a"), STR("1"));
+	txn_nested(&txn, &own);
+	txn_put(&own, TABLE_SETTING, STR("b"), STR("1"));
+	txn_cleanup(&own);
+	txn_nested(&txn, &own);
+	txn_put(&own, TABLE_SETTING, STR("c"), STR("1"));
+	assert_int_equal(txn_commit(&own), E_OK);
+	assert_int_equal(txn_commit(&txn), E_OK);
+	txn_read(f.db, &txn);
+	assert_true(txn_get(&txn, TABLE_SETTING, STR("a"), &value));
+	assert_false(txn_get(&txn, TABLE_SETTING, STR("b"), &value));
+	assert_true(txn_get(&txn, TABLE_SETTING, STR("c"), &value));
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
+static void walk(struct txn *txn, const char *prefix, const char *from,
+		 const char *want)
+{
+	AUTO(cursor) struct cursor cursor;
+	char got[64] = "";
+
+	cursor_open(txn, TABLE_SETTING, str_of(prefix), &cursor);
+	if (from)
+		cursor_seek(&cursor, str_of(from));
+	while (cursor_next(&cursor)) {
+		size_t len = strlen(got);
+
+		snprintf(got + len, sizeof(got) - len, STR_FMT " ",
+			 STR_ARG(cursor.key));
+	}
+	assert_string_equal(got, want);
+	assert_false(cursor_next(&cursor));
+	assert_int_equal(txn->err, E_OK);
+}
+
+static void cursors(void **state)
+{
+	static const char *const keys[] = { "b/x", "a", "b", "b/", "c", "b0" };
+	AUTO(cursor) struct cursor cursor;
+	struct fixture f;
+	struct txn txn;
+
+	(void)state;
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	walk(&txn, "", NULL, "");
+	for (size_t i = 0; i < COUNT(keys); i++)
+		txn_put(&txn, TABLE_SETTING, str_of(keys[i]), STR("v"));
+	assert_int_equal(txn_count(&txn, TABLE_SETTING), COUNT(keys));
+	walk(&txn, "", NULL, "a b b/ b/x b0 c ");
+	walk(&txn, "b", NULL, "b b/ b/x b0 ");
+	walk(&txn, "b/", NULL, "b/ b/x ");
+	walk(&txn, "d", NULL, "");
+	walk(&txn, "", "b/a", "b/x b0 c ");
+	walk(&txn, "b/", "b/a", "b/x ");
+	walk(&txn, "b/", "a", "b/ b/x ");
+	walk(&txn, "b/", "c", "");
+	walk(&txn, "", "d", "");
+	cursor_open(&txn, TABLE_SETTING, STR(""), &cursor);
+	assert_true(cursor_last(&cursor));
+	assert_str(cursor.key, "c");
+	cursor_cleanup(&cursor);
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
+static void ids_count_up_by_family(void **state)
+{
+	struct fixture f;
+	struct txn txn;
+
+	(void)state;
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	assert_int_equal(txn_next_id(&txn, COUNTER_USER), 1);
+	assert_int_equal(txn_next_id(&txn, COUNTER_USER), 2);
+	assert_int_equal(txn_next_id(&txn, COUNTER_PAT), 1);
+	assert_int_equal(txn_commit(&txn), E_OK);
+	txn_write(f.db, &txn);
+	assert_int_equal(txn_next_id(&txn, COUNTER_USER), 3);
+	assert_int_equal(txn_next_id(&txn, COUNTER_SPACE), 1);
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(modes),
+		cmocka_unit_test(made_for_the_owner_alone),
+		cmocka_unit_test(creation),
+		cmocka_unit_test(formats),
+		cmocka_unit_test(garbage_is_no_store),
+		cmocka_unit_test(one_server),
+		cmocka_unit_test(next_transaction_sees_another_process),
+		cmocka_unit_test(first_error_sticks),
+		cmocka_unit_test(what_does_not_fit_is_refused),
+		cmocka_unit_test(nested_is_undone_alone),
+		cmocka_unit_test(cursors),
+		cmocka_unit_test(ids_count_up_by_family),
+	};
+
+	return cmocka_run_group_tests_name("db", tests, NULL, NULL);
+}

@@ -1,0 +1,143 @@
+/*
+ * test/unit/store/test_writer.c - store/writer: many threads queue, one
+ * writes; each hears once, and only of what is on disk.
+ */
+#include "test/unit/store/fixture.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/writer.h"
+
+enum { THREADS = 64, EACH = 8 };
+
+struct client {
+	struct fixture *f;
+	struct writer *writer;
+	int number;
+	char names[EACH][32];
+	struct change changes[EACH];
+	atomic_int heard, unseen;
+};
+
+/* On the writer's thread: what it says is done must be there. */
+static void on_done(struct change *change, void *arg)
+{
+	struct client *client = arg;
+	AUTO(txn) struct txn txn;
+	struct user user;
+
+	txn_read(client->f->db, &txn);
+	if (change->result || user_find(&txn, change->user, &user) ||
+	    user.id != change->new_id)
+		atomic_fetch_add(&client->unseen, 1);
+	atomic_fetch_add(&client->heard, 1);
+}
+
+static void *submit_all(void *arg)
+{
+	struct client *client = arg;
+
+	for (int i = 0; i < EACH; i++) {
+		int len = snprintf(client->names[i], sizeof(client->names[i]),
+				   "user%d-%d", client->number, i);
+
+		client->changes[i] = (struct change) {
+			.type = CHANGE_USER_ADD,
+			.now = NOW,
+			.actor = STR("test"),
+			.user = { client->names[i], (size_t)len },
+		};
+		if (writer_submit(client->writer, &client->changes[i], on_done,
+				  client))
+			atomic_fetch_add(&client->unseen, 1);
+	}
+	return NULL;
+}
+
+static void many_threads(void **state)
+{
+	static struct client clients[THREADS];
+	pthread_t threads[THREADS];
+	struct writer *writer;
+	struct fixture f;
+	struct txn txn;
+
+	(void)state;
+	fixture_open(&f);
+	assert_int_equal(writer_start(f.db, &writer), E_OK);
+	for (int i = 0; i < THREADS; i++) {
+		clients[i].f = &f;
+		clients[i].writer = writer;
+		clients[i].number = i;
+		assert_int_equal(pthread_create(&threads[i], NULL, submit_all,
+						&clients[i]),
+				 0);
+	}
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	writer_stop(writer); /* finishes what is queued */
+	for (int i = 0; i < THREADS; i++) {
+		assert_int_equal(atomic_load(&clients[i].heard), EACH);
+		assert_int_equal(atomic_load(&clients[i].unseen), 0);
+	}
+	txn_read(f.db, &txn);
+	assert_int_equal(txn_count(&txn, TABLE_USER), THREADS * EACH);
+	assert_int_equal(txn_count(&txn, TABLE_LOG), THREADS * EACH);
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
+static void count_done(struct change *change, void *arg)
+{
+	assert_int_equal(change->result, E_OK);
+	++*(int *)arg;
+}
+
+/* While somebody else writes, the queue fills, and nobody waits. */
+static void full_queue_is_busy(void **state)
+{
+	enum { MORE = 3000 };
+	static struct change changes[MORE];
+	struct writer *writer;
+	struct fixture f;
+	struct txn txn;
+	int taken = 0, heard = 0;
+
+	(void)state;
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	assert_int_equal(writer_start(f.db, &writer), E_OK);
+	for (int i = 0; i < MORE; i++) {
+		changes[i] = (struct change) {
+			.type = CHANGE_SETTING_PUT,
+			.now = NOW,
+			.text = STR("enforce_token_expiry"),
+			.value = STR("true"),
+		};
+		if (writer_submit(writer, &changes[i], count_done, &heard) ==
+		    E_OK)
+			taken++;
+		else
+			break;
+	}
+	/* What is queued, and perhaps what the thread holds. */
+	assert_true(taken >= 1024 && taken <= 2048);
+	assert_int_equal(writer_submit(writer, &changes[0], count_done, &heard),
+			 E_BUSY);
+	txn_cleanup(&txn);
+	writer_stop(writer);
+	assert_int_equal(heard, taken);
+	writer_stop(NULL);
+	fixture_close(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(many_threads),
+		cmocka_unit_test(full_queue_is_busy),
+	};
+
+	return cmocka_run_group_tests_name("writer", tests, NULL, NULL);
+}
