@@ -135,6 +135,45 @@ void config_print(const struct config *config, struct buf *buf)
 	print_section(SECTION_LIMITS, config, 0, "  ", "  ", buf);
 }
 
+static void put_value(const struct option *option, const struct config *config,
+		      unsigned index, struct buf *buf)
+{
+	struct buf text;
+
+	if (option->type == OPTION_TEXT) {
+		json_str(buf,
+			 str_of(*(char **)option_at(option, config, index)));
+		return;
+	}
+	buf_init(&text, OPTION_NAME_MAX);
+	print_value(option, config, index, &text);
+	if (option->type == OPTION_STYLE)
+		json_str(buf, buf_str(&text));
+	else
+		buf_add(buf, buf_str(&text)); /* a number, true, false */
+	buf_done(&text);
+}
+
+/* {"issuer":"dockpass","services[0].ttl":300}; null: not set. */
+void config_print_json(const struct config *config, struct buf *buf)
+{
+	json_open(buf, '{');
+	for (size_t i = 0; i < options_count; i++) {
+		unsigned n = option_instances(&options[i], config);
+		char path[OPTION_NAME_MAX];
+
+		for (unsigned j = 0; j < n; j++) {
+			option_path(&options[i], j, path);
+			json_key(buf, path);
+			if (!is_set(&options[i], config, j))
+				json_null(buf);
+			else
+				put_value(&options[i], config, j, buf);
+		}
+	}
+	json_close(buf, '}');
+}
+
 void config_print_table(struct buf *buf)
 {
 	buf_add(buf, STR("| option | environment | default | meaning |\n"

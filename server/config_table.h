@@ -68,6 +68,9 @@ void option_set(const struct option *option, struct config *config,
 void *option_at(const struct option *option, const struct config *config,
 		unsigned index);
 
+/* The effective configuration: {"services[0].ttl":300}; null: not set. */
+void config_print_json(const struct config *config, struct buf *buf);
+
 /* Text in double quotes, as YAML and JSON both read it. */
 void yaml_quote(struct str text, struct buf *buf);
 

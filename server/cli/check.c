@@ -1,5 +1,6 @@
 /* server/cli/check.c - dockpass init, serve, check: the server's commands. */
 #include "server/cli/init.h"
+#include "server/config_table.h"
 #include "server/live.h"
 #include "server/serve.h"
 
@@ -15,19 +16,17 @@ static enum err open_all(struct call *call)
 static void put_config(struct call *call)
 {
 	struct buf *out = &call->out;
-	AUTO(buf) struct buf yaml;
 
-	buf_init(&yaml, 1 << 20);
-	config_print(call->config, &yaml);
 	if (!call->json) {
-		buf_add(out, buf_str(&yaml));
+		config_print(call->config, out);
 		buf_add(out, STR("ok\n"));
 		return;
 	}
 	json_open(out, '{');
 	json_put_bool(out, "ok", true);
 	json_put_str(out, "config", str_of(call->config->path));
-	json_put_str(out, "effective", buf_str(&yaml));
+	json_key(out, "options");
+	config_print_json(call->config, out);
 	json_close(out, '}');
 	buf_add_char(out, '\n');
 }

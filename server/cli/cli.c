@@ -122,12 +122,14 @@ static void print_command_help(const struct command *command)
 	}
 }
 
-static int print_help(void)
+/* `first` empty: all of them. */
+static int print_help(struct str first)
 {
 	printf("usage: dockpass COMMAND [ARGUMENTS] [--config FILE] "
 	       "[--json]\n\n");
 	EACH_COMMAND(command)
-	printf("  %-18s %s\n", command->words, command->help);
+	if (!first.len || str_starts(str_of(command->words), first))
+		printf("  %-18s %s\n", command->words, command->help);
 	printf("\ndockpass COMMAND --help tells more. Exit status: 0 done, 1 "
 	       "refused or failed, 2 the\ncommand line cannot be "
 	       "understood.\n");
@@ -203,6 +205,13 @@ static bool list_group(struct str first, char *out, size_t size)
 	return len;
 }
 
+static bool is_group(struct str first)
+{
+	char words[256];
+
+	return list_group(first, words, sizeof(words));
+}
+
 static int unknown_command(struct str first, struct str second)
 {
 	const struct command *nearest = NULL;
@@ -226,8 +235,9 @@ static int unknown_command(struct str first, struct str second)
 	if (best <= NEAREST_MAX &&
 	    (second.len || !list_group(first, words, sizeof(words))))
 		cause_set(&what, E_OK,
-			  "no command '%s'; nearest usage: dockpass %s %s",
-			  typed, nearest->words, nearest->usage);
+			  "no command '%s'; nearest usage: dockpass %s%s%s",
+			  typed, nearest->words, *nearest->usage ? " " : "",
+			  nearest->usage);
 	else if (list_group(first, words, sizeof(words)))
 		cause_set(&what, E_OK,
 			  "no command '%s'; usage: dockpass " STR_FMT " %s",
@@ -405,7 +415,7 @@ int cli_main(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	if (!line.words_count && line.opts[OPT_HELP])
-		return print_help();
+		return print_help(line.words[0]);
 	if (!line.words_count) {
 		complain(*line.bad.text ? line.bad.text
 					: "no command; dockpass --help lists "
@@ -414,6 +424,10 @@ int cli_main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	command = find(line.words[0], line.words[1]);
+	if (!command && str_eq(line.words[0], STR("help")))
+		return print_help(line.words[1]);
+	if (!command && line.opts[OPT_HELP] && is_group(line.words[0]))
+		return print_help(line.words[0]);
 	if (!command)
 		return unknown_command(line.words[0], line.words[1]);
 	return run(command, &line);
