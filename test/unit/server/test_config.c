@@ -61,6 +61,8 @@ static const struct {
 	  "  - name: b ", E_OK },
 	{ "a name with a space", "services: [{name: Docker registry}]", "",
 	  "name: \"Docker registry\" ", E_OK },
+	{ "a name that YAML takes for a flag", "services: [{name: yes}]", "",
+	  "name: \"yes\" ", E_OK },
 	{ "an absolute path stays", SERVICE "store: /var/lib/x\n", "",
 	  "store: /var/lib/x ", E_OK },
 	{ "workers", SERVICE "workers: 3\n", "", "workers: 3 ", E_OK },
@@ -229,6 +231,10 @@ static const struct {
 	  SERVICE "listeners: [{tls: {certificate: open.pem, key: "
 		  "open.pem}}]\n",
 	  "", "open.pem: others can read it: chmod 600 it", E_SYNTAX },
+	{ "a key that the group can read",
+	  SERVICE "listeners: [{tls: {certificate: open.pem, key: "
+		  "group.pem}}]\n",
+	  "", "group.pem: others can read it: chmod 600 it", E_SYNTAX },
 	{ "a certificate that others can read",
 	  SERVICE "listeners: [{tls: {certificate: open.pem, key: "
 		  "shut.pem}}]\n",
@@ -412,6 +418,7 @@ static int enter(void **state)
 	if (!mkdtemp(folder) || chdir(folder))
 		return -1;
 	write_file("open.pem", "x", 0644);
+	write_file("group.pem", "x", 0640);
 	write_file("shut.pem", "x", 0600);
 	return 0;
 }
@@ -421,6 +428,7 @@ static int leave(void **state)
 	(void)state;
 	remove(FILE_NAME);
 	remove("open.pem");
+	remove("group.pem");
 	remove("shut.pem");
 	return chdir("/") || rmdir(folder);
 }
