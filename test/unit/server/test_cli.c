@@ -479,6 +479,49 @@ static void init_leaves_nothing(void **state)
 	assert_int_equal(rmdir("half"), 0);
 }
 
+/* How a JWT names its key decides which registry can find it. */
+static const struct {
+	const char *rule, *x5c, *kid, *line;
+	int status;
+	const char *out, *not_out;
+} registries[] = {
+	{ "no x5c: not one for both", "false", "libtrust", "registry-config", 1,
+	  NULL, "auth" },
+	{ "no x5c, 2: bundle", "false", "libtrust",
+	  "registry-config --registry 2", 0, "rootcertbundle", "jwks" },
+	{ "no x5c, 3: jwks", "false", "libtrust",
+	  "registry-config --registry 3", 0, "jwks.json", "rootcertbundle" },
+	{ "rfc7638 alone is nothing for 2", "false", "rfc7638",
+	  "registry-config --registry 2", 1, NULL, "auth" },
+	{ "rfc7638 with x5c is", "true", "rfc7638",
+	  "registry-config --registry 2", 0, "rootcertbundle", "jwks" },
+	{ "x5c, 3: both", "true", "libtrust", "registry-config --registry 3", 0,
+	  "rootcertbundle|jwks.json|signingalgorithms", "auth:\n\n" },
+};
+
+static void registry_table(void **state)
+{
+	static char out[OUTPUT];
+
+	(void)state;
+	assert_int_equal(run("init r", ""), 0);
+	assert_int_equal(setenv("DOCKPASS_CONFIG", "r/dockpass.yaml", 1), 0);
+	for (size_t i = 0; i < COUNT(registries); i++) {
+		print_message("%s\n", registries[i].rule);
+		assert_int_equal(
+			setenv("DOCKPASS_SERVICES_0_X5C", registries[i].x5c, 1),
+			0);
+		assert_int_equal(
+			setenv("DOCKPASS_SERVICES_0_KID", registries[i].kid, 1),
+			0);
+		assert_int_equal(run(registries[i].line, ""),
+				 registries[i].status);
+		output("out", out);
+		assert_true(holds(out, registries[i].out));
+		assert_null(strstr(out, registries[i].not_out));
+	}
+}
+
 static int enter(void **state)
 {
 	(void)state;
@@ -504,6 +547,7 @@ int main(void)
 		cmocka_unit_test(table),
 		cmocka_unit_test(init_modes),
 		cmocka_unit_test(init_leaves_nothing),
+		cmocka_unit_test(registry_table),
 	};
 
 	return cmocka_run_group_tests_name("cli", tests, enter, leave);
