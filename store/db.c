@@ -5,7 +5,7 @@
  *
  *   "format"      0000000000000001   STORE_FORMAT
  *   "created"     0000000067f00000   the second of creation
- *   "user" "space" "pat"             the last id given; absent: none yet
+ *   "user" "space" "pat"             store/counter.c
  *
  * All tables and "format" come with the first commit: a folder whose creation
  * was cut short holds no "format" and is no store, so it can be made again.
@@ -13,19 +13,14 @@
  */
 #include "store/db.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <lmdb.h>
 
+#include "store/folder.h"
 #include "store/record.h"
 
 /* clang-format off */
@@ -50,9 +45,8 @@ static const char *const tables[TABLE_COUNT] = {
 enum {
 	READERS_MAX = 1024,
 	TABLES_MAX =
-		64,    /* later formats have more: room to read their "meta" */
-	KEY_MAX = 511, /* LMDB's own limit */
-	OTHERS = S_IRWXG | S_IRWXO
+		64,   /* later formats have more: room to read their "meta" */
+	KEY_MAX = 511 /* LMDB's own limit */
 };
 #define MAP_SIZE ((size_t)64 << 30)
 
@@ -105,143 +99,6 @@ static struct str str_of_val(MDB_val val)
 }
 
 /* Opening */
-
-struct path {
-	char at[PATH_MAX];
-};
-
-static struct path path_of(const char *folder, const char *name)
-{
-	struct path path;
-
-	snprintf(path.at, sizeof(path.at), "%s/%s", folder, name);
-	return path;
-}
-
-static void fd_cleanup(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-}
-
-static enum err cause_errno(struct cause *cause, const char *what,
-			    const char *path)
-{
-	enum err err = errno == ENOENT ? E_NOT_FOUND : E_IO;
-
-	return cause_set(cause, err, "%s %s: %s", what, path, strerror(errno));
-}
-
-/* LMDB and mkdir() leave the names in a folder to the kernel's mood. */
-static enum err sync_folder(const char *path, struct cause *cause)
-{
-	AUTO(fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 || fsync(fd))
-		return cause_errno(cause, "cannot sync folder", path);
-	return E_OK;
-}
-
-static enum err check_mode(const char *path, const char *mode, bool missing_ok,
-			   struct cause *cause)
-{
-	struct stat st;
-
-	if (stat(path, &st)) {
-		if (errno == ENOENT && missing_ok)
-			return E_OK;
-		return cause_errno(cause, "cannot open store", path);
-	}
-	if (st.st_mode & OTHERS)
-		return cause_set(cause, E_MODE,
-				 "%s: group or others can read or write it; "
-				 "run: chmod %s %s",
-				 path, mode, path);
-	return E_OK;
-}
-
-static bool is_store_file(const char *name)
-{
-	static const char *const names[] = { ".", "..", "data.mdb", "lock.mdb",
-					     "server.lock" };
-
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (!strcmp(name, names[i]))
-			return true;
-	return false;
-}
-
-/* Files of a creation that was cut short may be there, strange ones not. */
-static enum err check_empty(const char *folder, struct cause *cause)
-{
-	DIR *dir = opendir(folder);
-	struct dirent *entry;
-	enum err err = E_OK;
-
-	if (!dir)
-		return cause_errno(cause, "cannot read folder", folder);
-	while (!err && (entry = readdir(dir)))
-		if (!is_store_file(entry->d_name))
-			err = cause_set(cause, E_EXISTS,
-					"%s: not empty; choose a new folder "
-					"for the store",
-					folder);
-	closedir(dir);
-	return err;
-}
-
-static enum err make_folder(const char *folder, struct cause *cause)
-{
-	if (!mkdir(folder, S_IRWXU)) {
-		struct path parent = path_of(folder, "..");
-
-		return sync_folder(parent.at, cause);
-	}
-	if (errno != EEXIST)
-		return cause_errno(cause, "cannot make folder", folder);
-	return check_empty(folder, cause);
-}
-
-static enum err check_folder(const char *folder, bool create,
-			     struct cause *cause)
-{
-	struct path data = path_of(folder, "data.mdb");
-	struct path lock = path_of(folder, "lock.mdb");
-	struct stat st;
-	enum err err = check_mode(folder, "700", false, cause);
-
-	if (!err)
-		err = check_mode(data.at, "600", true, cause);
-	if (!err)
-		err = check_mode(lock.at, "600", true, cause);
-	if (err || create)
-		return err;
-	/* LMDB would quietly make a new one. */
-	if (stat(data.at, &st) || !st.st_size)
-		return cause_set(cause, E_NOT_FOUND,
-				 "%s: no store there; run dockpass init",
-				 folder);
-	return E_OK;
-}
-
-/* The kernel releases it at the end of the process, however it ends. */
-static enum err lock_server(struct db *db, const char *folder,
-			    struct cause *cause)
-{
-	struct path path = path_of(folder, "server.lock");
-
-	db->lock =
-		open(path.at, O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
-	if (db->lock < 0)
-		return cause_errno(cause, "cannot open", path.at);
-	if (!flock(db->lock, LOCK_EX | LOCK_NB))
-		return E_OK;
-	if (errno != EWOULDBLOCK)
-		return cause_errno(cause, "cannot lock", path.at);
-	return cause_set(cause, E_BUSY,
-			 "%s: another server uses this store; stop it first",
-			 folder);
-}
 
 static enum err open_env(struct db *db, const char *folder, struct cause *cause)
 {
@@ -327,7 +184,7 @@ static enum err create_tables(struct db *db, const char *folder, int64_t now,
 	if (err)
 		return cause_set(cause, err, "cannot make store %s: %s", folder,
 				 err_text(err));
-	return sync_folder(folder, cause);
+	return folder_sync(folder, cause);
 }
 
 static enum err check_format(struct db *db, const char *folder,
@@ -368,15 +225,12 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 	if (!db)
 		return cause_set(cause, E_MEMORY, "out of memory");
 	db->lock = -1;
-	if (strlen(folder) > PATH_MAX - 16)
-		return cause_set(cause, E_LIMIT,
-				 "the store's path is too long");
 	if (mode == DB_CREATE)
-		err = make_folder(folder, cause);
+		err = folder_make(folder, cause);
 	if (!err)
-		err = check_folder(folder, mode == DB_CREATE, cause);
+		err = folder_check(folder, mode == DB_CREATE, cause);
 	if (!err && mode == DB_SERVE)
-		err = lock_server(db, folder, cause);
+		err = folder_lock(folder, &db->lock, cause);
 	if (!err)
 		err = open_env(db, folder, cause);
 	if (!err && mode == DB_CREATE)
@@ -396,8 +250,7 @@ void db_close(struct db *db)
 		return;
 	if (db->env)
 		mdb_env_close(db->env);
-	if (db->lock >= 0)
-		close(db->lock);
+	folder_unlock(db->lock);
 	free(db);
 }
 
@@ -632,25 +485,4 @@ void cursor_cleanup(struct cursor *cursor)
 	if (cursor->mdb)
 		mdb_cursor_close(cursor->mdb);
 	cursor->mdb = NULL;
-}
-
-uint64_t txn_next_id(struct txn *txn, enum counter counter)
-{
-	static const struct str names[] = {
-		[COUNTER_USER] = { "user", 4 },
-		[COUNTER_SPACE] = { "space", 5 },
-		[COUNTER_PAT] = { "pat", 3 },
-	};
-	struct unpack u = { 0 };
-	uint64_t id = 0;
-
-	if (txn_get(txn, TABLE_META, names[counter], &u.rest)) {
-		id = unpack_u64(&u);
-		if (!unpack_done(&u) || id == UINT64_MAX)
-			txn->err = E_CORRUPT;
-	}
-	if (txn->err)
-		return 0;
-	put_number(txn, names[counter], id + 1);
-	return txn->err ? 0 : id + 1;
 }

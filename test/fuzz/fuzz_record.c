@@ -110,18 +110,12 @@ static void check_rest(struct txn *txn, struct str bytes)
 		assert(settings.enforce_token_expiry);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check(unsigned which, struct str bytes)
 {
 	AUTO(txn) struct txn txn;
-	struct str bytes;
 
-	if (!size)
-		return 0;
-	if (!db)
-		open_store();
-	bytes = (struct str) { (const char *)data + 1, size - 1 };
 	txn_write(db, &txn);
-	switch (data[0] % 4) {
+	switch (which % 4) {
 	case 0:
 		check_change(bytes);
 		break;
@@ -135,5 +129,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_rest(&txn, bytes);
 		break;
 	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (!db)
+		open_store();
+	if (size)
+		check(data[0],
+		      (struct str) { (const char *)data + 1, size - 1 });
 	return 0;
 }

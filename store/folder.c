@@ -1,0 +1,169 @@
+/* store/folder.c - see the header. */
+#include "store/folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { OTHERS = S_IRWXG | S_IRWXO, FOLDER_MAX = PATH_MAX - 16 };
+
+struct path {
+	char at[PATH_MAX];
+};
+
+static struct path path_of(const char *folder, const char *name)
+{
+	struct path path;
+
+	snprintf(path.at, sizeof(path.at), "%s/%s", folder, name);
+	return path;
+}
+
+static void fd_cleanup(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+static enum err cause_errno(struct cause *cause, const char *what,
+			    const char *path)
+{
+	enum err err = errno == ENOENT ? E_NOT_FOUND : E_IO;
+
+	return cause_set(cause, err, "%s %s: %s", what, path, strerror(errno));
+}
+
+/* LMDB and mkdir() leave the names in a folder to the kernel's mood. */
+enum err folder_sync(const char *path, struct cause *cause)
+{
+	AUTO(fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd))
+		return cause_errno(cause, "cannot sync folder", path);
+	return E_OK;
+}
+
+static enum err check_mode(const char *path, const char *mode, bool missing_ok,
+			   struct cause *cause)
+{
+	struct stat st;
+
+	if (stat(path, &st)) {
+		if (errno == ENOENT && missing_ok)
+			return E_OK;
+		return cause_errno(cause, "cannot open store", path);
+	}
+	if (st.st_mode & OTHERS)
+		return cause_set(cause, E_MODE,
+				 "%s: group or others can read or write it; "
+				 "run: chmod %s %s",
+				 path, mode, path);
+	return E_OK;
+}
+
+static bool is_store_file(const char *name)
+{
+	static const char *const names[] = { ".", "..", "data.mdb", "lock.mdb",
+					     "server.lock" };
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+/* Files of a creation that was cut short may be there, strange ones not. */
+static enum err check_empty(const char *folder, struct cause *cause)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	enum err err = E_OK;
+
+	if (!dir)
+		return cause_errno(cause, "cannot read folder", folder);
+	while (!err && (entry = readdir(dir)))
+		if (!is_store_file(entry->d_name))
+			err = cause_set(cause, E_EXISTS,
+					"%s: not empty; choose a new folder "
+					"for the store",
+					folder);
+	closedir(dir);
+	return err;
+}
+
+static enum err check_length(const char *folder, struct cause *cause)
+{
+	if (strlen(folder) <= FOLDER_MAX)
+		return E_OK;
+	return cause_set(cause, E_LIMIT, "the store's path is too long");
+}
+
+enum err folder_make(const char *folder, struct cause *cause)
+{
+	enum err err = check_length(folder, cause);
+
+	if (err)
+		return err;
+	if (!mkdir(folder, S_IRWXU)) {
+		struct path parent = path_of(folder, "..");
+
+		return folder_sync(parent.at, cause);
+	}
+	if (errno != EEXIST)
+		return cause_errno(cause, "cannot make folder", folder);
+	return check_empty(folder, cause);
+}
+
+enum err folder_check(const char *folder, bool create, struct cause *cause)
+{
+	struct path data = path_of(folder, "data.mdb");
+	struct path lock = path_of(folder, "lock.mdb");
+	struct stat st;
+	enum err err = check_length(folder, cause);
+
+	if (!err)
+		err = check_mode(folder, "700", false, cause);
+	if (!err)
+		err = check_mode(data.at, "600", true, cause);
+	if (!err)
+		err = check_mode(lock.at, "600", true, cause);
+	if (err || create)
+		return err;
+	/* LMDB would quietly make a new one. */
+	if (stat(data.at, &st) || !st.st_size)
+		return cause_set(cause, E_NOT_FOUND,
+				 "%s: no store there; run dockpass init",
+				 folder);
+	return E_OK;
+}
+
+/* The kernel releases it at the end of the process, however it ends. */
+enum err folder_lock(const char *folder, int *lock, struct cause *cause)
+{
+	struct path path = path_of(folder, "server.lock");
+	int fd = open(path.at, O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+
+	*lock = -1;
+	if (fd < 0)
+		return cause_errno(cause, "cannot open", path.at);
+	if (!flock(fd, LOCK_EX | LOCK_NB)) {
+		*lock = fd;
+		return E_OK;
+	}
+	close(fd);
+	return cause_set(cause, E_BUSY,
+			 "%s: another server uses this store; stop it first",
+			 folder);
+}
+
+void folder_unlock(int lock)
+{
+	if (lock >= 0)
+		close(lock);
+}

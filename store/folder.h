@@ -1,0 +1,21 @@
+/*
+ * store/folder.h - inside of db.c: the folder that holds a store (data.mdb,
+ * lock.mdb, server.lock): its modes, its making, its one server.
+ */
+#pragma once
+
+#include "token/base.h"
+
+/* Mode 0700; one that exists must hold nothing but a creation cut short. */
+enum err folder_make(const char *folder, struct cause *cause) MUST_CHECK;
+/*
+ * E_MODE when group or others can read or write something; E_NOT_FOUND when
+ * nothing is there, unless it is about to be made.
+ */
+enum err folder_check(const char *folder, bool create,
+		      struct cause *cause) MUST_CHECK;
+enum err folder_sync(const char *folder, struct cause *cause) MUST_CHECK;
+/* E_BUSY while another process holds it. */
+enum err folder_lock(const char *folder, int *lock,
+		     struct cause *cause) MUST_CHECK;
+void folder_unlock(int lock); /* -1 is fine */
