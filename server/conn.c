@@ -26,8 +26,10 @@ struct conn {
 	unsigned place;
 	uint32_t answered;
 	int64_t since; /* ms */
-	size_t seen;   /* bytes of the input that the gate has seen */
-	struct bufferevent *under, *filter;
+	struct bufferevent *bev;
+	struct evbuffer *hold; /* bytes that may not be handed on yet */
+	size_t seen;	       /* of them, by the gate */
+	bool busy;	       /* it is us who change the input */
 	struct gate gate;
 };
 
@@ -83,10 +85,11 @@ static void get_to_know(struct conn *conn)
 
 	if (conn->known)
 		return;
-	conn->fd = bufferevent_getfd(conn->under);
+	conn->fd = bufferevent_getfd(conn->bev);
 	if (conn->fd < 0)
 		return;
 	conn->known = true;
+	all->watch(conn->bev, conn);
 	if ((size_t)conn->fd < all->table_len)
 		all->table[conn->fd] = conn;
 	getpeername(conn->fd, (struct sockaddr *)&peer, &len);
@@ -108,10 +111,8 @@ static void on_fresh(evutil_socket_t fd, short what, void *arg)
 		get_to_know(conn);
 }
 
-/* The filter's end is the connection's. */
-static void on_free(void *arg)
+void conn_gone(struct conn *conn)
 {
-	struct conn *conn = arg;
 	struct conns *all = conn->all;
 
 	unlink_conn(conn);
@@ -120,6 +121,8 @@ static void on_free(void *arg)
 		all->table[conn->fd] = NULL;
 	if (conn->counted)
 		crowd_leave(all->crowd, conn->place);
+	if (conn->hold)
+		evbuffer_free(conn->hold);
 	all->count--;
 	free(conn);
 }
@@ -130,8 +133,8 @@ static void conn_close(struct conn *conn)
 	unlink_conn(conn);
 	if (conn->fd >= 0)
 		shutdown(conn->fd, SHUT_RDWR);
-	bufferevent_trigger_event(conn->filter,
-				  BEV_EVENT_EOF | BEV_EVENT_READING, 0);
+	bufferevent_trigger_event(conn->bev, BEV_EVENT_EOF | BEV_EVENT_READING,
+				  0);
 }
 
 /* RFC 9112 6.3: without a length a request has no body. evhttp would wait. */
@@ -158,25 +161,24 @@ static void replace(struct evbuffer *from, struct evbuffer *to,
 			    (int)status);
 }
 
-/* The next bytes that the gate has not seen. */
-static struct str unseen(struct conn *conn, struct evbuffer *from)
+/* The next bytes from `at` on, as far as they lie in one piece. */
+static struct str unseen(struct evbuffer *from, size_t at)
 {
 	struct evbuffer_iovec piece;
-	struct evbuffer_ptr at;
+	struct evbuffer_ptr ptr;
 
-	if (evbuffer_get_length(from) <= conn->seen)
-		return (struct str) { 0 };
-	if (evbuffer_ptr_set(from, &at, conn->seen, EVBUFFER_PTR_SET) ||
-	    evbuffer_peek(from, -1, &at, &piece, 1) < 1)
+	if (evbuffer_get_length(from) <= at ||
+	    evbuffer_ptr_set(from, &ptr, at, EVBUFFER_PTR_SET) ||
+	    evbuffer_peek(from, -1, &ptr, &piece, 1) < 1)
 		return (struct str) { 0 };
 	return (struct str) { piece.iov_base, piece.iov_len };
 }
 
 /* False when nothing more is to be looked at now. */
 static bool take_step(struct conn *conn, struct evbuffer *from,
-		      struct evbuffer *to, bool *moved)
+		      struct evbuffer *to)
 {
-	struct str bytes = unseen(conn, from);
+	struct str bytes = unseen(from, conn->seen);
 	size_t used;
 
 	if (!bytes.len)
@@ -188,8 +190,7 @@ static bool take_step(struct conn *conn, struct evbuffer *from,
 	case GATE_PASS:
 		conn->seen += used;
 		pass(conn, from, to);
-		*moved = true;
-		return evbuffer_get_length(to) < READ_AHEAD;
+		return true;
 	case GATE_SKIP:
 		evbuffer_drain(from, conn->seen + used);
 		conn->seen = 0;
@@ -197,7 +198,6 @@ static bool take_step(struct conn *conn, struct evbuffer *from,
 	case GATE_REFUSE:
 		replace(from, to, conn->gate.status);
 		conn->seen = 0;
-		*moved = true;
 		return false;
 	case GATE_DROP:
 		evbuffer_drain(from, evbuffer_get_length(from));
@@ -208,58 +208,106 @@ static bool take_step(struct conn *conn, struct evbuffer *from,
 	return false;
 }
 
-static enum bufferevent_filter_result on_input(struct evbuffer *from,
-					       struct evbuffer *to,
-					       ev_ssize_t limit,
-					       enum bufferevent_flush_mode mode,
-					       void *arg)
+/*
+ * The bytes from `at` on, where they are: true if all of them may stay. That
+ * is so for a request that has come in one piece, and costs no copy.
+ */
+static bool pass_in_place(struct conn *conn, struct evbuffer *input, size_t at)
 {
-	struct conn *conn = arg;
-	uint32_t whole = conn->gate.whole;
-	bool moved = false;
+	struct gate before = conn->gate;
+	enum gate_step step = GATE_PASS;
+	size_t end = evbuffer_get_length(input);
 
-	(void)limit, (void)mode;
-	get_to_know(conn);
+	while (at < end && (step == GATE_PASS || step == GATE_MORE) &&
+	       !conn->gate.add_length) {
+		size_t used;
+
+		step = gate_feed(&conn->gate, unseen(input, at), &used);
+		at += used;
+	}
+	if (at == end && step == GATE_PASS && !conn->gate.add_length)
+		return true;
+	conn->gate = before;
+	return false;
+}
+
+/* Takes the bytes from `at` on out of evhttp's sight. */
+static void take_out(struct conn *conn, struct evbuffer *input, size_t at)
+{
+	struct evbuffer *old = NULL;
+
+	if (at) {
+		old = evbuffer_new();
+		assert(old);
+		evbuffer_remove_buffer(input, old, at);
+	}
+	if (!conn->hold)
+		conn->hold = evbuffer_new();
+	assert(conn->hold);
+	evbuffer_add_buffer(conn->hold, input);
+	if (old) {
+		evbuffer_add_buffer(input, old);
+		evbuffer_free(old);
+	}
+}
+
+static void let_in(struct conn *conn, struct evbuffer *input, size_t at)
+{
 	if (conn->full) {
 		conn->full = false;
 		gate_close(&conn->gate);
-		replace(from, to, STATUS_UNAVAILABLE);
-		moved = true;
+		replace(input, input, STATUS_UNAVAILABLE);
+		return;
 	}
-	while (take_step(conn, from, to, &moved))
+	if (!conn->hold && pass_in_place(conn, input, at))
+		return;
+	take_out(conn, input, at);
+	while (take_step(conn, conn->hold, input))
 		;
+	if (!evbuffer_get_length(conn->hold)) {
+		evbuffer_free(conn->hold);
+		conn->hold = NULL;
+	}
+}
+
+/* Bytes have come in; evhttp has not seen them yet. */
+static void on_added(struct evbuffer *input,
+		     const struct evbuffer_cb_info *info, void *arg)
+{
+	struct conn *conn = arg;
+	uint32_t whole = conn->gate.whole;
+
+	if (!info->n_added || conn->busy)
+		return;
+	get_to_know(conn);
+	conn->busy = true;
+	let_in(conn, input, info->orig_size);
+	conn->busy = false;
 	if (gate_between(&conn->gate)) {
 		if (conn->gate.whole != whole)
 			enqueue(conn, QUEUE_IDLE);
 	} else if (conn->queue != QUEUE_REQUEST || conn->gate.whole != whole) {
 		enqueue(conn, QUEUE_REQUEST);
 	}
-	return moved ? BEV_OK : BEV_NEED_MORE;
 }
 
-struct bufferevent *conn_new(struct conns *conns, struct bufferevent *under)
+bool conn_new(struct conns *conns, struct bufferevent *bev)
 {
 	struct conn *conn = calloc(1, sizeof(*conn));
 
-	if (!conn || !under)
-		goto fail;
-	*conn = (struct conn) { .all = conns, .fd = -1, .under = under };
+	if (!conn)
+		return false;
+	*conn = (struct conn) { .all = conns, .fd = -1, .bev = bev };
 	gate_init(&conn->gate);
-	conn->filter = bufferevent_filter_new(
-		under, on_input, NULL, BEV_OPT_CLOSE_ON_FREE, on_free, conn);
-	if (!conn->filter)
-		goto fail;
-	bufferevent_setwatermark(conn->filter, EV_READ, 0, READ_AHEAD);
-	bufferevent_setwatermark(under, EV_READ, 0, HOLD);
+	if (!evbuffer_add_cb(bufferevent_get_input(bev), on_added, conn)) {
+		free(conn);
+		return false;
+	}
+	bufferevent_setwatermark(bev, EV_READ, 0, READ_AHEAD);
 	conns->count++;
 	enqueue(conn, QUEUE_FIRST);
 	event_active(conns->fresh, EV_READ, 0);
-	return conn->filter;
-fail:
-	free(conn);
-	if (under)
-		bufferevent_free(under);
-	return NULL;
+	return true;
 }
 
 void conns_answered(struct conns *conns, int fd)
@@ -287,8 +335,7 @@ void conns_sweep(struct conns *conns)
 static bool is_quiet(const struct conn *conn)
 {
 	return conn->gate.whole == conn->answered &&
-	       !evbuffer_get_length(bufferevent_get_output(conn->filter)) &&
-	       !evbuffer_get_length(bufferevent_get_output(conn->under));
+	       !evbuffer_get_length(bufferevent_get_output(conn->bev));
 }
 
 void conns_drain(struct conns *conns, int64_t ms)
@@ -306,11 +353,13 @@ void conns_drain(struct conns *conns, int64_t ms)
 
 /* One slot a descriptor; pages are touched only where there is one. */
 enum err conns_init(struct conns *conns, struct event_base *base,
-		    struct crowd *crowd)
+		    struct crowd *crowd,
+		    void (*watch)(struct bufferevent *bev, struct conn *conn))
 {
 	struct rlimit files;
 
-	*conns = (struct conns) { .base = base, .crowd = crowd };
+	*conns =
+		(struct conns) { .base = base, .crowd = crowd, .watch = watch };
 	conns->table_len = TABLE_MAX;
 	if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_cur < TABLE_MAX)
 		conns->table_len = files.rlim_cur;

@@ -2,9 +2,12 @@
  * server/conn.h - the connections of one worker: the gate in front of evhttp,
  * deadlines, caps. Knows bufferevents, not evhttp.
  *
- * A connection is a filter over the socket or TLS bufferevent. It is in one
- * queue, by what it is waited for; each queue is in the order of its deadlines,
- * so the sweep looks at heads alone.
+ * The gate stands at the input buffer of the socket or TLS bufferevent: what
+ * it does not pass is taken out before evhttp looks. (A filter bufferevent
+ * will not do: evhttp frees it with its last reply still in the one below.)
+ *
+ * A connection is in one queue, by what it is waited for; each queue is in the
+ * order of its deadlines, so the sweep looks at heads alone.
  *
  * Thread: the worker's.
  */
@@ -29,6 +32,8 @@ enum conn_queue { QUEUE_FIRST, QUEUE_REQUEST, QUEUE_IDLE, QUEUE_COUNT };
 struct conns {
 	struct event_base *base;
 	struct crowd *crowd;
+	/* Has conn_gone() called at the end of this bufferevent. */
+	void (*watch)(struct bufferevent *bev, struct conn *conn);
 	struct event *fresh; /* just accepted: their address is not known */
 	struct conn **table; /* by descriptor: see conns_answered() */
 	size_t table_len;
@@ -39,11 +44,14 @@ struct conns {
 };
 
 enum err conns_init(struct conns *conns, struct event_base *base,
-		    struct crowd *crowd) MUST_CHECK;
+		    struct crowd *crowd,
+		    void (*watch)(struct bufferevent *bev,
+				  struct conn *conn)) MUST_CHECK;
 void conns_done(struct conns *conns); /* the connections are gone by then */
 
-/* Puts the gate over `under`, whose owner it becomes; NULL: no memory. */
-struct bufferevent *conn_new(struct conns *conns, struct bufferevent *under);
+/* Puts the gate before `bev`; false: no memory. */
+bool conn_new(struct conns *conns, struct bufferevent *bev);
+void conn_gone(struct conn *conn);
 
 /* A reply has been handed to the connection of this descriptor. */
 void conns_answered(struct conns *conns, int fd);

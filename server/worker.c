@@ -65,11 +65,11 @@ static void read_headers(struct evhttp_request *http, struct request *req)
 /* A path that cannot be decoded is no path of ours. */
 static void read_uri(struct evhttp_request *http, struct request *req)
 {
-	struct str rest = str_of(evhttp_request_get_uri(http)), path;
+	struct str all = str_of(evhttp_request_get_uri(http)), uri, path;
 
-	str_cut(&rest, '#', &rest);
-	str_cut(&rest, '?', &path);
-	req->query = rest;
+	str_cut(&all, '#', &uri);
+	str_cut(&uri, '?', &path);
+	req->query = uri;
 	if (percent_decode(path, false, req->arena, &req->path))
 		req->path = path;
 }
@@ -266,12 +266,35 @@ static void on_request(struct evhttp_request *http, void *arg)
 static struct bufferevent *on_accept(struct event_base *base, void *arg)
 {
 	struct listener *listener = arg;
-	struct bufferevent *under =
+	struct bufferevent *bev =
 		listener->tls ? tls_bufferevent(base, listener->tls)
 			      : bufferevent_socket_new(base, -1,
 						       BEV_OPT_CLOSE_ON_FREE);
 
-	return conn_new(&listener->worker->conns, under);
+	if (bev && !conn_new(&listener->worker->conns, bev)) {
+		bufferevent_free(bev);
+		return NULL;
+	}
+	return bev;
+}
+
+static void on_close(struct evhttp_connection *http, void *arg)
+{
+	(void)http;
+	conn_gone(arg);
+}
+
+/*
+ * evhttp tells nobody of a new connection, but its callbacks have it for their
+ * argument; and the end of a connection is told to whoever asks it.
+ */
+void conn_watch(struct bufferevent *bev, struct conn *conn)
+{
+	struct evhttp_connection *http;
+
+	bufferevent_getcb(bev, NULL, NULL, NULL, (void **)&http);
+	assert(http && evhttp_connection_get_bufferevent(http) == bev);
+	evhttp_connection_set_closecb(http, on_close, conn);
 }
 
 /* No descriptor is left: until the next tick, instead of spinning. */

@@ -198,13 +198,15 @@ static enum err loop_open(struct worker *worker, struct crowd *crowd)
 
 	if (!config)
 		return E_MEMORY;
-	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	event_config_set_flag(config,
+			      EVENT_BASE_FLAG_NOLOCK |
+				      EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
 	worker->base = event_base_new_with_config(config);
 	event_config_free(config);
 	worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!worker->base || worker->wake_fd < 0)
 		return E_MEMORY;
-	err = conns_init(&worker->conns, worker->base, crowd);
+	err = conns_init(&worker->conns, worker->base, crowd, conn_watch);
 	worker->woken = event_new(worker->base, worker->wake_fd,
 				  EV_READ | EV_PERSIST, on_woken, worker);
 	worker->tick = event_new(worker->base, -1, EV_PERSIST, on_tick, worker);

@@ -73,6 +73,9 @@ void task_wake(struct request *req); /* from any thread */
 /* Calls a handler in a fresh view of the store. True: it has answered. */
 bool task_step(struct task *task, handler *step);
 
+/* For conns_init(). */
+void conn_watch(struct bufferevent *bev, struct conn *conn);
+
 enum err listener_open(struct listener *listener, int fd) MUST_CHECK;
 void listener_resume(struct listener *listener); /* accepts again */
 void listener_stop(struct listener *listener);	 /* accepts no more */
