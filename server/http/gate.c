@@ -28,7 +28,10 @@ enum state {
 
 enum header { HEADER_OTHER, HEADER_LENGTH, HEADER_ENCODING, HEADER_EXPECT };
 
-/* `body`: evhttp reads one; `refused`: evhttp would answer it in HTML. */
+/*
+ * `body`: may have one. What evhttp makes of the body of a GET depends on its
+ * version. `refused`: evhttp would answer it in HTML.
+ */
 static const struct {
 	const char *name;
 	bool body, refused;
@@ -287,9 +290,11 @@ static enum gate_step on_end_lf(struct gate *gate, unsigned char c)
 		return refuse(gate, STATUS_BAD_REQUEST);
 	if (methods[gate->method].refused)
 		return refuse(gate, STATUS_METHOD);
+	if (!body && (gate->chunked || gate->left))
+		return refuse(gate, STATUS_BAD_REQUEST);
 	gate->count = 0;
 	gate->add_length = body && !gate->length_seen && !gate->chunked;
-	gate->held = body && gate->chunked && !gate->expect;
+	gate->held = gate->chunked && !gate->expect;
 	gate->state = gate->chunked ? AT_SIZE : AT_BODY;
 	gate->word_len = 0;
 	if (!gate->chunked && !gate->left)
@@ -299,17 +304,13 @@ static enum gate_step on_end_lf(struct gate *gate, unsigned char c)
 
 static enum gate_step body_step(const struct gate *gate)
 {
-	return !methods[gate->method].body ? GATE_SKIP
-	       : gate->held		   ? GATE_MORE
-					   : GATE_PASS;
+	return gate->held ? GATE_MORE : GATE_PASS;
 }
 
 /* evhttp is in the midst of a body: there is nothing to answer it with. */
 static enum gate_step chunk_refuse(struct gate *gate, enum status status)
 {
-	if (methods[gate->method].body && !gate->held)
-		return drop(gate);
-	return refuse(gate, status);
+	return gate->held ? refuse(gate, status) : drop(gate);
 }
 
 static enum gate_step on_size(struct gate *gate, unsigned char c)
@@ -368,7 +369,7 @@ static enum gate_step on_last_lf(struct gate *gate, unsigned char c)
 {
 	if (c != '\n')
 		return chunk_refuse(gate, STATUS_BAD_REQUEST);
-	return done(gate, methods[gate->method].body ? GATE_PASS : GATE_SKIP);
+	return done(gate, GATE_PASS);
 }
 
 static enum gate_step on_dead(struct gate *gate, unsigned char c)

@@ -3,10 +3,10 @@
  * before libevent's evhttp sees them: framing and limits are judged here.
  *
  * evhttp 2.1 takes two lengths, reads a body without one until the end of the
- * connection, leaves the body of a GET to be read as the next request, answers
- * some errors in HTML and waits for ever for a slow one. Behind a proxy each of
- * these is a way to smuggle. So nothing reaches it that is not one well-formed
- * request (RFC 9112) within the limits.
+ * connection, is of two minds about the body of a GET, answers some errors in
+ * HTML and waits for ever for a slow one. Behind a proxy each of these is a way
+ * to smuggle. So nothing reaches it that is not one well-formed request (RFC
+ * 9112) within the limits.
  *
  * Pure: no I/O, no allocation, no clock.
  */
@@ -18,8 +18,7 @@ enum {
 	GATE_LINE_MAX = 32 * 1024,
 	GATE_HEADERS_MAX = 64 * 1024,
 	GATE_BODY_MAX = 64 * 1024,
-	GATE_CHUNKED_MAX =
-		128 * 1024, /* the same with its sizes and line ends */
+	GATE_CHUNKED_MAX = 128 * 1024, /* with its sizes and line ends */
 	GATE_WORD_MAX = 32
 };
 
@@ -27,7 +26,7 @@ enum {
 enum gate_step {
 	GATE_MORE,   /* hold them and feed on */
 	GATE_PASS,   /* hand them on */
-	GATE_SKIP,   /* forget them: evhttp would not read them as a body */
+	GATE_SKIP,   /* forget them: an empty line before a request, the rest */
 	GATE_REFUSE, /* answer gate->status instead, then nothing more */
 	GATE_DROP    /* no HTTP at all: close */
 };
