@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 enum {
-	RING = 64 * 1024, /* a power of two */
+	RING = 256 * 1024,
 	LINE_MAX_BYTES = 16 * 1024,
 	NAP_MS = 5, /* while lines come, so that they are written in bulk */
 };
