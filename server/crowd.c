@@ -38,14 +38,13 @@ void crowd_free(struct crowd *crowd)
 	free(crowd);
 }
 
-bool crowd_limit(struct crowd *crowd, unsigned *total, unsigned per_address)
+void crowd_limit(struct crowd *crowd, unsigned *total, unsigned per_address)
 {
 	struct rlimit files;
-	unsigned asked = *total;
 	rlim_t most = 0;
 
 	if (getrlimit(RLIMIT_NOFILE, &files))
-		return false;
+		files = (struct rlimit) { 1024, 1024 };
 	if (files.rlim_cur < files.rlim_max) {
 		struct rlimit more = { files.rlim_max, files.rlim_max };
 
@@ -58,7 +57,6 @@ bool crowd_limit(struct crowd *crowd, unsigned *total, unsigned per_address)
 		*total = most ? (unsigned)most : 1;
 	atomic_store(&crowd->limit, *total);
 	atomic_store(&crowd->limit_address, per_address);
-	return *total != asked;
 }
 
 static uint64_t mix(const struct crowd *crowd, uint64_t x)

@@ -20,9 +20,9 @@ void crowd_free(struct crowd *crowd); /* NULL is fine */
 
 /*
  * Raises the descriptor limit as far as it goes. *total is lowered to what it
- * allows; true if it was.
+ * allows.
  */
-bool crowd_limit(struct crowd *crowd, unsigned *total, unsigned per_address);
+void crowd_limit(struct crowd *crowd, unsigned *total, unsigned per_address);
 
 enum crowd_verdict { CROWD_WELCOME, CROWD_FULL, CROWD_CLOSE };
 /* Counts one, whatever the verdict; *place is for crowd_leave(). */

@@ -71,21 +71,6 @@ static void live_cleanup(struct live **live)
 	live_drop(*live);
 }
 
-static void warn_end(const char *what, int64_t end, int64_t now,
-		     const char *advice)
-{
-	struct date_text day = date_print(end);
-
-	if (end <= now)
-		log_event(LEVEL_WARNING, "certificate",
-			  "the certificate of %s ended on %s: %s", what, day.at,
-			  advice);
-	else if (end - now < (int64_t)WARN_DAYS * DAY)
-		log_event(LEVEL_WARNING, "certificate",
-			  "the certificate of %s ends on %s: %s", what, day.at,
-			  advice);
-}
-
 static enum err load_keys(struct live *live, struct cause *cause)
 {
 	AUTO(buf) struct buf jwks;
@@ -135,13 +120,10 @@ static enum err make_headers(struct live *live, int64_t now,
 		live->services[i].config = service;
 		text_take(&header, &live->services[i].header);
 	}
-	warn_end("the signing key", live->key->not_after, now,
-		 "registries will refuse x5c, which is left out then: make "
-		 "a key with 'dockpass key new'");
 	return E_OK;
 }
 
-static enum err load_tls(struct live *live, int64_t now, struct cause *cause)
+static enum err load_tls(struct live *live, struct cause *cause)
 {
 	const struct config *config = live->config;
 
@@ -157,8 +139,6 @@ static enum err load_tls(struct live *live, int64_t now, struct cause *cause)
 		err = tls_new(at->certificate, at->key, &live->tls[i], cause);
 		if (err)
 			return err;
-		warn_end(at->address, tls_not_after(live->tls[i]), now,
-			 "renew it, then reload");
 	}
 	return E_OK;
 }
@@ -180,7 +160,7 @@ enum err live_load(const char *config_path, struct live **out,
 	if (!err)
 		err = make_headers(live, now, cause);
 	if (!err)
-		err = load_tls(live, now, cause);
+		err = load_tls(live, cause);
 	if (err)
 		return err;
 	buf_init(&realm, 4096);
@@ -201,4 +181,33 @@ const struct live_service *live_service(const struct live *live,
 		if (live->services[i].config == found)
 			return &live->services[i];
 	return NULL;
+}
+
+static void warn_end(const char *what, int64_t end, int64_t now,
+		     const char *advice)
+{
+	struct date_text day = date_print(end);
+
+	if (end <= now)
+		log_event(LEVEL_WARNING, "certificate",
+			  "the certificate of %s ended on %s: %s", what, day.at,
+			  advice);
+	else if (end - now < (int64_t)WARN_DAYS * DAY)
+		log_event(LEVEL_WARNING, "certificate",
+			  "the certificate of %s ends on %s: %s", what, day.at,
+			  advice);
+}
+
+void live_warn(const struct live *live)
+{
+	int64_t now = time(NULL);
+
+	warn_end("the signing key", live->key->not_after, now,
+		 "registries refuse x5c then, so it is left out: make a key "
+		 "with 'dockpass key new'");
+	for (unsigned i = 0; i < live->config->listeners_count; i++)
+		if (live->tls[i])
+			warn_end(live->config->listeners[i].address,
+				 tls_not_after(live->tls[i]), now,
+				 "renew it, then reload");
 }

@@ -33,6 +33,8 @@ struct live {
 /* Everything is checked here: a snapshot that exists works. */
 enum err live_load(const char *config_path, struct live **out,
 		   struct cause *cause) MUST_CHECK;
+/* Logs which certificates have ended or will within 90 days. */
+void live_warn(const struct live *live);
 struct live *live_hold(struct live *live);
 void live_drop(struct live *live); /* NULL is fine */
 

@@ -27,6 +27,8 @@ struct server {
 	struct config *config; /* of the start: what a reload cannot change */
 	struct live *live;
 	struct crowd *crowd;
+	unsigned connections; /* as many as there may be */
+	bool root;
 	struct services services;
 	unsigned workers_count, workers_started;
 	struct worker **workers;
@@ -95,14 +97,9 @@ static void down_sockets(struct server *server)
 
 static enum err up_owner(struct server *server, struct cause *cause)
 {
-	bool root = false;
-	enum err err = become_owner(server->config->store, &root, cause);
+	enum err err =
+		become_owner(server->config->store, &server->root, cause);
 
-	if (!err && root)
-		log_event(LEVEL_WARNING, "start",
-			  "runs as root, as root owns %s: give the folder to a "
-			  "user of its own",
-			  server->config->store);
 	/* A change of user makes a process dumpable or not by itself. */
 	prctl(PR_SET_DUMPABLE, 0);
 	return err;
@@ -131,13 +128,9 @@ static void down_store(struct server *server)
 
 static void set_limits(struct server *server, const struct config *config)
 {
-	unsigned total = config->connections;
-
-	if (crowd_limit(server->crowd, &total, config->connections_per_address))
-		log_event(LEVEL_WARNING, "limits",
-			  "limits.connections is %u, lowered to %u by the "
-			  "descriptor limit: raise it (ulimit -n, LimitNOFILE)",
-			  config->connections, total);
+	server->connections = config->connections;
+	crowd_limit(server->crowd, &server->connections,
+		    config->connections_per_address);
 }
 
 static enum err up_crowd(struct server *server, struct cause *cause)
@@ -304,6 +297,24 @@ static void warn_fixed(const struct config *old, const struct config *new)
 			  "workers has changed: restart to use the new number");
 }
 
+/* After the start or a reload; a failed one says one line alone. */
+static void say_warnings(const struct server *server)
+{
+	const struct config *config = server->live->config;
+
+	live_warn(server->live);
+	if (server->connections < config->connections)
+		log_event(LEVEL_WARNING, "limits",
+			  "limits.connections is %u, lowered to %u by the "
+			  "descriptor limit: raise it (ulimit -n, LimitNOFILE)",
+			  config->connections, server->connections);
+	if (server->root)
+		log_event(LEVEL_WARNING, "start",
+			  "runs as root, as root owns %s: give the folder to a "
+			  "user of its own",
+			  server->config->store);
+}
+
 static void reload(struct server *server)
 {
 	struct live *live;
@@ -323,6 +334,7 @@ static void reload(struct server *server)
 		worker_publish(server->workers[i], live);
 	live_drop(server->live);
 	server->live = live;
+	say_warnings(server);
 	log_event(LEVEL_INFO, "reload", "done: key %s signs",
 		  live->key->libtrust);
 }
@@ -358,6 +370,7 @@ static void say_started(const struct server *server)
 {
 	const struct config *config = server->config;
 
+	say_warnings(server);
 	for (unsigned i = 0; i < config->listeners_count; i++)
 		log_event(LEVEL_INFO, "start", "listening on %s://%s",
 			  config->listeners[i].certificate ? "https" : "http",
