@@ -15,14 +15,26 @@ enum err file_read(const char *path, bool secret, struct buf *out,
 /* Writes aside, fsync, rename, fsync of the folder: whole or not at all. */
 enum err file_write(const char *path, unsigned mode, struct str text,
 		    struct cause *cause) MUST_CHECK;
-/* E_EXISTS is fine when it is a folder. Missing parents are made. */
-enum err folder_make(const char *path, unsigned mode, struct cause *cause)
-	MUST_CHECK;
+/* Overwrites the bytes, removes the file; its folder is synced. */
+enum err file_erase(const char *path, struct cause *cause) MUST_CHECK;
+/*
+ * One that is there keeps its mode; E_EXISTS: it is no folder. Missing parents
+ * are made.
+ */
+enum err file_make_folder(const char *path, unsigned mode,
+			  struct cause *cause) MUST_CHECK;
+
+/* store/folder.c has a function of this name: nothing to link by. */
+MUST_CHECK static inline enum err folder_make(const char *path, unsigned mode,
+					      struct cause *cause)
+{
+	return file_make_folder(path, mode, cause);
+}
 
 /*
  * Run as root, becomes the owner of `folder` (user and group, no other
  * groups), so that no command leaves a file that the server cannot write.
  * *root: root owns it, so it stays root.
  */
-enum err become_owner(const char *folder, bool *root, struct cause *cause)
-	MUST_CHECK;
+enum err become_owner(const char *folder, bool *root,
+		      struct cause *cause) MUST_CHECK;

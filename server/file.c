@@ -1,0 +1,257 @@
+/* server/file.c - see the header. */
+#include "server/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+enum { CHUNK = 4096, PARENT_MODE = 0755, OTHERS = S_IRWXG | S_IRWXO };
+
+static void fd_cleanup(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+static enum err cause_errno(struct cause *cause, const char *what,
+			    const char *path)
+{
+	enum err err = errno == ENOENT ? E_NOT_FOUND : E_IO;
+
+	return cause_set(cause, err, "%s: %s: %s", path, what, strerror(errno));
+}
+
+static enum err check_file(int fd, const char *path, bool secret,
+			   struct cause *cause)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return cause_errno(cause, "cannot look at it", path);
+	if (!S_ISREG(st.st_mode))
+		return cause_set(cause, E_IO, "%s: is no file", path);
+	if (secret && st.st_mode & OTHERS)
+		return cause_set(cause, E_MODE,
+				 "%s: group or others can read or write it; "
+				 "run: chmod 600 %s",
+				 path, path);
+	return E_OK;
+}
+
+static enum err read_all(int fd, const char *path, struct buf *out,
+			 struct cause *cause)
+{
+	for (;;) {
+		size_t left = out->max - out->len;
+		size_t want = left < CHUNK ? left : CHUNK;
+		char *at, spare;
+		ssize_t got;
+
+		/* At the limit: a byte more would be one too many. */
+		at = want ? buf_room(out, want) : &spare;
+		if (!at)
+			return cause_set(cause, E_LIMIT, "%s: is too large",
+					 path);
+		got = read(fd, at, want ? want : 1);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return cause_errno(cause, "cannot read it", path);
+		if (!got)
+			return E_OK;
+		if (!want)
+			return cause_set(cause, E_LIMIT,
+					 "%s: is larger than %zu bytes", path,
+					 out->max);
+		buf_grew(out, (size_t)got);
+	}
+}
+
+/* NONBLOCK: a pipe with nobody at its end must not hold up the start. */
+enum err file_read(const char *path, bool secret, struct buf *out,
+		   struct cause *cause)
+{
+	AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	size_t start = out->len;
+	enum err err;
+
+	if (fd < 0)
+		return cause_errno(cause, "cannot open it", path);
+	err = check_file(fd, path, secret, cause);
+	if (!err)
+		err = read_all(fd, path, out, cause);
+	if (err && out->len > start) {
+		OPENSSL_cleanse(out->at + start, out->len - start);
+		out->len = start;
+	}
+	return err;
+}
+
+static bool write_all(int fd, struct str text)
+{
+	while (text.len) {
+		ssize_t put = write(fd, text.at, text.len);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return false;
+		text = str_skip(text, (size_t)put);
+	}
+	return true;
+}
+
+/* The folder that holds `path`, so that a name in it survives a crash. */
+static bool sync_parent(const char *path)
+{
+	char folder[PATH_MAX];
+	AUTO(fd) int fd = -1;
+	const char *slash = strrchr(path, '/');
+	size_t len = slash ? (size_t)(slash - path) : 0;
+
+	if (len >= sizeof(folder))
+		return false;
+	memcpy(folder, path, len);
+	folder[len] = '\0';
+	fd = open(len	  ? folder
+		  : slash ? "/"
+			  : ".",
+		  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 && !fsync(fd);
+}
+
+static bool fill(int fd, unsigned mode, struct str text)
+{
+	return !fchmod(fd, mode) && write_all(fd, text) && !fsync(fd);
+}
+
+enum err file_write(const char *path, unsigned mode, struct str text,
+		    struct cause *cause)
+{
+	char aside[PATH_MAX];
+	AUTO(fd) int fd = -1;
+	int len = snprintf(aside, sizeof(aside), "%s.XXXXXX", path);
+
+	if (len < 0 || (size_t)len >= sizeof(aside))
+		return cause_set(cause, E_LIMIT, "%.80s...: path is too long",
+				 path);
+	fd = mkostemp(aside, O_CLOEXEC);
+	if (fd < 0)
+		return cause_errno(cause, "cannot make a file beside it", path);
+	if (!fill(fd, mode, text) || rename(aside, path)) {
+		enum err err = cause_errno(cause, "cannot write it", path);
+
+		unlink(aside);
+		return err;
+	}
+	if (!sync_parent(path))
+		return cause_errno(cause, "cannot sync its folder", path);
+	return E_OK;
+}
+
+static bool overwrite(const char *path)
+{
+	static const char zeros[CHUNK];
+	AUTO(fd) int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return false;
+	for (off_t left = st.st_size; left > 0; left -= CHUNK)
+		if (!write_all(fd,
+			       (struct str) { zeros, left < CHUNK ? (size_t)left
+								  : CHUNK }))
+			return false;
+	return !fsync(fd);
+}
+
+enum err file_erase(const char *path, struct cause *cause)
+{
+	if (!overwrite(path))
+		return cause_errno(cause, "cannot overwrite it", path);
+	if (unlink(path) || !sync_parent(path))
+		return cause_errno(cause, "cannot remove it", path);
+	return E_OK;
+}
+
+static enum err make_one(const char *path, unsigned mode, struct cause *cause)
+{
+	struct stat st;
+
+	if (!mkdir(path, mode)) {
+		if (chmod(path, mode) || !sync_parent(path))
+			return cause_errno(cause, "cannot make it", path);
+		return E_OK;
+	}
+	if (errno != EEXIST)
+		return cause_errno(cause, "cannot make the folder", path);
+	if (stat(path, &st) || !S_ISDIR(st.st_mode))
+		return cause_set(cause, E_EXISTS, "%s: is no folder", path);
+	return E_OK;
+}
+
+enum err file_make_folder(const char *path, unsigned mode, struct cause *cause)
+{
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+
+	if (len >= sizeof(part))
+		return cause_set(cause, E_LIMIT, "%.80s...: path is too long",
+				 path);
+	for (size_t i = 1; i < len; i++) {
+		enum err err;
+
+		if (path[i] != '/' || path[i - 1] == '/')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		err = make_one(part, PARENT_MODE, cause);
+		if (err)
+			return err;
+	}
+	return make_one(path, mode, cause);
+}
+
+/* All three of each, and no way back. */
+static bool become(uid_t uid, gid_t gid)
+{
+	uid_t r, e, s;
+	gid_t rg, eg, sg;
+
+	if (setgroups(0, NULL) || setresgid(gid, gid, gid) ||
+	    setresuid(uid, uid, uid))
+		return false;
+	if (getresuid(&r, &e, &s) || r != uid || e != uid || s != uid ||
+	    getresgid(&rg, &eg, &sg) || rg != gid || eg != gid || sg != gid)
+		return false;
+	return setuid(0) && seteuid(0) && getgroups(0, NULL) == 0;
+}
+
+enum err become_owner(const char *folder, bool *root, struct cause *cause)
+{
+	struct stat st;
+
+	*root = false;
+	if (geteuid())
+		return E_OK;
+	if (stat(folder, &st))
+		return cause_errno(cause, "cannot tell its owner", folder);
+	if (!st.st_uid) {
+		*root = true;
+		return E_OK;
+	}
+	if (become(st.st_uid, st.st_gid))
+		return E_OK;
+	return cause_set(cause, E_IO,
+			 "%s: cannot become its owner (user %u, group %u): "
+			 "run dockpass as that user",
+			 folder, (unsigned)st.st_uid, (unsigned)st.st_gid);
+}
