@@ -1,14 +1,18 @@
 # make            build/release/dockpass
 # make run        dockpass and a registry, ready for docker login
 # make test       unit tests, then end-to-end tests with real clients
-# make asan tsan  the same tests under the sanitizers
+# make asan tsan  unit and protocol tests under the sanitizers
 # make lint       layers, banned functions, format, analyzers
-# make fuzz       each fuzzer for FUZZ_SECONDS (10); fuzz-scope: one alone
-# make install    into DESTDIR/PREFIX
+# make fuzz       each fuzzer for FUZZ_SECONDS; fuzz-scope: one, until ^C
+# make install    into DESTDIR and PREFIX
+#
+# run, test, asan, tsan, lint and fuzz first install what is missing (apt).
 MODE    ?= release
 B       := build/$(MODE)
 PREFIX  ?= /usr/local
 PY      := /usr/bin/python3
+FUZZ_SECONDS ?= 10
+E2E     ?= test/e2e
 
 PKGS_token  := libjwt libcrypto
 PKGS_store  := lmdb
@@ -23,28 +27,37 @@ LDFLAGS_release := -pie -Wl,-z,relro,-z,now
 CFLAGS_asan    := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
 		  -fno-sanitize-recover=all
 CFLAGS_tsan    := -O1 -fno-omit-frame-pointer -fsanitize=thread
+CFLAGS_fuzz    := $(CFLAGS_asan) -fsanitize=fuzzer-no-link
 CPPFLAGS += -I. -D_GNU_SOURCE
 CFLAGS   += -std=gnu17 -g -pthread $(WARN) $(CFLAGS_$(MODE))
 LDFLAGS  += $(LDFLAGS_$(MODE))
 LDLIBS   += -pthread $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+ifeq ($(MODE),fuzz)
+CC := clang
+endif
 
 SRC_token  := $(wildcard token/*.c)
 SRC_store  := $(wildcard store/*.c)
 SRC_server := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
-SRC        := $(SRC_token) $(SRC_store) $(SRC_server) server/main.c
+OBJ_token  := $(SRC_token:%.c=$B/%.o)
+OBJ_store  := $(SRC_store:%.c=$B/%.o)
+OBJ_server := $(SRC_server:%.c=$B/%.o)
 # Lower layers last: the linker reads from left to right.
 LIBS       := $B/server.a $B/store.a $B/token.a
 UNIT_token  := $(patsubst %.c,$B/%,$(wildcard test/unit/token/test_*.c))
 UNIT_store  := $(patsubst %.c,$B/%,$(wildcard test/unit/store/test_*.c))
 UNIT_server := $(patsubst %.c,$B/%,$(wildcard test/unit/server/test_*.c))
 UNIT       := $(UNIT_token) $(UNIT_store) $(UNIT_server)
+FUZZ       := $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
+REPLAY     := $(FUZZ:%=$B/test/fuzz/replay_%)
+FUZZERS    := $(FUZZ:%=$B/test/fuzz/fuzz_%)
 
 all: $B/dockpass
 
 $B/dockpass: $B/server/main.o $(LIBS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 .SECONDEXPANSION:
-$B/%.a: $$(patsubst %.c,$B/%.o,$$(SRC_$$*))
+$(LIBS): $B/%.a: $$(OBJ_$$*)
 	@rm -f $@
 	$(AR) qcs $@ $^
 $B/%.o: %.c Makefile
@@ -59,16 +72,60 @@ $(UNIT_server): LAYERS := $(LIBS)
 $(UNIT_server): $(LIBS)
 $(UNIT): $B/%: $B/%.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LAYERS) $(LDLIBS) -lcmocka
+# A fuzzer, and the same without libFuzzer: what it once found stays found.
+$(FUZZERS): $B/%: $B/%.o $(LIBS)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+$(REPLAY): $B/test/fuzz/replay_%: $B/test/fuzz/fuzz_%.o $B/test/fuzz/replay.o $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# From here on, what people type. Those of the second group first install what
+# they need, so the work is done by another make that sees it.
 unit-token unit-store unit-server: unit-%: $$(UNIT_$$*)
-	@for t in $^; do echo "# $$t"; $$t || exit 1; done
-unit: unit-token unit-store unit-server
+	@bad=0; for t in $^; do echo "# $$t"; $$t || bad=1; done; exit $$bad
+unit-fuzz: $(REPLAY)
+	@for t in $^; do $$t test/fuzz/corpus/$${t##*/replay_}/* || exit 1; done
+unit: unit-token unit-store unit-server unit-fuzz
 e2e: $B/dockpass
-	DOCKPASS=$B/dockpass $(PY) -m pytest -q test/e2e
-test: unit e2e
+	DOCKPASS=$B/dockpass $(PY) -m pytest -q $(E2E)
+check-lint:
+	@test/lint
+fuzzers: $(FUZZERS)
+
+run:
+	@MAKE='$(MAKE)' docker/run
+test:
+	@docker/deps build test
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory e2e
+asan tsan:
+	@docker/deps build test
+	@$(MAKE) --no-print-directory MODE=$@ unit
+	@$(MAKE) --no-print-directory MODE=$@ E2E=test/e2e/test_protocol.py e2e
+lint:
+	@docker/deps build lint
+	@$(MAKE) --no-print-directory check-lint
+fuzz: $(FUZZ:%=fuzz-%)
+fuzz: LIMIT := -max_total_time=$(FUZZ_SECONDS)
+fuzz-%:
+	@docker/deps build fuzz
+	@$(MAKE) --no-print-directory MODE=fuzz build/fuzz/test/fuzz/fuzz_$*
+	@mkdir -p build/fuzz/corpus/$*
+	build/fuzz/test/fuzz/fuzz_$* $(LIMIT) -print_final_stats=1 \
+	    -artifact_prefix=build/fuzz/$*- \
+	    build/fuzz/corpus/$* $(wildcard test/fuzz/corpus/$*)
+
+# The unit file and the example name /usr/local/bin; PREFIX is put in.
+install: $B/dockpass
+	install -D -m 755 $B/dockpass $(DESTDIR)$(PREFIX)/bin/dockpass
+	install -D -m 644 docker/dockpass.yaml \
+	    $(DESTDIR)$(PREFIX)/share/doc/dockpass/dockpass.yaml
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/local/bin|$(PREFIX)/bin|' docker/dockpass.service \
+	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/dockpass.service
 clean:
 	rm -rf build
 
-.PHONY: all unit unit-token unit-store unit-server e2e test clean
+.PHONY: all unit unit-token unit-store unit-server unit-fuzz e2e fuzzers \
+	check-lint run test asan tsan lint fuzz install clean
 .SECONDARY:
 -include $(wildcard $B/*/*.d $B/*/*/*.d $B/test/unit/*/*.d)
