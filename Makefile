@@ -92,7 +92,7 @@ check-lint:
 fuzzers: $(FUZZERS)
 
 run:
-	@MAKE='$(MAKE)' docker/run
+	@docker/run
 test:
 	@docker/deps build test
 	@$(MAKE) --no-print-directory unit
