@@ -13,6 +13,10 @@ PREFIX  ?= /usr/local
 PY      := /usr/bin/python3
 FUZZ_SECONDS ?= 10
 E2E     ?= test/e2e
+# The end-to-end tests that need no client but HTTP.
+PROTOCOL := $(wildcard test/e2e/test_protocol*.py)
+CORES   := $(shell nproc)
+AGAIN    = $(MAKE) --no-print-directory
 
 PKGS_token  := libjwt libcrypto
 PKGS_store  := lmdb
@@ -89,26 +93,26 @@ e2e: $B/dockpass
 	DOCKPASS=$B/dockpass $(PY) -m pytest -q $(E2E)
 check-lint:
 	@test/lint
-fuzzers: $(FUZZERS)
+programs: $B/dockpass $(UNIT) $(REPLAY)
 
 run:
 	@docker/run
 test:
 	@docker/deps build test
-	@$(MAKE) --no-print-directory unit
-	@$(MAKE) --no-print-directory e2e
+	@$(AGAIN) -j $(CORES) programs
+	@$(AGAIN) -k unit e2e
 asan tsan:
 	@docker/deps build test
-	@$(MAKE) --no-print-directory MODE=$@ unit
-	@$(MAKE) --no-print-directory MODE=$@ E2E=test/e2e/test_protocol.py e2e
+	@$(AGAIN) MODE=$@ -j $(CORES) programs
+	@$(AGAIN) MODE=$@ -k unit $(if $(PROTOCOL),e2e E2E="$(PROTOCOL)")
 lint:
 	@docker/deps build lint
-	@$(MAKE) --no-print-directory check-lint
+	@$(AGAIN) check-lint
 fuzz: $(FUZZ:%=fuzz-%)
 fuzz: LIMIT := -max_total_time=$(FUZZ_SECONDS)
 fuzz-%:
 	@docker/deps build fuzz
-	@$(MAKE) --no-print-directory MODE=fuzz build/fuzz/test/fuzz/fuzz_$*
+	@$(AGAIN) MODE=fuzz -j $(CORES) build/fuzz/test/fuzz/fuzz_$*
 	@mkdir -p build/fuzz/corpus/$*
 	build/fuzz/test/fuzz/fuzz_$* $(LIMIT) -print_final_stats=1 \
 	    -artifact_prefix=build/fuzz/$*- \
@@ -125,7 +129,7 @@ install: $B/dockpass
 clean:
 	rm -rf build
 
-.PHONY: all unit unit-token unit-store unit-server unit-fuzz e2e fuzzers \
+.PHONY: all unit unit-token unit-store unit-server unit-fuzz e2e programs \
 	check-lint run test asan tsan lint fuzz install clean
 .SECONDARY:
 -include $(wildcard $B/*/*.d $B/*/*/*.d $B/test/unit/*/*.d)

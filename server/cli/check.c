@@ -36,6 +36,10 @@ static int check_run(struct call *call)
 {
 	enum err err;
 
+	if (call->opts[OPT_TABLE]) {
+		config_print_table(&call->out);
+		return EXIT_DONE;
+	}
 	if (!call_store(call))
 		return EXIT_REFUSED;
 	err = open_all(call);
@@ -63,7 +67,7 @@ static const struct command rows[] = {
 	  "make configuration, keys and store in a folder", 1, 1,
 	  O(JSON) | O(SERVICE) | O(ISSUER) | O(LISTEN) | O(URL), init_run },
 	{ "serve", "[--log-format json|text]", "run the server", 0, 0, O(LOG_FORMAT), serve_run },
-	{ "check", "", "show the configuration in effect, or what is wrong with it", 0, 0, O(JSON), check_run },
+	{ "check", "[--table]", "show the configuration in effect, or what is wrong with it", 0, 0, O(JSON) | O(TABLE), check_run },
 };
 /* clang-format on */
 

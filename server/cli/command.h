@@ -49,6 +49,7 @@
 	X(CURRENT, "current", NULL, "the signing key alone")                   \
 	X(FORMAT, "format", "F",                                               \
 	  "of key export: pem or jwks; of registry-config: yaml or env")       \
+	X(TABLE, "table", NULL, "all options as README's table")               \
 	X(BUNDLE, "bundle", "PATH",                                            \
 	  "where the registry finds bundle.pem; jwks.json lies beside it")     \
 	X(TOKEN_ID, "token-id", "ID", "a token, by its id")                    \
