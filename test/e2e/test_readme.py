@@ -1,0 +1,126 @@
+"""README and the example configuration say what the program says."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+TOP = Path(__file__).resolve().parents[2]
+DOCKPASS = TOP / os.environ.get("DOCKPASS", "build/release/dockpass")
+README = (TOP / "README.md").read_text()
+
+
+def dockpass(*args):
+    return subprocess.run([DOCKPASS, *args], capture_output=True, text=True,
+                          check=True, timeout=20).stdout
+
+
+def section(title):
+    """The text under a heading, up to the next one of its level."""
+    level, _, rest = README.partition(f"# {title}\n")
+    assert rest, f"README has no section '{title}'"
+    hashes = "#" * (1 + len(level) - len(level.rstrip("#")))
+    return rest.split(f"\n{hashes} ")[0]
+
+
+def test_table_of_options_is_the_programs():
+    assert dockpass("check", "--table").strip() in section("Configuration")
+
+
+def test_commands_are_those_of_help():
+    listed = re.findall(r"^  ([a-z][a-z -]*[a-z])  ", dockpass("--help"), re.M)
+    usages = [dockpass(*words.split(), "--help").splitlines()[0]
+              for words in listed]
+    block = re.search(r"```\n(.*?)```", section("Command line"), re.S)[1]
+    assert len(listed) > 20
+    assert ["usage: " + line for line in block.splitlines()] == usages
+
+
+def test_reasons_are_those_of_the_header():
+    source = (TOP / "store/reason.h").read_text()
+    rows = re.findall(r'^\tX\([A-Z_]+, "([a-z_]+)",\s*"([^"]*)"\)', source,
+                      re.M)
+    assert len(rows) == source.count("\tX(")
+    table = [f"| `{code}` | {text} |" for code, text in rows]
+    assert [line for line in section("Reason codes").splitlines()
+            if line.startswith("| `")] == table
+
+
+def paths(value, at=""):
+    """The keys of a configuration as the table of options writes them."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from paths(inner, f"{at}.{key}" if at else key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from paths(inner, f"{at}[]")
+    else:
+        yield at
+
+
+def example(text):
+    """Comments that are YAML are options, too."""
+    return re.sub(r"^( *)# ?( *[a-z_]+:(?: \S+)? *(?:#.*)?)$", r"\1\2", text,
+                  flags=re.M)
+
+
+def test_example_configuration_has_every_option():
+    text = (TOP / "docker/dockpass.yaml").read_text()
+    listed = set(re.findall(r"^\| `([^`]+)` \|", dockpass("check", "--table"),
+                            re.M))
+    assert set(paths(yaml.safe_load(example(text)))) == listed
+
+
+def test_example_configuration_names_the_defaults():
+    text = (TOP / "docker/dockpass.yaml").read_text()
+    values = dict(re.findall(r"^\| `([^`]+)` \| [^|]* \| `([^`]+)` \|",
+                             dockpass("check", "--table"), re.M))
+    for key in ("store", "keys", "public"):
+        values[key] = "/var/lib/dockpass/" + values[key]
+    said = yaml.safe_load(text)
+    for path, want in values.items():
+        got = said
+        for key in path.replace("[]", ".0").split("."):
+            got = got[int(key) if key.isdigit() else key]
+        assert str(got).lower() == want.lower(), path
+
+
+def test_example_configuration_is_taken(tmp_path):
+    dockpass("init", str(tmp_path / "made"))
+    text = (TOP / "docker/dockpass.yaml").read_text()
+    config = tmp_path / "dockpass.yaml"
+    config.write_text(text.replace("/var/lib/dockpass", str(tmp_path / "made")))
+    assert dockpass("check", "--config", str(config)).endswith("ok\n")
+
+
+def test_registry_example_is_what_registry_config_prints(tmp_path):
+    dockpass("init", str(tmp_path / "made"))
+    printed = yaml.safe_load(dockpass(
+        "registry-config", "--bundle", "/dockpass/public/bundle.pem",
+        "--config", str(tmp_path / "made/dockpass.yaml")))
+    text = (TOP / "docker/registry.yml").read_text()
+    assert yaml.safe_load(text)["auth"] == printed["auth"]
+
+
+def test_files_that_readme_names_are_there():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    names = re.findall(r"`((?:server|store|token|test|docker)/[\w/.]+)`", README)
+    assert links and names
+    for name in links + names:
+        if "NAME" not in name:
+            assert (TOP / name).exists(), name
+
+
+def targets():
+    text = re.findall(r"^    make ([a-z][a-z -]*?)(?: *#.*)?$", README, re.M)
+    return sorted({word for line in text for word in line.split()})
+
+
+@pytest.mark.parametrize("target", targets())
+def test_targets_that_readme_names_are_there(target):
+    done = subprocess.run(["make", "-n", target], cwd=TOP, text=True,
+                          capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,205 @@
+"""`make run`, as a newcomer uses it: in a clone, on free ports."""
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+def free_ports(n):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """The checkout's files and its program, without its run/."""
+    folder = tmp_path_factory.mktemp("clone") / "dockpass"
+    mine = {str(TOP): [".git", "run"], str(TOP / "build"): [
+        name for name in os.listdir(TOP / "build") if name != "release"]}
+    shutil.copytree(TOP, folder, ignore=lambda at, _: mine.get(at, []))
+    return folder
+
+
+class Run:
+    """One `make run`, in a process group of its own, as in a terminal."""
+
+    def __init__(self, clone, auth_port, registry_port, **env):
+        self.log = clone.parent / f"run-{auth_port}-{time.monotonic_ns()}.log"
+        with open(self.log, "wb") as out:
+            self.process = subprocess.Popen(
+                ["make", "run"], cwd=clone, stdin=subprocess.DEVNULL,
+                stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+                env={**os.environ, "DOCKPASS_PORT": str(auth_port),
+                     "REGISTRY_PORT": str(registry_port), **env})
+
+    @property
+    def output(self):
+        return self.log.read_text()
+
+    def wait_until(self, done, seconds):
+        deadline = time.monotonic() + seconds
+        while not done():
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.05)
+
+    def ready(self):
+        self.wait_until(lambda: "Ctrl-C ends" in self.output or
+                        self.process.poll() is not None, 240)
+        assert self.process.poll() is None, self.output
+        return self
+
+    def lines(self):
+        return [line for line in self.output.splitlines()
+                if line.startswith("  ")]
+
+    def end(self, number=signal.SIGINT):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, number)
+        self.process.wait(20)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+
+def is_open(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def login(clone, registry_port):
+    """What docker login does: ask the registry, then whom it names."""
+    base = f"http://localhost:{registry_port}/v2/"
+    asked = requests.get(base, timeout=5)
+    assert asked.status_code == 401
+    fields = dict(part.split("=", 1) for part in
+                  asked.headers["WWW-Authenticate"].split(" ", 1)[1].split(","))
+    secret = (clone / "run/token").read_text().strip()
+    answer = requests.get(fields["realm"].strip('"'), timeout=5,
+                          params={"service": fields["service"].strip('"'),
+                                  "scope": "repository:demo/hello:pull,push"},
+                          auth=("demo", secret))
+    assert answer.status_code == 200, answer.text
+    bearer = {"Authorization": "Bearer " + answer.json()["token"]}
+    assert requests.get(base, timeout=5, headers=bearer).status_code == 200
+    push = requests.post(base + "demo/hello/blobs/uploads/", timeout=5,
+                         headers=bearer)
+    assert push.status_code == 202
+    other = requests.post(base + "demo/other/blobs/uploads/", timeout=5,
+                          headers=bearer)
+    assert other.status_code == 401
+
+
+def test_first_run_then_again_then_other_ports(clone):
+    a, r, a2, r2 = free_ports(4)
+    with Run(clone, a, r) as first:
+        first.ready()
+        lines = first.lines()
+        assert any("login" in line and f"localhost:{r} -u demo "
+                   "--password-stdin < run/token" in line for line in lines)
+        assert any("push" in line or "copy" in line for line in lines)
+        assert stat.S_IMODE((clone / "run/token").stat().st_mode) == 0o600
+        login(clone, r)
+        secret = (clone / "run/token").read_text()
+        first.end(signal.SIGINT)
+    assert not is_open(a) and not is_open(r)
+    with Run(clone, a, r) as second:
+        assert second.ready().lines() == lines
+        assert (clone / "run/token").read_text() == secret
+        login(clone, r)
+        second.end(signal.SIGTERM)
+        second.wait_until(lambda: not is_open(a) and not is_open(r), 15)
+    with Run(clone, a2, r2) as third:
+        moved = [line.replace(f":{r}", f":{r2}") for line in lines]
+        assert third.ready().lines() == moved
+        login(clone, r2)
+    everything = first.output + second.output + third.output
+    everything += (clone / "run/dockpass.log").read_text()
+    everything += (clone / "run/registry.log").read_text()
+    assert secret.strip() not in everything
+
+
+def test_a_dead_token_is_replaced(clone):
+    a, r = free_ports(2)
+    with Run(clone, a, r) as run:
+        run.ready()
+    secret = (clone / "run/token").read_text()
+    dockpass = [clone / "build/release/dockpass"]
+    config = ["--config", str(clone / "run/dockpass/dockpass.yaml")]
+    subprocess.run(dockpass + ["token", "revoke", "1"] + config, check=True,
+                   stdout=subprocess.DEVNULL, timeout=20)
+    with Run(clone, a, r) as run:
+        assert "the token of the last run is dead" in run.ready().output
+        assert (clone / "run/token").read_text() != secret
+        login(clone, r)
+
+
+@pytest.mark.parametrize("variable", ["DOCKPASS_PORT", "REGISTRY_PORT"])
+def test_a_taken_port_is_said_before_anything_starts(clone, variable):
+    ports = dict(zip(("DOCKPASS_PORT", "REGISTRY_PORT"), free_ports(2)))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports[variable] = port = taken.getsockname()[1]
+        with Run(clone, ports["DOCKPASS_PORT"], ports["REGISTRY_PORT"]) as run:
+            assert run.process.wait(20) != 0
+        assert f"port {port} on 127.0.0.1 is taken; choose another: " \
+               f"{variable}=" in run.output
+        for other in ports.values():
+            assert other == port or not is_open(other)
+
+
+@pytest.mark.parametrize("ports, words", [
+    (("0", "5005"), "DOCKPASS_PORT=0 is no port"),
+    (("65536", "5005"), "DOCKPASS_PORT=65536 is no port"),
+    (("5001x", "5005"), "DOCKPASS_PORT=5001x is no port"),
+])
+def test_what_is_no_port_is_refused(clone, ports, words):
+    with Run(clone, *ports) as run:
+        assert run.process.wait(20) != 0
+    assert words in run.output
+
+
+def test_a_second_one_in_the_same_folder_is_refused(clone):
+    a, r, a2, r2 = free_ports(4)
+    with Run(clone, a, r) as first:
+        first.ready()
+        with Run(clone, a2, r2) as second:
+            assert second.process.wait(60) != 0
+        assert "is running in this folder already" in second.output
+        login(clone, r)
+
+
+def test_the_end_of_one_server_ends_the_other(clone):
+    a, r = free_ports(2)
+    with Run(clone, a, r) as run:
+        run.ready()
+        found = [pid for pid in os.listdir("/proc") if pid.isdigit()
+                 and arguments(pid)[:2] == ["docker-registry", "serve"]
+                 and os.readlink(f"/proc/{pid}/cwd") == str(clone)]
+        assert len(found) == 1
+        os.kill(int(found[0]), signal.SIGKILL)
+        assert run.process.wait(20) != 0
+        assert "registry has ended" in run.output
+    assert not is_open(a)
+
+
+def arguments(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return f.read().decode(errors="replace").split("\0")
+    except OSError:
+        return []
