@@ -1,6 +1,7 @@
 /* test/unit/server/test_file.c - server/file: whole files, modes, owners. */
 #include "test/unit/server/temporary.h"
 
+#include <grp.h>
 #include <sys/wait.h>
 
 static void files_are_replaced_whole(void **state)
@@ -106,10 +107,12 @@ static void modes_whatever_the_umask(void **state)
 
 static int as_owner(void)
 {
+	const gid_t more[] = { 3, 4 };
 	bool root = true;
 	gid_t groups[8];
 
-	if (become_owner(keys, &root, &cause) || root)
+	if (setgroups(COUNT(more), more) || become_owner(keys, &root, &cause) ||
+	    root)
 		return 1;
 	if (getuid() != 12345 || geteuid() != 12345 || getgid() != 23456 ||
 	    getegid() != 23456 || getgroups(8, groups) != 0)
