@@ -53,7 +53,7 @@ char *buf_room(struct buf *buf, size_t n)
 		buf->over = true;
 		return NULL;
 	}
-	if (n > buf->size - buf->len)
+	if (!buf->at || n > buf->size - buf->len)
 		grow(buf, buf->len + n);
 	return buf->at + buf->len;
 }
