@@ -255,8 +255,7 @@ static void assert_has(const char *text, const char *want)
 #define PW  "grant_type=password&client_id=c&" S
 #define RT  "grant_type=refresh_token&client_id=c&" S
 #define ACCESS(x)   "\"access\":[" x "]"
-#define REPO(n, a)  "{\"type\":\"repository\",\"name\":\"" n "\",\"actions\":[" \
-		    a "]}"
+#define REPO(n, a)  "{\"actions\":[" a "],\"name\":\"" n "\",\"type\":\"repository\"}"
 #define LOGIN	    "wrong user name or password, or two-factor is on"
 #define TOKEN	    "the token is wrong, expired or revoked, or its owner is"
 
@@ -324,7 +323,7 @@ static const struct row {
 	  NULL, STATUS_OK, REASON_GRANTED, "\"sub\":\"\"" },
 	{ "special: the catalog for an admin", S "&scope=registry:catalog:*",
 	  NULL, "Basic root:" SECRET("root"), STATUS_OK, REASON_GRANTED,
-	  "{\"type\":\"registry\",\"name\":\"catalog\",\"actions\":[\"*\"]}" },
+	  "{\"actions\":[\"*\"],\"name\":\"catalog\",\"type\":\"registry\"}" },
 	{ "not for anybody else", S "&scope=registry:catalog:*", NULL, A,
 	  STATUS_OK, REASON_NOTHING, ACCESS("") },
 	{ "a star is spelled out", S APP "*", NULL, A, STATUS_OK,
