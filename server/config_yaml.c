@@ -105,6 +105,7 @@ static enum err on_key(struct walk *w, const yaml_event_t *event)
 	const struct yaml_node *first;
 	struct str path;
 
+	assert(level->path); /* set as the level began */
 	if (event->type != YAML_SCALAR_EVENT || !event->data.scalar.length ||
 	    memchr(event->data.scalar.value, '\0', event->data.scalar.length))
 		return bad(w, E_SYNTAX, line,
