@@ -10,13 +10,13 @@
 
 void buf_init(struct buf *buf, size_t max)
 {
-	*buf = (struct buf){ .max = max };
+	*buf = (struct buf) { .max = max };
 }
 
 void buf_done(struct buf *buf)
 {
 	OPENSSL_clear_free(buf->at, buf->size);
-	*buf = (struct buf){ 0 };
+	*buf = (struct buf) { 0 };
 }
 
 void buf_clear(struct buf *buf)
@@ -53,7 +53,7 @@ char *buf_room(struct buf *buf, size_t n)
 		buf->over = true;
 		return NULL;
 	}
-	if (!buf->at || n > buf->size - buf->len)
+	if (!buf->size || n > buf->size - buf->len)
 		grow(buf, buf->len + n);
 	return buf->at + buf->len;
 }
@@ -76,7 +76,7 @@ void buf_add(struct buf *buf, struct str s)
 
 void buf_add_char(struct buf *buf, char c)
 {
-	buf_add(buf, (struct str){ &c, 1 });
+	buf_add(buf, (struct str) { &c, 1 });
 }
 
 void buf_add_u64(struct buf *buf, uint64_t n)
@@ -88,7 +88,7 @@ void buf_add_u64(struct buf *buf, uint64_t n)
 		digits[--i] = (char)('0' + n % 10);
 		n /= 10;
 	} while (n);
-	buf_add(buf, (struct str){ digits + i, sizeof(digits) - i });
+	buf_add(buf, (struct str) { digits + i, sizeof(digits) - i });
 }
 
 void buf_add_i64(struct buf *buf, int64_t n)
@@ -119,5 +119,6 @@ void buf_printf(struct buf *buf, const char *fmt, ...)
 
 struct str buf_str(const struct buf *buf)
 {
-	return buf->over ? (struct str){ 0 } : (struct str){ buf->at, buf->len };
+	return buf->over ? (struct str) { 0 }
+			 : (struct str) { buf->at, buf->len };
 }

@@ -15,7 +15,7 @@ enum { DAY = 24 * 60 * 60 };
 enum err date_parse(struct str text, int64_t *out) MUST_CHECK;
 
 struct date_text {
-	char at[32];
+	char at[64]; /* the compiler counts with any year */
 };
 
 /* The day of `when`: "2027-01-31". */
