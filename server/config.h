@@ -38,7 +38,7 @@ struct config {
 	const char *issuer;
 	const char *url; /* without a slash at the end; the realm is + /token */
 	const char *store, *keys, *public; /* folders */
-	unsigned workers;		    /* never 0 here */
+	unsigned workers;		   /* never 0 here */
 	struct config_listener *listeners;
 	unsigned listeners_count; /* at least 1 */
 	struct config_service *services;

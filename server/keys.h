@@ -29,8 +29,8 @@ enum err keys_new(const char *folder, enum key_alg alg, enum key_state state,
 enum err keys_activate(const char *folder, struct str kid,
 		       struct cause *cause) MUST_CHECK;
 /* E_REFUSED for the current key. The PEM file is overwritten and removed. */
-enum err keys_remove(const char *folder, struct str kid, struct cause *cause)
-	MUST_CHECK;
+enum err keys_remove(const char *folder, struct str kid,
+		     struct cause *cause) MUST_CHECK;
 /* Writes public/bundle.pem and public/jwks.json, each whole or not at all. */
 enum err keys_publish(const struct keyring *keyring, const char *folder,
 		      struct cause *cause) MUST_CHECK;

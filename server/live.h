@@ -23,11 +23,11 @@ struct live {
 	_Atomic unsigned holders;
 	struct config *config;
 	struct keyring *keyring;
-	const struct key *key; /* the current one */
-	struct ssl_ctx_st **tls; /* one a listener; NULL: plain */
+	const struct key *key;	       /* the current one */
+	struct ssl_ctx_st **tls;       /* one a listener; NULL: plain */
 	struct live_service *services; /* config->services_count */
-	struct str realm; /* what WWW-Authenticate names */
-	struct str jwks;  /* body of /.well-known/jwks.json */
+	struct str realm;	       /* what WWW-Authenticate names */
+	struct str jwks;	       /* body of /.well-known/jwks.json */
 };
 
 /* Everything is checked here: a snapshot that exists works. */

@@ -46,10 +46,10 @@ struct change {
 	int64_t now;	  /* seconds UTC */
 	struct str actor; /* "cli:root", "alice", "job" */
 
-	struct str user;     /* a user's name */
-	struct str path;     /* of a group or project */
-	struct str text;     /* e-mail, token's name, service, setting's name */
-	struct str value;    /* crypt(5) text, setting's value */
+	struct str user;  /* a user's name */
+	struct str path;  /* of a group or project */
+	struct str text;  /* e-mail, token's name, service, setting's name */
+	struct str value; /* crypt(5) text, setting's value */
 	struct digest digest;
 	struct str bot;	     /* TOKEN_ADD of a space: random hex of the name */
 	uint64_t id;	     /* of a token */
@@ -83,8 +83,8 @@ enum err change_apply(struct txn *txn, struct change *change) MUST_CHECK;
  * one is refused alone; a store failure fails them all, and nobody is told
  * "done" before the commit is on disk. Returns that failure or E_OK.
  */
-enum err change_commit(struct db *db, struct change *const *list, size_t n)
-	MUST_CHECK;
+enum err change_commit(struct db *db, struct change *const *list,
+		       size_t n) MUST_CHECK;
 
 const char *change_name(enum change_type type);
 /* The record of the log; unpack: E_VERSION, E_CORRUPT. */

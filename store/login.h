@@ -23,8 +23,8 @@ struct identity {
 	uint64_t pat;  /* id; 0 for a password */
 	struct str name;
 	bool admin, external;
-	unsigned rights;  /* of enum right: what the scopes add up to */
-	int64_t dies_at;  /* of the PAT, seconds UTC; 0: never */
+	unsigned rights; /* of enum right: what the scopes add up to */
+	int64_t dies_at; /* of the PAT, seconds UTC; 0: never */
 };
 
 struct login_policy {
@@ -47,15 +47,15 @@ void login_anonymous(struct identity *out); /* may pull what is public */
  * then try it as a password. `username` is checked only if the policy says so.
  */
 enum err login_pat(const struct login *login, struct str username,
-		   struct str secret, struct identity *out, enum reason *why)
-	MUST_CHECK;
+		   struct str secret, struct identity *out,
+		   enum reason *why) MUST_CHECK;
 /* The same checks for a token known by its id: `explain --token-id`. */
 enum err login_pat_id(const struct login *login, uint64_t id,
 		      struct identity *out, enum reason *why) MUST_CHECK;
 /* A user with the scopes that a token of his would have: `explain USER`. */
 enum err login_as(const struct login *login, struct str username,
-		  unsigned scopes, struct identity *out, enum reason *why)
-	MUST_CHECK;
+		  unsigned scopes, struct identity *out,
+		  enum reason *why) MUST_CHECK;
 /* A refresh token: bound to `service`, and as alive as its PAT. */
 enum err login_refresh(const struct login *login, struct str secret,
 		       struct str service, struct identity *out,

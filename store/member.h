@@ -12,8 +12,7 @@ enum err member_get(struct txn *txn, uint64_t space, uint64_t user,
 		    enum role *out) MUST_CHECK;
 enum err member_unpack(struct txn *txn, struct str key, struct str value,
 		       uint64_t *user, enum role *role) MUST_CHECK;
-void member_put(struct txn *txn, uint64_t space, uint64_t user,
-		enum role role);
+void member_put(struct txn *txn, uint64_t space, uint64_t user, enum role role);
 void member_remove(struct txn *txn, uint64_t space, uint64_t user);
 void member_remove_user(struct txn *txn, uint64_t user);
 void member_remove_space(struct txn *txn, uint64_t space);

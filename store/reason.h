@@ -6,6 +6,7 @@
 
 #include "token/base.h"
 
+/* clang-format off */
 /* code, what it means and what to do */
 #define REASON_LIST(X)                                                         \
 	X(NONE, "none", "not decided")                                         \
@@ -29,6 +30,7 @@
 	X(REFRESH_EXPIRED, "refresh_expired", "the refresh token has expired: docker login again") \
 	X(TOO_BUSY, "too_busy", "a queue was full; try again")                 \
 	X(FAILURE, "failure", "the store or the key failed; see the line before")
+/* clang-format on */
 
 enum reason {
 #define X(name, code, text) REASON_##name,

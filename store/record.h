@@ -21,8 +21,8 @@ struct pack {
 void pack_u8(struct pack *pack, uint8_t n);
 void pack_u32(struct pack *pack, uint32_t n);
 void pack_u64(struct pack *pack, uint64_t n);
-void pack_time(struct pack *pack, int64_t when); /* as u64, 0 = never */
-void pack_text(struct pack *pack, struct str s); /* u16 length, bytes */
+void pack_time(struct pack *pack, int64_t when);  /* as u64, 0 = never */
+void pack_text(struct pack *pack, struct str s);  /* u16 length, bytes */
 void pack_bytes(struct pack *pack, struct str s); /* as they are */
 struct str pack_str(const struct pack *pack);
 

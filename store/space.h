@@ -28,8 +28,8 @@ bool space_path_valid(struct str path); /* lower case already */
 /* Any depth, and "--" is allowed, as registries have it. */
 bool repository_name_valid(struct str name);
 /* *out is all zero unless E_OK. */
-enum err space_find(struct txn *txn, struct str path, struct space *out)
-	MUST_CHECK;
+enum err space_find(struct txn *txn, struct str path,
+		    struct space *out) MUST_CHECK;
 enum err space_get(struct txn *txn, uint64_t id, struct space *out) MUST_CHECK;
 enum err space_unpack(struct txn *txn, struct str key, struct str value,
 		      struct space *out) MUST_CHECK;
@@ -45,5 +45,5 @@ struct space_chain {
 	size_t len;
 	struct space at[SPACE_DEPTH];
 };
-enum err space_walk(struct txn *txn, struct str path, struct space_chain *out)
-	MUST_CHECK;
+enum err space_walk(struct txn *txn, struct str path,
+		    struct space_chain *out) MUST_CHECK;

@@ -27,8 +27,8 @@ struct user {
 
 bool user_name_valid(struct str name);
 /* *out is all zero unless E_OK. */
-enum err user_find(struct txn *txn, struct str name, struct user *out)
-	MUST_CHECK;
+enum err user_find(struct txn *txn, struct str name,
+		   struct user *out) MUST_CHECK;
 enum err user_get(struct txn *txn, uint64_t id, struct user *out) MUST_CHECK;
 /* One row of a cursor over TABLE_USER. */
 enum err user_unpack(struct txn *txn, struct str key, struct str value,

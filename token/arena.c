@@ -49,8 +49,8 @@ static void blocks_free(struct arena_block *block)
 /* A block before the last may be used to its end. */
 void arena_reset(struct arena *arena)
 {
-	size_t dirty = arena->last == arena->first ? arena->used :
-						     arena->first->size;
+	size_t dirty =
+		arena->last == arena->first ? arena->used : arena->first->size;
 
 	OPENSSL_cleanse(arena->first->at, dirty);
 	blocks_free(arena->first->next);
@@ -62,7 +62,7 @@ void arena_reset(struct arena *arena)
 void arena_done(struct arena *arena)
 {
 	blocks_free(arena->first);
-	*arena = (struct arena){ 0 };
+	*arena = (struct arena) { 0 };
 }
 
 void *arena_alloc(struct arena *arena, size_t size)
@@ -89,7 +89,7 @@ struct str arena_copy(struct arena *arena, struct str s)
 
 	if (s.len)
 		memcpy(at, s.at, s.len);
-	return (struct str){ at, s.len };
+	return (struct str) { at, s.len };
 }
 
 struct str arena_lower(struct arena *arena, struct str s)
@@ -104,7 +104,7 @@ struct str arena_lower(struct arena *arena, struct str s)
 	at = arena_alloc(arena, s.len);
 	for (i = 0; i < s.len; i++)
 		at[i] = ascii_lower(s.at[i]);
-	return (struct str){ at, s.len };
+	return (struct str) { at, s.len };
 }
 
 const char *arena_cstr(struct arena *arena, struct str s)
@@ -130,5 +130,5 @@ struct str arena_printf(struct arena *arena, const char *fmt, ...)
 	at = arena_alloc(arena, (size_t)len + 1);
 	vsnprintf(at, (size_t)len + 1, fmt, again);
 	va_end(again);
-	return (struct str){ at, (size_t)len };
+	return (struct str) { at, (size_t)len };
 }

@@ -30,7 +30,7 @@ enum err cause_set(struct cause *cause, enum err err, const char *fmt, ...)
 
 struct str str_of(const char *cstr)
 {
-	return (struct str){ cstr, cstr ? strlen(cstr) : 0 };
+	return (struct str) { cstr, cstr ? strlen(cstr) : 0 };
 }
 
 bool str_eq(struct str a, struct str b)
@@ -74,28 +74,28 @@ bool str_has(struct str s, char c)
 struct str str_skip(struct str s, size_t n)
 {
 	assert(n <= s.len);
-	return n ? (struct str){ s.at + n, s.len - n } : s;
+	return n ? (struct str) { s.at + n, s.len - n } : s;
 }
 
 struct str str_head(struct str s, size_t n)
 {
 	assert(n <= s.len);
-	return (struct str){ s.at, n };
+	return (struct str) { s.at, n };
 }
 
 bool str_cut(struct str *rest, char sep, struct str *head)
 {
 	const char *end;
 
-	*head = (struct str){ 0 };
+	*head = (struct str) { 0 };
 	if (!rest->len) {
-		*rest = (struct str){ 0 };
+		*rest = (struct str) { 0 };
 		return false;
 	}
 	end = memchr(rest->at, sep, rest->len);
 	if (!end) {
 		*head = *rest;
-		*rest = (struct str){ 0 };
+		*rest = (struct str) { 0 };
 		return true;
 	}
 	*head = str_head(*rest, (size_t)(end - rest->at));

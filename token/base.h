@@ -83,10 +83,10 @@ struct str {
 	size_t len;
 };
 
-#define STR(literal)   ((struct str){ (literal), sizeof(literal) - 1 })
-#define STR_FMT	       "%.*s"
-#define STR_ARG(s)     (int)(s).len, (s).at
-#define STR_OF(array)  ((struct str){ (const char *)(array), sizeof(array) })
+#define STR(literal)  ((struct str) { (literal), sizeof(literal) - 1 })
+#define STR_FMT	      "%.*s"
+#define STR_ARG(s)    (int)(s).len, (s).at
+#define STR_OF(array) ((struct str) { (const char *)(array), sizeof(array) })
 
 struct str str_of(const char *cstr); /* NULL: the empty slice */
 bool str_eq(struct str a, struct str b);

@@ -15,5 +15,5 @@ void hex_add(struct buf *buf, struct str bytes);       /* lower case */
  * Strict standard base64 as in RFC 7617: alphabet, padding to a multiple of 4,
  * unused bits zero. *len is 0 unless E_OK. E_LIMIT: more than `size` bytes.
  */
-enum err base64_decode(struct str text, char *out, size_t size, size_t *len)
-	MUST_CHECK;
+enum err base64_decode(struct str text, char *out, size_t size,
+		       size_t *len) MUST_CHECK;

@@ -37,10 +37,10 @@ static size_t utf8_len(struct str s)
 
 	if (p[0] < 0x80)
 		return 1;
-	n = p[0] >= 0xc2 && p[0] <= 0xdf ? 2 :
-	    p[0] >= 0xe0 && p[0] <= 0xef ? 3 :
-	    p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 :
-					   0;
+	n = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
+	    : p[0] >= 0xe0 && p[0] <= 0xef ? 3
+	    : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
+					   : 0;
 	if (!n || s.len < n)
 		return 0;
 	low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : low;
@@ -68,8 +68,8 @@ static void escape(struct buf *buf, struct str rest, size_t *used)
 		buf_add_char(buf, '\\');
 		buf_add_char(buf, (char)c);
 	} else { /* a control character, DEL among them */
-		const char text[] = { '\\', 'u', '0', '0', hex[c >> 4],
-				      hex[c & 15] };
+		const char text[] = { '\\', 'u',	 '0',
+				      '0',  hex[c >> 4], hex[c & 15] };
 
 		buf_add(buf, STR_OF(text));
 	}

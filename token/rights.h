@@ -40,8 +40,8 @@ enum pat_scope {
  * "api,read_registry" (commas, spaces around them allowed, duplicates fine) to
  * bits. An unknown name or an empty list: E_SYNTAX, *out 0, *unknown the word.
  */
-enum err pat_scopes_parse(struct str text, unsigned *out, struct str *unknown)
-	MUST_CHECK;
+enum err pat_scopes_parse(struct str text, unsigned *out,
+			  struct str *unknown) MUST_CHECK;
 /* Name of the lowest bit of *bits, which is then cleared; empty at the end. */
 struct str pat_scopes_next(unsigned *bits);
 
@@ -72,8 +72,8 @@ struct str visibility_name(enum visibility visibility);
 
 /* A project's registry setting: for all who see it, members alone, nobody. */
 enum registry_access { REGISTRY_ENABLED, REGISTRY_PRIVATE, REGISTRY_DISABLED };
-enum err registry_access_parse(struct str name, enum registry_access *out)
-	MUST_CHECK;
+enum err registry_access_parse(struct str name,
+			       enum registry_access *out) MUST_CHECK;
 struct str registry_access_name(enum registry_access access);
 
 /* Who asks, as the table of roles x visibility has its columns. */

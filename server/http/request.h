@@ -24,7 +24,7 @@ struct request {
 	struct str query; /* as it came, without '?' */
 	struct str body;
 	struct str content_type;
-	struct str authorization;      /* the header's value */
+	struct str authorization;     /* the header's value */
 	unsigned authorization_count; /* how many such headers came */
 	struct str user_agent;
 	struct str address; /* of the client, without port */
@@ -33,7 +33,7 @@ struct request {
 	const struct live *live;
 	struct txn *txn;
 	struct arena *arena;
-	struct signer *signer; /* of live->key, the worker's own */
+	struct signer *signer;	   /* of live->key, the worker's own */
 	struct services *services; /* writer and password pool */
 
 	/*
@@ -72,14 +72,14 @@ struct request_log {
 };
 
 struct reply {
-	struct buf *body; /* the worker's own; cleared before */
-	const char *type; /* "application/json" unless set */
-	const char *allow; /* 405: "GET, POST" */
-	bool challenge;	   /* 401: WWW-Authenticate: Basic realm=... */
+	struct buf *body;     /* the worker's own; cleared before */
+	const char *type;     /* "application/json" unless set */
+	const char *allow;    /* 405: "GET, POST" */
+	bool challenge;	      /* 401: WWW-Authenticate: Basic realm=... */
 	unsigned retry_after; /* seconds; 0: no such header */
 	unsigned max_age;     /* seconds of Cache-Control; 0: no such header */
-	bool no_store;	   /* Cache-Control: no-store, Pragma: no-cache */
-	bool close;	   /* the connection ends with this reply */
+	bool no_store;	      /* Cache-Control: no-store, Pragma: no-cache */
+	bool close;	      /* the connection ends with this reply */
 	struct request_log log;
 };
 

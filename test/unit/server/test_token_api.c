@@ -70,12 +70,12 @@ static void set_password(struct db *db, const char *user, const char *password)
 {
 	char hash[PASSWORD_TEXT];
 
-	assert_int_equal(password_hash(str_of(password),
-				       STR("0123456789abcdef"), hash),
-			 E_OK);
-	done(db, (struct change){ .type = CHANGE_USER_PASSWORD,
-				  .user = str_of(user),
-				  .value = str_of(hash) });
+	assert_int_equal(
+		password_hash(str_of(password), STR("0123456789abcdef"), hash),
+		E_OK);
+	done(db, (struct change) { .type = CHANGE_USER_PASSWORD,
+				   .user = str_of(user),
+				   .value = str_of(hash) });
 }
 
 static void fill(struct db *db)
@@ -100,7 +100,7 @@ static void fill(struct db *db)
 	add_token(db, "bert", SECRET("bert"), PAT_API, 0);
 	add_token(db, "root", SECRET("root"), PAT_API, 0);
 	dead = add_token(db, "alice", SECRET("gone"), PAT_API, 0);
-	done(db, (struct change){ .type = CHANGE_TOKEN_REVOKE, .id = dead });
+	done(db, (struct change) { .type = CHANGE_TOKEN_REVOKE, .id = dead });
 }
 
 static int setup(void **state)
@@ -151,7 +151,7 @@ static void call_begin(struct call *call)
 {
 	arena_init(&call->arena);
 	buf_init(&call->body, 1 << 20);
-	call->req = (struct request){
+	call->req = (struct request) {
 		.arena = &call->arena,
 		.live = &live,
 		.signer = signer,
@@ -162,7 +162,7 @@ static void call_begin(struct call *call)
 		.path = STR("/token"),
 		.user_agent = STR("test/1"),
 	};
-	call->reply = (struct reply){ .body = &call->body };
+	call->reply = (struct reply) { .body = &call->body };
 }
 
 static void call_end(struct call *call)
@@ -249,15 +249,16 @@ static void assert_has(const char *text, const char *want)
 		fail_msg("%s\nis not in\n%s", want, text);
 }
 
-#define S   "service=re"
-#define APP "&scope=repository:team/app:"
-#define A   "Basic alice:" SECRET("api")
-#define PW  "grant_type=password&client_id=c&" S
-#define RT  "grant_type=refresh_token&client_id=c&" S
-#define ACCESS(x)   "\"access\":[" x "]"
-#define REPO(n, a)  "{\"actions\":[" a "],\"name\":\"" n "\",\"type\":\"repository\"}"
-#define LOGIN	    "wrong user name or password, or two-factor is on"
-#define TOKEN	    "the token is wrong, expired or revoked, or its owner is"
+#define S	  "service=re"
+#define APP	  "&scope=repository:team/app:"
+#define A	  "Basic alice:" SECRET("api")
+#define PW	  "grant_type=password&client_id=c&" S
+#define RT	  "grant_type=refresh_token&client_id=c&" S
+#define ACCESS(x) "\"access\":[" x "]"
+#define REPO(n, a)                                                             \
+	"{\"actions\":[" a "],\"name\":\"" n "\",\"type\":\"repository\"}"
+#define LOGIN "wrong user name or password, or two-factor is on"
+#define TOKEN "the token is wrong, expired or revoked, or its owner is"
 
 /*
  * `has` is in the claims of a 200, in the body of the rest. A body makes it a
@@ -274,15 +275,15 @@ static const struct row {
 	  NULL, A, STATUS_OK, REASON_LOGIN, ACCESS("") },
 	{ "V03 wrong token", S, NULL, "Basic alice:glpat-wrong",
 	  STATUS_UNAUTHORIZED, REASON_UNKNOWN_TOKEN, TOKEN },
-	{ "V04 pull", "account=alice&" S "&scope=repository%3Ateam%2Fapp%3Apull",
-	  NULL, A, STATUS_OK, REASON_GRANTED,
-	  ACCESS(REPO("team/app", "\"pull\"")) },
+	{ "V04 pull",
+	  "account=alice&" S "&scope=repository%3Ateam%2Fapp%3Apull", NULL, A,
+	  STATUS_OK, REASON_GRANTED, ACCESS(REPO("team/app", "\"pull\"")) },
 	{ "V05 push, in any order", S APP "push,pull", NULL, A, STATUS_OK,
 	  REASON_GRANTED, ACCESS(REPO("team/app", "\"pull\",\"push\"")) },
 	{ "V06 mount", S APP "push,pull&scope=repository:base/img:pull", NULL,
 	  A, STATUS_OK, REASON_GRANTED,
-	  ACCESS(REPO("base/img", "\"pull\"") ","
-		 REPO("team/app", "\"pull\",\"push\"")) },
+	  ACCESS(REPO("base/img", "\"pull\"") "," REPO("team/app",
+						       "\"pull\",\"push\"")) },
 	{ "V07 less than asked", S APP "pull&scope=repository:secret/x:pull",
 	  NULL, A, STATUS_OK, REASON_PARTIAL,
 	  ACCESS(REPO("team/app", "\"pull\"")) },
@@ -294,15 +295,17 @@ static const struct row {
 	{ "V15 plugin", S "&scope=repository%28plugin%29%3Ateam%2Fapp%3Apull",
 	  NULL, A, STATUS_OK, REASON_GRANTED,
 	  ACCESS(REPO("team/app", "\"pull\"")) },
-	{ "V16 POST", NULL, PW APP "pull&username=alice&password=" SECRET("api"),
-	  NULL, STATUS_OK, REASON_GRANTED,
-	  ACCESS(REPO("team/app", "\"pull\"")) },
+	{ "V16 POST", NULL,
+	  PW APP "pull&username=alice&password=" SECRET("api"), NULL, STATUS_OK,
+	  REASON_GRANTED, ACCESS(REPO("team/app", "\"pull\"")) },
 	{ "V17 several in one value, merged", NULL,
-	  PW "&username=alice&password=" SECRET("api")
-	  "&scope=repository:base/img:pull+repository:team/app:pull+"
-	  "repository:team/app:pull,push", NULL, STATUS_OK, REASON_GRANTED,
-	  ACCESS(REPO("base/img", "\"pull\"") ","
-		 REPO("team/app", "\"pull\",\"push\"")) },
+	  PW "&username=alice&password=" SECRET(
+		  "api") "&scope=repository:base/img:pull+repository:team/"
+			 "app:pull+"
+			 "repository:team/app:pull,push",
+	  NULL, STATUS_OK, REASON_GRANTED,
+	  ACCESS(REPO("base/img", "\"pull\"") "," REPO("team/app",
+						       "\"pull\",\"push\"")) },
 	{ "V18 POST, wrong", NULL, PW "&username=alice&password=glpat-wrong",
 	  NULL, STATUS_UNAUTHORIZED, REASON_UNKNOWN_TOKEN,
 	  "\"error\":\"invalid_grant\"" },
@@ -319,8 +322,8 @@ static const struct row {
 	{ "V24 <token> is no user", S, NULL, "Basic <token>:dprt-x",
 	  STATUS_UNAUTHORIZED, REASON_UNKNOWN_TOKEN, "UNAUTHORIZED" },
 	{ "V28 account decides nothing",
-	  "account=alice&" S "&scope=repository:public/alpine:pull", NULL,
-	  NULL, STATUS_OK, REASON_GRANTED, "\"sub\":\"\"" },
+	  "account=alice&" S "&scope=repository:public/alpine:pull", NULL, NULL,
+	  STATUS_OK, REASON_GRANTED, "\"sub\":\"\"" },
 	{ "special: the catalog for an admin", S "&scope=registry:catalog:*",
 	  NULL, "Basic root:" SECRET("root"), STATUS_OK, REASON_GRANTED,
 	  "{\"actions\":[\"*\"],\"name\":\"catalog\",\"type\":\"registry\"}" },
@@ -360,8 +363,8 @@ static const struct row {
 	  REASON_TWO_FACTOR, LOGIN },
 	{ "revoked", S, NULL, "Basic alice:" SECRET("gone"),
 	  STATUS_UNAUTHORIZED, REASON_TOKEN_REVOKED, TOKEN },
-	{ "blocked", S, NULL, "Basic bert:" SECRET("bert"),
-	  STATUS_UNAUTHORIZED, REASON_OWNER_BLOCKED, TOKEN },
+	{ "blocked", S, NULL, "Basic bert:" SECRET("bert"), STATUS_UNAUTHORIZED,
+	  REASON_OWNER_BLOCKED, TOKEN },
 	{ "no scope for a registry", S, NULL, "Basic alice:" SECRET("user"),
 	  STATUS_FORBIDDEN, REASON_NO_REGISTRY_SCOPE,
 	  "token has scopes read_user; a registry needs read_registry, "
@@ -378,8 +381,8 @@ static const struct row {
 	{ "service is unknown", "service=x", NULL, A, STATUS_BAD_REQUEST,
 	  REASON_UNKNOWN_SERVICE, "no registry of that name" },
 	{ "the service before the credentials", "service=x", NULL,
-	  "Basic alice:glpat-wrong", STATUS_BAD_REQUEST,
-	  REASON_UNKNOWN_SERVICE, "no registry" },
+	  "Basic alice:glpat-wrong", STATUS_BAD_REQUEST, REASON_UNKNOWN_SERVICE,
+	  "no registry" },
 	{ "the form before the service", "service=x&a=%00", NULL, A,
 	  STATUS_BAD_REQUEST, REASON_BAD_REQUEST, "zero byte" },
 	{ "two services", S "&service=other", NULL, A, STATUS_BAD_REQUEST,
@@ -388,8 +391,7 @@ static const struct row {
 	{ "a bad escape", S "&x=%zz", NULL, A, STATUS_BAD_REQUEST,
 	  REASON_BAD_REQUEST, "escape" },
 	{ "a bad scope grants nothing", S "&scope=*&scope=a" APP "pull", NULL,
-	  A, STATUS_OK, REASON_GRANTED,
-	  ACCESS(REPO("team/app", "\"pull\"")) },
+	  A, STATUS_OK, REASON_GRANTED, ACCESS(REPO("team/app", "\"pull\"")) },
 	{ "no grant_type", NULL, S, A, STATUS_BAD_REQUEST, REASON_BAD_REQUEST,
 	  "grant_type is missing" },
 	{ "an unknown grant_type", NULL, "grant_type=x&" S, A,
@@ -405,9 +407,9 @@ static const struct row {
 	{ "the same twice is one", NULL,
 	  PW "&username=alice&password=" SECRET("api"), A, STATUS_OK,
 	  REASON_LOGIN, "\"sub\":\"alice\"" },
-	{ "two identities", NULL,
-	  PW "&username=alice&password=" SECRET("read"), A,
-	  STATUS_BAD_REQUEST, REASON_BAD_REQUEST, "two different identities" },
+	{ "two identities", NULL, PW "&username=alice&password=" SECRET("read"),
+	  A, STATUS_BAD_REQUEST, REASON_BAD_REQUEST,
+	  "two different identities" },
 	{ "a refresh token beside Basic", NULL, RT "&refresh_token=x", A,
 	  STATUS_BAD_REQUEST, REASON_BAD_REQUEST, "two different identities" },
 	{ "no refresh token", NULL, RT, NULL, STATUS_BAD_REQUEST,
@@ -418,11 +420,14 @@ static const struct row {
 	  "grant_type=password&username=a&password=" SECRET("api"), NULL,
 	  STATUS_OK, REASON_LOGIN, "\"aud\":\"re\"" },
 	{ "but not another one", S,
-	  "grant_type=password&service=other&username=a&password="
-	  SECRET("api"), NULL, STATUS_BAD_REQUEST, REASON_BAD_REQUEST,
+	  "grant_type=password&service=other&username=a&password=" SECRET(
+		  "api"),
+	  NULL, STATUS_BAD_REQUEST, REASON_BAD_REQUEST,
 	  "two different values of service" },
-	{ "scopes of the query are not a POST's", "scope=repository:team/app:"
-	  "pull", PW "&username=a&password=" SECRET("api"), NULL, STATUS_OK,
+	{ "scopes of the query are not a POST's",
+	  "scope=repository:team/app:"
+	  "pull",
+	  PW "&username=a&password=" SECRET("api"), NULL, STATUS_OK,
 	  REASON_LOGIN, ACCESS("") },
 };
 
@@ -514,10 +519,12 @@ static const struct {
 	{ "not for a password", S "&offline_token=true", NULL,
 	  "Basic alice:p&\xc3\xa4:+ %", false },
 	{ "not for the anonymous", S "&offline_token=true", NULL, NULL, false },
-	{ "V21 offline", NULL, PW "&access_type=offline&username=a&password="
-	  SECRET("api"), NULL, true },
-	{ "V22 online", NULL, PW "&access_type=online&username=a&password="
-	  SECRET("api"), NULL, false },
+	{ "V21 offline", NULL,
+	  PW "&access_type=offline&username=a&password=" SECRET("api"), NULL,
+	  true },
+	{ "V22 online", NULL,
+	  PW "&access_type=online&username=a&password=" SECRET("api"), NULL,
+	  false },
 };
 
 static void refresh_when(void **state)
@@ -566,7 +573,8 @@ static void revoked_means_refused(void **state)
 {
 	char body[256];
 	struct call call;
-	uint64_t id = add_token(fixture.db, "alice", SECRET("temp"), PAT_API, 0);
+	uint64_t id =
+		add_token(fixture.db, "alice", SECRET("temp"), PAT_API, 0);
 
 	(void)state;
 	assert_int_equal(ask(&call, S "&offline_token=1", NULL,
@@ -574,8 +582,8 @@ static void revoked_means_refused(void **state)
 			 STATUS_OK);
 	snprintf(body, sizeof(body), RT "&refresh_token=%s", refresh_of(&call));
 	call_end(&call);
-	done(fixture.db, (struct change){ .type = CHANGE_TOKEN_REVOKE,
-					  .id = id });
+	done(fixture.db,
+	     (struct change) { .type = CHANGE_TOKEN_REVOKE, .id = id });
 	assert_int_equal(ask(&call, S, NULL, "Basic a:" SECRET("temp")),
 			 STATUS_UNAUTHORIZED);
 	call_end(&call);
@@ -607,7 +615,8 @@ static void life(void **state)
 		snprintf(want, sizeof(want), "\"expires_in\":%d}",
 			 lives[i].seconds);
 		assert_has(arena_cstr(&call.arena, buf_str(&call.body)), want);
-		snprintf(want, sizeof(want), "\"exp\":%d", NOW + lives[i].seconds);
+		snprintf(want, sizeof(want), "\"exp\":%d",
+			 NOW + lives[i].seconds);
 		assert_has(claims_of(&call), want);
 		snprintf(want, sizeof(want), "\"nbf\":%d", NOW - BACKDATE);
 		assert_has(claims_of(&call), want);
