@@ -1,0 +1,57 @@
+"""What the tests share. See support/ for the programs that they drive."""
+
+import pytest
+
+from support import secrets
+from support.clients import Daemons
+from support.dockpass import FAKETIME
+from support.images import Image
+from support.site import Sites
+from support.world import World
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory):
+    """A serving dockpass with everybody in it; not to be changed."""
+    with World(tmp_path_factory.mktemp("world")) as world:
+        yield world.serve()
+
+
+@pytest.fixture
+def own_world(tmp_path):
+    """The same for one test, to be changed; not started yet."""
+    with World(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture(scope="session")
+def faketime():
+    if not FAKETIME:
+        pytest.skip("libfaketime is not installed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_secret_anywhere():
+    """Whatever else the session tests: it has told no secret."""
+    yield
+    assert secrets.leaks() == []
+
+
+@pytest.fixture(scope="session")
+def daemons(tmp_path_factory):
+    # A socket's path has 107 bytes at most.
+    daemons = Daemons(tmp_path_factory.mktemp("d"))
+    yield daemons
+    daemons.stop()
+
+
+@pytest.fixture(scope="session")
+def sites(tmp_path_factory):
+    sites = Sites(tmp_path_factory.mktemp("sites"))
+    yield sites
+    sites.stop()
+
+
+@pytest.fixture
+def image(tmp_path):
+    return Image(tmp_path / "image")

@@ -1,0 +1,281 @@
+"""The clients that people use, each behind the same few verbs.
+
+A client keeps all that it has in a folder of the test's: no configuration,
+storage or daemon of whoever runs the tests is looked at. `site` is a
+support.site.Site; a repository is "g/priv/img:1".
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.process import Daemon
+
+
+class Done:
+    """How a client's command has ended; it is true if that was well."""
+
+    def __init__(self, process):
+        self.ok = process.returncode == 0
+        self.text = process.stdout + process.stderr
+
+    def __bool__(self):
+        return self.ok
+
+    def __repr__(self):
+        return f"<{'done' if self.ok else 'failed'}: {self.text}>"
+
+
+class Client:
+    has_login = True
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True)
+        self.env = {**os.environ, "HOME": str(self.folder),
+                    "XDG_RUNTIME_DIR": str(self.folder),
+                    "DOCKER_CONFIG": str(self.folder / "docker"),
+                    "REGISTRY_AUTH_FILE": str(self.folder / "auth.json")}
+        (self.folder / "auth.json").write_text("{}")
+        if not shutil.which(self.command[0], path=self.env["PATH"]):
+            pytest.skip(f"{self.command[0]} is not installed")
+
+    def run(self, *args, stdin=None):
+        return Done(subprocess.run(
+            [*self.command, *map(str, args)], input=stdin, text=True,
+            capture_output=True, env=self.env, timeout=120, check=False))
+
+    def must(self, *args):
+        done = self.run(*args)
+        assert done, (args, done)
+        return done
+
+    def login(self, site, user, secret):
+        return self.run("login", *self.trust(site), "-u", user,
+                        "--password-stdin", site.host, stdin=secret)
+
+    def logout(self, site):
+        return self.run("logout", site.host)
+
+    def trust(self, site):
+        """How it is told to speak plain HTTP, or with which CA."""
+        return [f"--cert-dir={site.ca.parent}" if site.ca else
+                "--tls-verify=false"]
+
+
+class Docker(Client):
+    name = "docker"
+    command = ["docker"]
+
+    def __init__(self, folder, daemons):
+        super().__init__(folder)
+        self.env["DOCKER_HOST"] = daemons.docker
+
+    def trust(self, site):
+        return []  # to a daemon all of 127.0.0.0/8 is insecure
+
+    def push(self, site, image, repository):
+        self.must("load", "-i", image.archive)
+        self.must("tag", "local/image:1", site.ref(repository))
+        return self.run("push", site.ref(repository))
+
+    def pull(self, site, repository):
+        self.run("rmi", "-f", site.ref(repository))
+        return self.run("pull", site.ref(repository))
+
+    mount = push
+
+
+class Containerd(Client):
+    """ctr has no login: it is given the credentials each time."""
+    name = "containerd"
+    has_login = False
+
+    def __init__(self, folder, daemons):
+        self.command = ["ctr", "-a", daemons.containerd, "-n", "test"]
+        self.user = []
+        super().__init__(folder)
+
+    def login(self, site, user, secret):
+        self.user = ["--user", f"{user}:{secret}"]
+        return self.run("version")
+
+    def logout(self, site):
+        self.user = []
+
+    def trust(self, site):
+        if not site.ca:
+            return ["--plain-http"]
+        hosts = self.folder / "hosts" / site.host
+        hosts.mkdir(parents=True, exist_ok=True)
+        (hosts / "hosts.toml").write_text(
+            f'[host."https://{site.host}"]\nca = "{site.ca}"\n')
+        return ["--hosts-dir", hosts.parent]
+
+    def push(self, site, image, repository):
+        self.must("images", "import", "--snapshotter", "native",
+                  "--base-name", "local/image", image.archive)
+        return self.push_as(site, "docker.io/local/image:1", repository)
+
+    def push_as(self, site, name, repository):
+        self.must("images", "tag", "--force", name, site.ref(repository))
+        return self.run("images", "push", *self.trust(site), *self.user,
+                        site.ref(repository))
+
+    def pull(self, site, repository):
+        self.run("images", "rm", "--sync", site.ref(repository))
+        return self.run("images", "pull", "--snapshotter", "native",
+                        *self.trust(site), *self.user, site.ref(repository))
+
+    def mount(self, site, image, repository):
+        return self.push_as(site, site.ref(site.source), repository)
+
+
+class Skopeo(Client):
+    name = "skopeo"
+    command = ["skopeo"]
+
+    def side(self, which, site):
+        return [f"--{which}-" + word[2:] for word in self.trust(site)]
+
+    def push(self, site, image, repository):
+        return self.run("copy", *self.side("dest", site),
+                        f"oci:{image.layout}:1",
+                        f"docker://{site.ref(repository)}")
+
+    def pull(self, site, repository):
+        shutil.rmtree(self.folder / "got", ignore_errors=True)
+        return self.run("copy", *self.side("src", site),
+                        f"docker://{site.ref(repository)}",
+                        f"dir:{self.folder}/got")
+
+    def mount(self, site, image, repository):
+        return self.run("copy", *self.side("src", site),
+                        *self.side("dest", site),
+                        f"docker://{site.ref(site.source)}",
+                        f"docker://{site.ref(repository)}")
+
+    def inspect(self, site, repository):
+        return self.run("inspect", *self.trust(site),
+                        f"docker://{site.ref(repository)}")
+
+    def tags(self, site, repository):
+        done = self.run("list-tags", *self.trust(site),
+                        f"docker://{site.ref(repository.split(':')[0])}")
+        return json.loads(done.text)["Tags"] if done else done
+
+    def delete(self, site, repository):
+        return self.run("delete", *self.trust(site),
+                        f"docker://{site.ref(repository)}")
+
+
+class Podman(Client):
+    name = "podman"
+    program = "podman"
+
+    def __init__(self, folder):
+        folder = Path(folder)
+        self.command = [self.program, "--root", f"{folder}/root", "--runroot",
+                        f"{folder}/runroot", "--storage-driver", "vfs"]
+        super().__init__(folder)
+
+    def load(self, image):
+        self.run("rmi", "-f", "local/image:1")
+        self.must("load", "-q", "-i", image.archive)
+        return "local/image:1"
+
+    def push(self, site, image, repository):
+        return self.run("push", *self.trust(site), self.load(image),
+                        f"docker://{site.ref(repository)}")
+
+    def pull(self, site, repository):
+        self.run("rmi", "-f", site.ref(repository))
+        return self.run("pull", *self.trust(site), site.ref(repository))
+
+    def mount(self, site, image, repository):
+        assert self.pull(site, site.source)
+        return self.run("push", *self.trust(site), site.ref(site.source),
+                        f"docker://{site.ref(repository)}")
+
+
+class Buildah(Podman):
+    name = program = "buildah"
+
+    def load(self, image):
+        return self.must("pull", "-q", f"oci:{image.layout}:1").text.strip()
+
+
+def client(name, folder, daemons):
+    kinds = {kind.name: kind for kind in
+             (Docker, Containerd, Skopeo, Podman, Buildah)}
+    kind = kinds[name]
+    if kind in (Docker, Containerd):
+        return kind(folder, daemons)
+    return kind(folder)
+
+
+NAMES = ["docker", "containerd", "skopeo", "podman", "buildah"]
+
+
+class Daemons:
+    """containerd and dockerd, of the test's own, each when it is needed."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.started = []
+
+    def _start(self, name, command, socket):
+        if os.geteuid():
+            pytest.skip(f"{name} needs root")
+        if not shutil.which(command[0]):
+            pytest.skip(f"{name} is not installed")
+        daemon = Daemon(command, self.folder / f"{name}.log")
+        self.started.append(daemon)
+        daemon.wait_ready(socket.exists, 60)
+
+    @property
+    def containerd(self):
+        socket = self.folder / "c.sock"
+        if not socket.exists():
+            config = self.folder / "containerd.toml"
+            config.write_text(
+                'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]'
+                f'\n[grpc]\n  address = "{socket}"\n'
+                f'[ttrpc]\n  address = "{socket}.ttrpc"\n')
+            self._start("containerd", [
+                "containerd", "--config", str(config), "--root",
+                f"{self.folder}/c", "--state", f"{self.folder}/cs"], socket)
+        return str(socket)
+
+    @property
+    def docker(self):
+        socket = self.folder / "d.sock"
+        if not socket.exists():
+            config = self.folder / "daemon.json"
+            config.write_text(json.dumps(self._own_key()))
+            self._start("dockerd", [
+                "/usr/sbin/dockerd", "-H", f"unix://{socket}",
+                f"--config-file={config}", "--bridge=none",
+                "--iptables=false", "--ip6tables=false",
+                "--storage-driver=vfs", f"--containerd={self.containerd}",
+                f"--data-root={self.folder}/d", f"--exec-root={self.folder}/x",
+                f"--pidfile={self.folder}/d.pid"], socket)
+        return f"unix://{socket}"
+
+    def _own_key(self):
+        """Docker before 23 has a key, which it would leave in /etc/docker."""
+        version = subprocess.run(["/usr/sbin/dockerd", "--version"], text=True,
+                                 capture_output=True, timeout=20, check=True)
+        major = int(version.stdout.split("version ")[1].split(".")[0])
+        return {"deprecated-key-path": f"{self.folder}/key.json"} \
+            if major < 23 else {}
+
+    def stop(self):
+        for daemon in reversed(self.started):
+            daemon.end(seconds=60)
+        subprocess.run(["umount", "-q", self.folder / "x/netns/default"],
+                       check=False, timeout=10)

@@ -1,0 +1,185 @@
+"""A real dockpass: its folder, its command line, its server."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import requests
+import yaml
+
+from support import secrets
+from support.process import Daemon, free_ports
+
+TOP = Path(__file__).resolve().parents[3]
+PROGRAM = (TOP / os.environ.get("DOCKPASS", "build/release/dockpass")).resolve()
+# A sanitized build is several times slower.
+PATIENCE = 1 if "release" in str(PROGRAM) else 6
+# libfaketime, for one command that is to believe in another day.
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+# Nothing of the tester's own shell may reach a dockpass of a test.
+ENV = {key: value for key, value in os.environ.items()
+       if not key.startswith("DOCKPASS_")}
+
+
+class Failed(AssertionError):
+    def __init__(self, done):
+        super().__init__(f"{done.args}: {done.returncode}: {done.stderr}")
+        self.status = done.returncode
+        self.message = done.stderr.strip()
+
+
+class Dockpass:
+    """`services` and `listener` are what dockpass.yaml holds of them."""
+
+    verify = True  # with TLS: the path of the CA's file, as text
+
+    def __init__(self, folder, services=None, listener=None, **options):
+        self.folder = Path(folder) / "dockpass"
+        self.port = free_ports(1)[0]
+        self.log_file = Path(folder) / "dockpass.log"
+        self.said = Path(folder) / "dockpass.cli"
+        self.daemon = None
+        self.run("init", self.folder, "--listen", f"127.0.0.1:{self.port}")
+        self.config_file = self.folder / "dockpass.yaml"
+        if services or listener or options:
+            self.configure(services, listener, **options)
+        for place in (self.log_file, self.said, self.folder / "store",
+                      self.folder / "public"):
+            secrets.watch(place)
+
+    def configure(self, services=None, listener=None, **options):
+        """Writes options over what dockpass.yaml says."""
+        config = yaml.safe_load(self.config_file.read_text())
+        if services:
+            config["services"] = services
+        if listener:
+            config["listeners"][0].update(listener)
+        config.update(options)
+        self.config_file.write_text(yaml.safe_dump(config))
+
+    @property
+    def scheme(self):
+        config = yaml.safe_load(self.config_file.read_text())
+        return "https" if "tls" in config["listeners"][0] else "http"
+
+    @property
+    def url(self):
+        return f"{self.scheme}://localhost:{self.port}"
+
+    # The command line
+
+    def run(self, *args, stdin=None, env=None, secret=False, check=True):
+        """One command, as a finished process."""
+        done = subprocess.run(
+            [PROGRAM, *map(str, args)], input=stdin, text=True,
+            capture_output=True, timeout=60 * PATIENCE, check=False,
+            env={**ENV, **(env or {})})
+        with open(self.said, "a", encoding="utf-8") as said:
+            said.write(f"{args}\n{'' if secret else done.stdout}{done.stderr}")
+        if check and done.returncode:
+            raise Failed(done)
+        return done
+
+    def cli(self, *args, **kwargs):
+        """The standard output of a command on this server's store."""
+        return self.run(*args, "--config", self.config_file, **kwargs).stdout
+
+    def json(self, *args, **kwargs):
+        return json.loads(self.cli(*args, "--json", **kwargs))
+
+    def refused(self, *args, **kwargs):
+        """(status, message) of a command that must fail, with one line."""
+        done = self.run(*args, "--config", self.config_file, check=False,
+                        **kwargs)
+        assert done.returncode and not done.stdout, done
+        assert done.stderr.count("\n") == 1, done.stderr
+        return done.returncode, done.stderr.strip()
+
+    def token(self, *owner, scopes, name="test", expires=None, day=None):
+        """A new PAT's secret. `day`: the date that the command believes in."""
+        args = ["token", "create", *owner, "--name", name, "--scopes", scopes]
+        if expires:
+            args += ["--expires", expires]
+        env = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"@{day} 12:00:00",
+               "FAKETIME_DONT_RESET": "1", "TZ": "UTC"} if day else {}
+        return secrets.remember(
+            self.cli(*args, env=env, secret=True).removesuffix("\n"))
+
+    def token_id(self, name):
+        return next(token["id"] for token in self.json("token", "list")
+                    if token["name"] == name)
+
+    def user(self, name, *flags, password=None):
+        args = ["user", "add", name, "--email", f"{name}@example.com", *flags]
+        if password:
+            secrets.remember(password)
+            args.append("--password-stdin")
+        self.cli(*args, stdin=password)
+        return name
+
+    # The server
+
+    def serve(self, *args, env=None):
+        self.daemon = Daemon(
+            [PROGRAM, "serve", "--config", self.config_file, *args],
+            self.log_file, env={**ENV, **(env or {})})
+        self.daemon.wait_ready(lambda: "ready: " in self.output,
+                               30 * PATIENCE)
+        return self
+
+    @property
+    def output(self):
+        return self.log_file.read_text(errors="replace") \
+            if self.log_file.exists() else ""
+
+    def log(self, event=None):
+        """The lines of the log as objects."""
+        lines = [json.loads(line) for line in self.output.splitlines()]
+        return [line for line in lines if event in (None, line["event"])]
+
+    def reload(self):
+        """SIGHUP, and what the server said of it."""
+        before = len(self.log("reload"))
+        self.daemon.send(signal.SIGHUP)
+
+        def fresh():
+            return self.log("reload")[before:]
+
+        def decided(line):
+            return line["message"].startswith(("done:", "the old ones stay"))
+        self.daemon.wait_ready(lambda: any(map(decided, fresh())))
+        return next(filter(decided, fresh()))["message"]
+
+    def stop(self, number=signal.SIGTERM):
+        daemon, self.daemon = self.daemon, None
+        if not daemon:
+            return 0
+        status = daemon.end(number, 30 * PATIENCE)
+        assert "Sanitizer" not in self.output, self.output[-4000:]
+        return status
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        status = self.stop()
+        assert status == 0, (status, self.output[-4000:])
+
+    # What clients ask
+
+    def ask(self, scope=(), auth=None, method="GET", path="/token", **kwargs):
+        """One token request. `scope`: a text or a list of them."""
+        fields = {"service": self.service, **kwargs.pop("fields", {}),
+                  "scope": [scope] if isinstance(scope, str) else list(scope)}
+        place = "params" if method == "GET" else "data"
+        return requests.request(
+            method, self.url + path, auth=auth, timeout=20 * PATIENCE,
+            verify=self.verify,
+            allow_redirects=False, **{place: fields}, **kwargs)
+
+    @property
+    def service(self):
+        config = yaml.safe_load(self.config_file.read_text())
+        return config["services"][0]["name"]

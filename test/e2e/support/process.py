@@ -1,0 +1,66 @@
+"""Programs that a test starts: found free ports, logs in files, sure ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+
+
+def free_ports(n):
+    """Ports of 127.0.0.1 that nobody listens on, each another one."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def is_open(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_until(done, seconds, what):
+    """Until done() is true; `what`: a text or a function that makes one."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            raise AssertionError(
+                f"not within {seconds} s: {what() if callable(what) else what}")
+        time.sleep(0.02)
+
+
+class Daemon:
+    """A program that runs until it is told to end."""
+
+    def __init__(self, command, log, **kwargs):
+        self.log = log
+        with open(log, "ab") as out:
+            self.process = subprocess.Popen(
+                [str(word) for word in command], stdin=subprocess.DEVNULL,
+                stdout=out, stderr=out, start_new_session=True, **kwargs)
+
+    @property
+    def output(self):
+        return self.log.read_text(errors="replace")
+
+    def wait_ready(self, ready, seconds=30):
+        def done():
+            assert self.process.poll() is None, self.output
+            return ready()
+        wait_until(done, seconds, lambda: self.output[-2000:])
+
+    def send(self, number):
+        os.kill(self.process.pid, number)
+
+    def end(self, number=signal.SIGTERM, seconds=30):
+        """The exit status; negative: ended by that signal."""
+        if self.process.poll() is None:
+            self.send(number)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+            raise

@@ -1,0 +1,109 @@
+"""A real registry, configured by what `dockpass registry-config` prints."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import requests
+
+from support.dockpass import TOP
+from support.process import Daemon, free_ports
+
+# Go module versions; built once, under build/.
+VERSIONS = {"3.1": "v3.1.2"}
+MODULE = "github.com/distribution/distribution/v3/cmd/registry"
+
+
+def program(version):
+    """The program of a version, or a skip that says why there is none."""
+    if version == "2.8":
+        return shutil.which("docker-registry") or \
+            pytest.skip("docker-registry is not installed")
+    folder = TOP / f"build/registry-{VERSIONS[version]}"
+    if not (folder / "registry").exists():
+        if not shutil.which("go"):
+            pytest.skip(f"registry {version} is built by Go, which is not here")
+        done = subprocess.run(
+            ["go", "install", f"{MODULE}@{VERSIONS[version]}"], text=True,
+            capture_output=True, timeout=500, check=False, cwd="/",
+            env={**os.environ, "GOBIN": str(folder)})
+        if done.returncode:
+            pytest.skip(f"registry {version} cannot be built: "
+                        f"{done.stderr.strip().splitlines()[-1:]}")
+    return folder / "registry"
+
+
+class Registry:
+    """`options` go to registry-config; `tls` is a support.site.Certificate."""
+
+    def __init__(self, folder, dockpass, version, *options, tls=None):
+        self.folder = Path(folder)
+        self.folder.mkdir()
+        self.version = version
+        self.port = free_ports(1)[0]
+        self.host = f"localhost:{self.port}"
+        self.tls = tls
+        stanza = dockpass.cli("registry-config", *options)
+        config = self.folder / "config.yml"
+        config.write_text(self.base() + stanza)
+        self.daemon = Daemon([program(version), "serve", config],
+                             self.folder / "registry.log",
+                             env=self.environment())
+        self.daemon.wait_ready(lambda: self.ping() == 401)
+
+    @staticmethod
+    def environment():
+        """Variables named REGISTRY_ would be part of its configuration."""
+        return {key: value for key, value in os.environ.items()
+                if not key.startswith("REGISTRY_")} | \
+            {"OTEL_TRACES_EXPORTER": "none"}
+
+    def base(self):
+        tls = f"  tls: {{certificate: {self.tls.file}, key: {self.tls.key}}}\n" \
+            if self.tls else ""
+        return f"""version: 0.1
+log: {{level: info, accesslog: {{disabled: false}}}}
+storage:
+  filesystem: {{rootdirectory: {self.folder}/data}}
+  delete: {{enabled: true}}
+http:
+  addr: 127.0.0.1:{self.port}
+  secret: one
+{tls}"""
+
+    @property
+    def url(self):
+        return f"{'https' if self.tls else 'http'}://{self.host}"
+
+    def get(self, path, token=None, method="GET", **kwargs):
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return requests.request(
+            method, self.url + path, headers=headers, timeout=20,
+            verify=str(self.tls.ca) if self.tls else True, **kwargs)
+
+    def ping(self, token=None):
+        try:
+            return self.get("/v2/", token).status_code
+        except requests.ConnectionError:
+            return 0
+
+    @property
+    def output(self):
+        return self.daemon.output
+
+    def restart(self):
+        self.daemon.end()
+        self.daemon = Daemon(self.daemon.process.args, self.daemon.log,
+                             env=self.environment())
+        self.daemon.wait_ready(lambda: self.ping() == 401)
+
+    def stop(self):
+        self.daemon.end()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
