@@ -35,7 +35,7 @@ static enum err repository_rights(struct txn *txn, const struct identity *who,
 
 	*out = 0;
 	chain.len = 0;
-	if (repository_name_valid(name)) {
+	if (path_valid(name)) {
 		err = space_walk(txn, name, &chain);
 		if (err)
 			return err;

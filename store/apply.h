@@ -30,7 +30,7 @@ enum err need_user(struct txn *txn, struct change *change,
 
 /* A path as it was given, lower-cased; E_SYNTAX with a cause. */
 struct path_text {
-	char at[SPACE_PATH_MAX];
+	char at[PATH_LEN_MAX];
 	size_t len;
 };
 enum err need_path(struct change *change, struct path_text *out) MUST_CHECK;

@@ -31,7 +31,7 @@ enum err need_path(struct change *change, struct path_text *out)
 			 "not a path: up to %d names of letters and digits, "
 			 "with \".\", \"_\", \"__\" or \"-\" inside, parted by "
 			 "\"/\", at most %d bytes",
-			 SPACE_DEPTH, SPACE_PATH_MAX);
+			 SPACE_DEPTH, PATH_LEN_MAX);
 }
 
 enum err need_space(struct txn *txn, struct change *change,
@@ -183,7 +183,7 @@ static bool first_below(struct txn *txn, const struct path_text *path,
 			struct path_text *out)
 {
 	AUTO(cursor) struct cursor cursor;
-	char prefix[SPACE_PATH_MAX + 1];
+	char prefix[PATH_LEN_MAX + 1];
 
 	out->len = 0;
 	memcpy(prefix, path->at, path->len);
@@ -244,7 +244,7 @@ static void look_below(struct txn *txn, struct change *change,
 		       struct token_ids *ids)
 {
 	AUTO(cursor) struct cursor cursor;
-	char prefix[SPACE_PATH_MAX + 1];
+	char prefix[PATH_LEN_MAX + 1];
 
 	memcpy(prefix, path->at, path->len);
 	prefix[path->len] = '/';

@@ -19,65 +19,18 @@
 
 enum { SPACE_VERSION = 1 };
 
-static bool is_alnum(char c)
+static bool has_two_hyphens(struct str s)
 {
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
-/* Between two alphanumerics; a repository may have several hyphens. */
-static bool separator_valid(struct str s, bool repository)
-{
-	size_t hyphens = 0;
-
-	if (s.len == 1)
-		return s.at[0] == '.' || s.at[0] == '_' || s.at[0] == '-';
-	if (str_eq(s, STR("__")))
-		return true;
-	while (hyphens < s.len && s.at[hyphens] == '-')
-		hyphens++;
-	return repository && s.len && hyphens == s.len;
-}
-
-static bool component_valid(struct str s, bool repository)
-{
-	if (!s.len || !is_alnum(s.at[0]) || !is_alnum(s.at[s.len - 1]))
-		return false;
-	for (size_t i = 0; i < s.len; i++) {
-		size_t end = i;
-
-		while (!is_alnum(s.at[end]))
-			end++; /* the last one is */
-		if (end > i &&
-		    !separator_valid((struct str) { s.at + i, end - i },
-				     repository))
-			return false;
-		i = end;
-	}
-	return true;
-}
-
-static bool path_valid(struct str path, size_t depth, bool repository)
-{
-	struct str rest = path, component;
-	size_t n = 0;
-
-	if (!path.len || path.len > SPACE_PATH_MAX ||
-	    path.at[path.len - 1] == '/')
-		return false;
-	while (str_cut(&rest, '/', &component))
-		if (++n > depth || !component_valid(component, repository))
-			return false;
-	return true;
+	for (size_t i = 1; i < s.len; i++)
+		if (s.at[i] == '-' && s.at[i - 1] == '-')
+			return true;
+	return false;
 }
 
 bool space_path_valid(struct str path)
 {
-	return path_valid(path, SPACE_DEPTH, false);
-}
-
-bool repository_name_valid(struct str name)
-{
-	return path_valid(name, SPACE_PATH_MAX, true);
+	return path_valid(path) && path_depth(path) <= SPACE_DEPTH &&
+	       !has_two_hyphens(path);
 }
 
 enum err space_unpack(struct txn *txn, struct str key, struct str value,
@@ -138,7 +91,7 @@ enum err space_get(struct txn *txn, uint64_t id, struct space *out)
 
 /* The path may point into the store, where the first write moves it. */
 struct path_copy {
-	char at[SPACE_PATH_MAX];
+	char at[PATH_LEN_MAX];
 	size_t len;
 };
 

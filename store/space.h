@@ -1,18 +1,18 @@
 /*
  * store/space.h - namespaces: groups and projects, named by their path.
  *
- * A path is 1 to 20 components of [a-z0-9]+ parted by [._-] or "__" inside,
- * lower case, at most 255 bytes ("group/sub/app"). It is a group or a project,
- * never both; nothing lies under a project but its repositories. So the
- * project of a repository is the one project among its path's prefixes, and
- * finding it walks down from the top.
+ * A path (token/path.h) of 1 to 20 components, without "--", as GitLab has it:
+ * "group/sub/app". It is a group or a project, never both; nothing lies under a
+ * project but its repositories. So the project of a repository is the one
+ * project among its path's prefixes, and finding it walks down from the top.
  */
 #pragma once
 
 #include "store/db.h"
+#include "token/path.h"
 #include "token/rights.h"
 
-enum { SPACE_DEPTH = 20, SPACE_PATH_MAX = 255 };
+enum { SPACE_DEPTH = 20 };
 
 enum space_kind { SPACE_GROUP = 1, SPACE_PROJECT = 2 };
 
@@ -25,8 +25,6 @@ struct space {
 };
 
 bool space_path_valid(struct str path); /* lower case already */
-/* Any depth, and "--" is allowed, as registries have it. */
-bool repository_name_valid(struct str name);
 /* *out is all zero unless E_OK. */
 enum err space_find(struct txn *txn, struct str path,
 		    struct space *out) MUST_CHECK;

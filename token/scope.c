@@ -37,11 +37,6 @@ static const struct type {
 			    RIGHT_CATALOG },
 };
 
-static bool is_alnum(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -52,50 +47,12 @@ static bool is_host_char(char c)
 	return is_alnum(c) || c == '-';
 }
 
-/* How many bytes at the start of `s` are such. */
-static size_t span(struct str s, bool (*is)(char))
-{
-	size_t n = 0;
-
-	while (n < s.len && is(s.at[n]))
-		n++;
-	return n;
-}
-
 static bool all(struct str s, bool (*is)(char))
 {
-	return s.len && span(s, is) == s.len;
-}
-
-static bool is_dash(char c)
-{
-	return c == '-';
-}
-
-/* "." / "_" / "__" / 1*"-" */
-static size_t separator_len(struct str s)
-{
-	if (str_starts(s, STR("__")))
-		return 2;
-	if (str_starts(s, STR("_")) || str_starts(s, STR(".")))
-		return 1;
-	return span(s, is_dash);
-}
-
-/* alnum *( separator alnum ) */
-static bool is_component(struct str s)
-{
-	for (;;) {
-		size_t n = span(s, is_alnum);
-
-		s = str_skip(s, n);
-		if (!n || !s.len)
-			return n;
-		n = separator_len(s);
-		if (!n)
+	for (size_t i = 0; i < s.len; i++)
+		if (!is(s.at[i]))
 			return false;
-		s = str_skip(s, n);
-	}
+	return s.len;
 }
 
 /* label *( "." label ) [ ":" port ], a label not beginning or ending in "-" */
@@ -120,18 +77,12 @@ static bool is_host(struct str s)
 /* Lower case already. A host can only stand before something. */
 static bool is_repository(struct str name)
 {
-	bool first = true, more;
+	struct str rest = name, host;
 
-	do {
-		struct str part;
-
-		more = str_has(name, '/');
-		str_cut(&name, '/', &part);
-		if (!is_component(part) && !(first && more && is_host(part)))
-			return false;
-		first = false;
-	} while (more);
-	return true;
+	if (path_valid(name))
+		return true;
+	str_cut(&rest, '/', &host);
+	return is_host(host) && path_valid(rest);
 }
 
 /* Without its class; COUNT(types) if there is no such type. */

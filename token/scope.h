@@ -20,11 +20,12 @@
 
 #include "token/arena.h"
 #include "token/buf.h"
+#include "token/path.h"
 #include "token/rights.h"
 
 enum {
-	SCOPE_MAX = 256,      /* scopes in one request, repeats counted */
-	SCOPE_NAME_MAX = 255, /* bytes of a repository's name */
+	SCOPE_MAX = 256, /* scopes in one request, repeats counted */
+	SCOPE_NAME_MAX = PATH_LEN_MAX,
 	SCOPE_ACTION_MAX = 32 /* bytes of an action's name */
 };
 
