@@ -7,15 +7,14 @@ No registry is asked for the base image: debootstrap makes it, once
 import json
 import os
 import shutil
-import socket
 import subprocess
-import time
-from pathlib import Path
 
 import pytest
 import requests
 
-TOP = Path(__file__).resolve().parents[2]
+from support.dockpass import TOP
+from support.process import free_ports, wait_until
+
 BASE = TOP / "build/base.tar"
 
 pytestmark = pytest.mark.skipif(
@@ -23,11 +22,21 @@ pytestmark = pytest.mark.skipif(
     reason="dockerd and debootstrap are root's")
 
 
-def wait_until(done, seconds, what):
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
+@pytest.fixture(scope="module")
+def docker(daemons, tmp_path_factory):
+    """A function that runs docker against a daemon of our own."""
+    folder = tmp_path_factory.mktemp("i")
+    env = {**os.environ, "DOCKER_HOST": daemons.docker,
+           "DOCKER_CONFIG": str(folder), "DOCKER_BUILDKIT": "0"}
+
+    def run(*args, **kwargs):
+        done = subprocess.run(["docker", *args], env=env, text=True,
+                              capture_output=True, timeout=400, check=False,
+                              **kwargs)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+    unpack(run, folder)
+    return run
 
 
 def unpack(docker, folder):
@@ -39,37 +48,6 @@ def unpack(docker, folder):
         docker("import", str(tar), "probe")
     except AssertionError as error:
         pytest.skip(f"no images can be unpacked here: {error}")
-
-
-@pytest.fixture(scope="module")
-def docker(tmp_path_factory):
-    """A function that runs docker against a daemon of our own."""
-    folder = tmp_path_factory.mktemp("d")
-    env = {**os.environ, "DOCKER_HOST": f"unix://{folder}/sock",
-           "DOCKER_CONFIG": str(folder / "config"), "DOCKER_BUILDKIT": "0"}
-    with open(folder / "log", "wb") as log:
-        daemon = subprocess.Popen(
-            ["/usr/sbin/dockerd", "-H", env["DOCKER_HOST"], "--bridge=none",
-             "--iptables=false", f"--data-root={folder}/data",
-             f"--exec-root={folder}/exec", f"--pidfile={folder}/pid"],
-            stdout=log, stderr=log, start_new_session=True)
-
-    def run(*args, **kwargs):
-        done = subprocess.run(["docker", *args], env=env, text=True,
-                              capture_output=True, timeout=400, **kwargs)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    try:
-        wait_until(lambda: (folder / "sock").exists(), 60,
-                   (folder / "log").read_text())
-        unpack(run, folder)
-        yield run
-    finally:
-        daemon.terminate()
-        daemon.wait(60)
-        subprocess.run(["umount", "-q", folder / "exec/netns/default"],
-                       check=False, timeout=10)
 
 
 def base_image(tmp_path):
@@ -101,8 +79,7 @@ STRICT = ["--network=host", "--read-only", "--cap-drop=ALL",
 
 
 def test_image_runs_read_only_healthy_and_ends(docker, image):
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        port = s.getsockname()[1]
+    port, = free_ports(1)
     docker("run", "--rm", *STRICT, image, "init", "/data",
            "--listen", f"127.0.0.1:{port}", "--url", f"http://localhost:{port}")
     docker("run", "-d", "--name=it", "--health-interval=1s",

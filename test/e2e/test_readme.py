@@ -1,21 +1,19 @@
 """README and the example configuration say what the program says."""
 
-import os
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 import yaml
 
-TOP = Path(__file__).resolve().parents[2]
-DOCKPASS = TOP / os.environ.get("DOCKPASS", "build/release/dockpass")
+from support.dockpass import ENV, PROGRAM, TOP
+
 README = (TOP / "README.md").read_text()
 
 
 def dockpass(*args):
-    return subprocess.run([DOCKPASS, *args], capture_output=True, text=True,
-                          check=True, timeout=20).stdout
+    return subprocess.run([PROGRAM, *args], capture_output=True, text=True,
+                          check=True, timeout=20, env=ENV).stdout
 
 
 def section(title):

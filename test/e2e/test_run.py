@@ -7,20 +7,12 @@ import socket
 import stat
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 import requests
 
-TOP = Path(__file__).resolve().parents[2]
-
-
-def free_ports(n):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+from support.dockpass import TOP
+from support.process import free_ports, is_open, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +41,9 @@ class Run:
     def output(self):
         return self.log.read_text()
 
-    def wait_until(self, done, seconds):
-        deadline = time.monotonic() + seconds
-        while not done():
-            assert time.monotonic() < deadline, self.output
-            time.sleep(0.05)
-
     def ready(self):
-        self.wait_until(lambda: "Ctrl-C ends" in self.output or
-                        self.process.poll() is not None, 240)
+        wait_until(lambda: "Ctrl-C ends" in self.output or
+                   self.process.poll() is not None, 240, lambda: self.output)
         assert self.process.poll() is None, self.output
         return self
 
@@ -75,11 +61,6 @@ class Run:
 
     def __exit__(self, *_):
         self.end()
-
-
-def is_open(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
 
 
 def login(clone, registry_port):
@@ -123,7 +104,8 @@ def test_first_run_then_again_then_other_ports(clone):
         assert (clone / "run/token").read_text() == secret
         login(clone, r)
         second.end(signal.SIGTERM)
-        second.wait_until(lambda: not is_open(a) and not is_open(r), 15)
+        wait_until(lambda: not is_open(a) and not is_open(r), 15,
+                   lambda: second.output)
     with Run(clone, a2, r2) as third:
         moved = [line.replace(f":{r}", f":{r2}") for line in lines]
         assert third.ready().lines() == moved

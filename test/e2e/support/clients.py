@@ -261,7 +261,7 @@ class Daemons:
                 "/usr/sbin/dockerd", "-H", f"unix://{socket}",
                 f"--config-file={config}", "--bridge=none",
                 "--iptables=false", "--ip6tables=false",
-                "--storage-driver=vfs", f"--containerd={self.containerd}",
+                f"--containerd={self.containerd}",
                 f"--data-root={self.folder}/d", f"--exec-root={self.folder}/x",
                 f"--pidfile={self.folder}/d.pid"], socket)
         return f"unix://{socket}"
