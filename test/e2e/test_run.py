@@ -116,6 +116,38 @@ def test_first_run_then_again_then_other_ports(clone):
     assert secret.strip() not in everything
 
 
+def type_lines(clone, lines, env):
+    """The printed lines, word for word, in a shell of the same folder."""
+    assert len(lines) == 4, lines
+    done = subprocess.run(["bash", "-e"], input="\n".join(lines), cwd=clone,
+                          env={**os.environ, **env}, text=True, timeout=120,
+                          capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_what_is_printed_is_typed_with_docker(clone, daemons, tmp_path):
+    a, r = free_ports(2)
+    env = {"DOCKER_HOST": daemons.docker, "DOCKER_CONFIG": str(tmp_path)}
+    with Run(clone, a, r, **env) as run:
+        lines = [line for line in run.ready().lines() if f":{r}" in line]
+        said = type_lines(clone, lines, env)
+    assert "Login Succeeded" in said and "digest: sha256:" in said
+
+
+def test_what_is_printed_is_typed_without_a_daemon(clone, tmp_path_factory):
+    a, r = free_ports(2)
+    home = tmp_path_factory.mktemp("p")  # podman takes short paths alone
+    (home / "storage.conf").write_text(
+        f'[storage]\ndriver = "vfs"\ngraphroot = "{home}/g"\n'
+        f'runroot = "{home}/r"\n')
+    with Run(clone, a, r, DOCKER_HOST=f"unix://{home}/none") as run:
+        lines = [line for line in run.ready().lines() if "podman " in line]
+        type_lines(clone, lines, {
+            "CONTAINERS_STORAGE_CONF": str(home / "storage.conf"),
+            "HOME": str(home), "XDG_RUNTIME_DIR": str(home)})
+
+
 def test_a_dead_token_is_replaced(clone):
     a, r = free_ports(2)
     with Run(clone, a, r) as run:
