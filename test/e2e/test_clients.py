@@ -4,7 +4,9 @@ The daemons are the test's own. Each test asks, too, what dockpass has written
 to its log: that is where an operator looks.
 """
 
+import json
 import re
+import subprocess
 import time
 
 import pytest
@@ -166,3 +168,56 @@ def test_mount_from_another_repository(who, site, image, place, sites,
     mounts = re.findall(rf'"POST /v2/{target.split(":")[0]}/blobs/uploads/'
                         r'\?([^ ]*) HTTP/1.1" 201 ', site.registry.output)
     assert any("mount=" in query and "from=base" in query for query in mounts)
+
+
+# skopeo can do more than the others.
+
+@pytest.fixture
+def skopeo(tmp_path):
+    return client("skopeo", tmp_path / "c", None)
+
+
+def test_inspect_and_tags(skopeo, site, there):
+    repository = there("g/priv")
+    assert not skopeo.inspect(site, repository)
+    login(skopeo, site, "carol", "read_registry")
+    assert json.loads(skopeo.inspect(site, repository).text)["Digest"]
+    assert skopeo.tags(site, repository) == ["1"]
+
+
+@pytest.mark.parametrize("user, scopes, deletes", [
+    ("bob", "api", True),                 # a maintainer
+    ("bob", "write_registry", False),     # his token does not reach so far
+    ("alice", "api", False),              # a developer
+])
+def test_delete(skopeo, site, there, user, scopes, deletes):
+    repository = there("g/priv")
+    login(skopeo, site, user, scopes)
+    assert skopeo.delete(site, repository).ok == deletes
+    assert skopeo.inspect(site, repository).ok != deletes
+
+
+def curl(tmp_path, url, *lines):
+    """What curl prints; secrets come by its configuration, as is right."""
+    done = subprocess.run(["curl", "-sS", "--config", "-", url], text=True,
+                          input="\n".join(lines), capture_output=True,
+                          timeout=20, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_by_hand_with_curl(site, there, tmp_path):
+    repository, tag = there("g/priv").split(":")
+    manifest = f"{site.registry.url}/v2/{repository}/manifests/{tag}"
+    accept = 'header = "Accept: application/vnd.oci.image.manifest.v1+json"'
+    realm, service = re.search(
+        'Bearer realm="(.*?)",service="(.*?)"',
+        curl(tmp_path, manifest, "head")).groups()
+    answer = json.loads(curl(
+        tmp_path, realm, "get", f'data = "service={service}"',
+        f'data-urlencode = "scope=repository:{repository}:pull"',
+        f'user = "x:{site.world.pat("carol", "read_registry")}"'))
+    got = json.loads(curl(
+        tmp_path, manifest, accept,
+        f'header = "Authorization: Bearer {answer["token"]}"'))
+    assert got["schemaVersion"] == 2 and got["layers"]
