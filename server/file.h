@@ -24,13 +24,6 @@ enum err file_erase(const char *path, struct cause *cause) MUST_CHECK;
 enum err file_make_folder(const char *path, unsigned mode,
 			  struct cause *cause) MUST_CHECK;
 
-/* store/folder.c has a function of this name: nothing to link by. */
-MUST_CHECK static inline enum err folder_make(const char *path, unsigned mode,
-					      struct cause *cause)
-{
-	return file_make_folder(path, mode, cause);
-}
-
 /*
  * Run as root, becomes the owner of `folder` (user and group, no other
  * groups), so that no command leaves a file that the server cannot write.

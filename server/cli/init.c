@@ -72,7 +72,7 @@ static enum err make_folder(struct init *init, const char *name, unsigned mode)
 				 path);
 	if (!there)
 		init->made[init->made_count++] = path;
-	return folder_make(path, mode, &init->call->cause);
+	return file_make_folder(path, mode, &init->call->cause);
 }
 
 /* The values that were chosen; all else is a comment with its default. */
