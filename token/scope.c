@@ -27,14 +27,14 @@ static const struct type {
 	size_t count;
 	unsigned any; /* what "*" asks for */
 } types[] = {
-	[SCOPE_REPOSITORY] = { { "repository", 10 },
-			       repository_actions,
-			       COUNT(repository_actions),
-			       RIGHT_REPOSITORY },
 	[SCOPE_CATALOG] = { { "registry", 8 },
 			    catalog_actions,
 			    COUNT(catalog_actions),
 			    RIGHT_CATALOG },
+	[SCOPE_REPOSITORY] = { { "repository", 10 },
+			       repository_actions,
+			       COUNT(repository_actions),
+			       RIGHT_REPOSITORY },
 };
 
 static bool is_digit(char c)

@@ -29,7 +29,8 @@ enum {
 	SCOPE_ACTION_MAX = 32 /* bytes of an action's name */
 };
 
-enum scope_type { SCOPE_REPOSITORY, SCOPE_CATALOG };
+/* In the order of their names ("registry", "repository"): see scope_merge(). */
+enum scope_type { SCOPE_CATALOG, SCOPE_REPOSITORY };
 
 struct scope {
 	enum scope_type type;
@@ -56,7 +57,7 @@ void scope_merge(struct scope_list *list);
 
 /* "delete,pull,push": sorted; "*" for the catalog. */
 void scope_print_rights(unsigned rights, struct buf *buf);
-/* "repository:a/b:pull,push registry:catalog:*", as RFC 6749 5.1 wants it. */
+/* "registry:catalog:* repository:a/b:pull,push", as RFC 6749 5.1 wants it. */
 void scope_print(const struct scope_list *list, struct buf *buf);
 /* [{"type":"repository","name":"a/b","actions":["pull","push"]}] */
 void scope_print_json(const struct scope_list *list, struct buf *buf);

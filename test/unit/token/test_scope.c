@@ -17,7 +17,7 @@ static const struct {
 	{ "several, extra spaces", "  repository:a:pull   repository:b:push ", "repository:a:pull repository:b:push" },
 	{ "equal names are merged", "repository:a:pull repository:b:pull repository:a:pull,push", "repository:a:pull,push repository:b:pull" },
 	{ "names are sorted by bytes", "repository:b:pull repository:a/b:pull repository:a-b:pull repository:a:pull", "repository:a:pull repository:a-b:pull repository:a/b:pull repository:b:pull" },
-	{ "the catalog stands behind repositories", "registry:catalog:* repository:z:pull", "repository:z:pull registry:catalog:*" },
+	{ "types are sorted by name", "repository:a:pull registry:catalog:*", "registry:catalog:* repository:a:pull" },
 
 	{ "any action: spelled out", "repository:a:*", "repository:a:delete,pull,push" },
 	{ "any action beside others", "repository:a:pull,*", "repository:a:delete,pull,push" },
