@@ -1,6 +1,7 @@
 """JWTs, read and verified by a library that is not ours (PyJWT)."""
 
 import json
+import re
 import time
 
 import jwt
@@ -52,9 +53,14 @@ def access(answer, dockpass, service=None):
     return {f"{kind}:{name}": ",".join(actions) for kind, name, actions in rows}
 
 
-def subject(answer):
+def claims(answer):
+    """As they stand in a 200, not verified."""
     return jwt.decode(answer.json()["token"],
-                      options={"verify_signature": False})["sub"]
+                      options={"verify_signature": False})
+
+
+def subject(answer):
+    return claims(answer)["sub"]
 
 
 def refusal(answer, status, code=None):
@@ -69,3 +75,13 @@ def refusal(answer, status, code=None):
     if status == 401:
         assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
     return error["message"]
+
+
+def grant_refusal(answer, status, error):
+    """The same for a POST, which has what RFC 6749 5.2 wants besides."""
+    message = refusal(answer, status)
+    body = answer.json()
+    assert set(body) == {"errors", "error", "error_description"}
+    assert (body["error"], body["error_description"]) == (error, message)
+    assert re.fullmatch(r"[ !#-\[\]-~]+", message)
+    return message
