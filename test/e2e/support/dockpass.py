@@ -1,5 +1,6 @@
 """A real dockpass: its folder, its command line, its server."""
 
+import itertools
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import requests
 import yaml
 
 from support import secrets
-from support.process import Daemon, free_ports
+from support.process import Daemon, free_ports, wait_until
 
 TOP = Path(__file__).resolve().parents[3]
 PROGRAM = (TOP / os.environ.get("DOCKPASS", "build/release/dockpass")).resolve()
@@ -18,6 +19,8 @@ PROGRAM = (TOP / os.environ.get("DOCKPASS", "build/release/dockpass")).resolve()
 PATIENCE = 1 if "release" in str(PROGRAM) else 6
 # libfaketime, for one command that is to believe in another day.
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+# ask() says in each request which one it is: the log has that.
+ASKED = itertools.count(1)
 # Nothing of the tester's own shell may reach a dockpass of a test.
 ENV = {key: value for key, value in os.environ.items()
        if not key.startswith("DOCKPASS_")}
@@ -122,11 +125,12 @@ class Dockpass:
     # The server
 
     def serve(self, *args, env=None):
+        before = self.output.count("ready: ")
         self.daemon = Daemon(
             [PROGRAM, "serve", "--config", self.config_file, *args],
             self.log_file, env={**ENV, **(env or {})})
-        self.daemon.wait_ready(lambda: "ready: " in self.output,
-                               30 * PATIENCE)
+        self.daemon.wait_ready(
+            lambda: self.output.count("ready: ") > before, 30 * PATIENCE)
         return self
 
     @property
@@ -171,13 +175,24 @@ class Dockpass:
 
     def ask(self, scope=(), auth=None, method="GET", path="/token", **kwargs):
         """One token request. `scope`: a text or a list of them."""
-        fields = {"service": self.service, **kwargs.pop("fields", {}),
+        fields = {"service": self.service, "client_id": f"test-{next(ASKED)}",
+                  **kwargs.pop("fields", {}),
                   "scope": [scope] if isinstance(scope, str) else list(scope)}
         place = "params" if method == "GET" else "data"
-        return requests.request(
+        answer = requests.request(
             method, self.url + path, auth=auth, timeout=20 * PATIENCE,
             verify=self.verify,
             allow_redirects=False, **{place: fields}, **kwargs)
+        answer.client = fields["client_id"]
+        return answer
+
+    def reason(self, answer):
+        """Why ask() was answered so: by the log, which comes a little later."""
+        def lines():
+            return [line for line in self.log("token")
+                    if line["client"] == answer.client]
+        wait_until(lines, 10 * PATIENCE, f"no line of {answer.client}")
+        return lines()[0]["reason"]
 
     @property
     def service(self):

@@ -1,0 +1,149 @@
+"""When tokens die: 00:00:00 UTC of their date, to the second, in any zone.
+
+The server's clock stands where the test sets it. G66 (a dated token while
+enforce_token_expiry is false) waits for a command that sets it; until then
+test/unit/store has it.
+"""
+
+import datetime
+
+import jwt
+import pytest
+
+from support import secrets, tokens
+from support.clock import Clock
+from support.dockpass import Dockpass
+from support.world import World
+
+DAY = 86400
+DATE = datetime.datetime.now(datetime.timezone.utc).date() + \
+    datetime.timedelta(days=30)
+MIDNIGHT = int(datetime.datetime.combine(
+    DATE, datetime.time(), datetime.timezone.utc).timestamp())
+ZONES = ["UTC", "Asia/Tokyo", "America/New_York"]
+SERVICES = [{"name": "registry", "refresh_tokens": True},
+            {"name": "long", "ttl": 3600}]
+
+
+@pytest.fixture(scope="module")
+def clock(faketime, tmp_path_factory):
+    return Clock(tmp_path_factory.mktemp("clock"))
+
+
+@pytest.fixture(scope="module", params=ZONES)
+def later(request, clock, tmp_path_factory):
+    """A world whose server lives in a zone, with a clock of its own."""
+    folder = tmp_path_factory.mktemp("later")
+    with World(folder, services=SERVICES) as world:
+        world.dated = world.token("alice", scopes="api", name="dated",
+                                  expires=str(DATE))
+        world.bot = world.token("--project", "g/priv", scopes="read_registry",
+                                name="bot", expires=str(DATE))
+        clock.set(MIDNIGHT - DAY)
+        yield world.serve(env=clock.env(request.param))
+
+
+# row, seconds after 00:00:00 UTC of the token's date, its life; 0: dead
+INSTANTS = [
+    ("a day before", -DAY, 300, 3600),
+    ("less than an hour is left", -3599, 300, 3599),
+    ("as long as a token lives", -300, 300, 300),
+    ("not past the death", -299, 299, 299),
+    ("60 s are left", -60, 60, 60),
+    ("not under 60 s", -59, 60, 60),
+    ("23:59:30", -30, 60, 60),
+    ("G64 23:59:59", -1, 60, 60),
+    ("G65 00:00:00 of its date", 0, 0, 0),
+    ("noon of its date", DAY // 2, 0, 0),
+    ("the day after", DAY, 0, 0),
+]
+
+
+def check_life(answer, now, seconds):
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["expires_in"] == seconds
+    claims = tokens.claims(answer)
+    assert claims["exp"] == now + seconds
+    assert claims["iat"] == claims["nbf"] == now - 10
+
+
+def check_dead(world, answer, reason="token_expired"):
+    tokens.refusal(answer, 401, "UNAUTHORIZED")
+    assert world.reason(answer) == reason
+
+
+@pytest.mark.parametrize("service, at", [("registry", 2), ("long", 3)])
+@pytest.mark.parametrize("owner", ["alice", "project"])
+@pytest.mark.parametrize("row", INSTANTS, ids=[row[0] for row in INSTANTS])
+def test_a_dated_token(later, clock, row, owner, service, at):
+    now = MIDNIGHT + row[1]
+    clock.set(now)
+    secret = later.dated if owner == "alice" else later.bot
+    answer = later.ask("repository:g/priv:pull", auth=("any", secret),
+                       fields={"service": service})
+    if row[at]:
+        check_life(answer, now, row[at])
+    else:
+        check_dead(later, answer)
+
+
+def test_g68_no_date_no_death(later, clock):
+    """The year after next is as good as now."""
+    clock.set(MIDNIGHT + 800 * DAY)
+    answer = later.ask(auth=later.basic("alice", "api"))
+    check_life(answer, MIDNIGHT + 800 * DAY, 300)
+
+
+def refresh_token(world, secret):
+    answer = world.ask(auth=("any", secret), fields={"offline_token": "true"})
+    return secrets.remember(answer.json()["refresh_token"])
+
+
+def refresh(world, token):
+    return world.ask("repository:g/priv:pull", method="POST", fields={
+        "grant_type": "refresh_token", "refresh_token": token})
+
+
+def test_a_refresh_token_is_no_longer_than_its_token(later, clock):
+    clock.set(MIDNIGHT - DAY)
+    token = refresh_token(later, later.dated)
+    for before, seconds in ((DAY, 300), (299, 299), (30, 60), (1, 60)):
+        clock.set(MIDNIGHT - before)
+        check_life(refresh(later, token), MIDNIGHT - before, seconds)
+    clock.set(MIDNIGHT)
+    check_dead(later, refresh(later, token))
+
+
+def test_a_refresh_token_dies_after_90_days(later, clock):
+    clock.set(MIDNIGHT)
+    token = refresh_token(later, later.pat("alice", "api"))
+    last = MIDNIGHT + 90 * DAY - 1
+    clock.set(last)
+    check_life(refresh(later, token), last, 300)
+    clock.set(last + 1)
+    check_dead(later, refresh(later, token), "refresh_expired")
+
+
+# row, days before its end, what the log says; its tokens have x5c
+ENDS = [
+    ("a year before", 365, [], True),
+    ("a month before", 30, ["ends"], True),
+    ("the day after", -1, ["ended"], False),
+]
+
+
+@pytest.mark.parametrize("row, days, words, x5c", ENDS,
+                         ids=[row[0] for row in ENDS])
+def test_k04_a_certificate_ends(clock, tmp_path, row, days, words, x5c):
+    """Registries refuse x5c then, but not the key id alone."""
+    with Dockpass(tmp_path) as dockpass:
+        end = dockpass.json("key", "list")[0]["not_after"]
+        when = datetime.datetime.strptime(end, "%Y-%m-%dT%H:%M:%S.%f%z")
+        clock.set(int(when.timestamp()) - days * DAY)
+        dockpass.serve(env=clock.env())
+        head = jwt.get_unverified_header(dockpass.ask().json()["token"])
+        assert ("x5c" in head) == x5c
+    said = [line["message"].split(":")[0]
+            for line in dockpass.log("certificate")]
+    assert said == [f"the certificate of the signing key {word} on {end[:10]}"
+                    for word in words]
