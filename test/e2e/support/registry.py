@@ -36,16 +36,24 @@ def program(version):
 
 
 class Registry:
-    """`options` go to registry-config; `tls` is a support.site.Certificate."""
+    """`options` and `env` go to registry-config, whose text is used as it is:
+    pasted, or as variables (`--format env`). `tls`: a support.site.Certificate.
+    """
 
-    def __init__(self, folder, dockpass, version, *options, tls=None):
+    def __init__(self, folder, dockpass, version, *options, tls=None,
+                 env=None):
         self.folder = Path(folder)
         self.folder.mkdir()
         self.version = version
         self.port = free_ports(1)[0]
         self.host = f"localhost:{self.port}"
         self.tls = tls
-        stanza = dockpass.cli("registry-config", *options)
+        stanza = dockpass.cli("registry-config", *options, env=env)
+        self.variables = {}
+        if "env" in options:
+            self.variables = dict(line.split("=", 1)
+                                  for line in stanza.splitlines())
+            stanza = ""
         config = self.folder / "config.yml"
         config.write_text(self.base() + stanza)
         self.daemon = Daemon([program(version), "serve", config],
@@ -53,12 +61,11 @@ class Registry:
                              env=self.environment())
         self.daemon.wait_ready(lambda: self.ping() == 401)
 
-    @staticmethod
-    def environment():
+    def environment(self):
         """Variables named REGISTRY_ would be part of its configuration."""
         return {key: value for key, value in os.environ.items()
                 if not key.startswith("REGISTRY_")} | \
-            {"OTEL_TRACES_EXPORTER": "none"}
+            {"OTEL_TRACES_EXPORTER": "none"} | self.variables
 
     def base(self):
         tls = f"  tls: {{certificate: {self.tls.file}, key: {self.tls.key}}}\n" \
