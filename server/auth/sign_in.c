@@ -169,9 +169,11 @@ static enum status by_refresh(struct request *req, struct reply *reply,
 	const struct config_service *service =
 		live_service(req->live, ask->service)->config;
 	enum reason why = REASON_NONE;
-	enum err err = login_refresh(&login, ask->credential.secret,
-				     str_of(service->name), &ask->who, &why);
+	enum err err = E_REFUSED; /* they may have been switched off since */
 
+	if (service->refresh_tokens)
+		err = login_refresh(&login, ask->credential.secret,
+				    str_of(service->name), &ask->who, &why);
 	if (err == E_NOT_FOUND || err == E_REFUSED)
 		return refuse_401(reply, ask,
 				  why == REASON_NONE ? REASON_UNKNOWN_REFRESH

@@ -192,3 +192,13 @@ def test_it_outlives_the_server(own_world):
     assert own_world.stop(signal.SIGKILL) == -signal.SIGKILL
     own_world.serve()
     assert tokens.subject(refresh(own_world, token)) == "alice"
+
+
+def test_switched_off_it_is_nothing(own_world):
+    world = own_world.serve()
+    token = given(login(world, world.pat("alice", "api")))
+    assert refresh(world, token).status_code == 200
+    world.configure(services=[{"name": "registry"}])
+    world.reload()
+    assert tokens.refusal(refresh(world, token), 401)
+    assert world.log("token")[-1]["reason"] == "unknown_refresh"
