@@ -41,8 +41,10 @@ int call_commit(struct call *call, struct change *change)
 	change->now = call->now;
 	change->actor = call->actor;
 	err = change_commit(call->db, (struct change *const[]) { change }, 1);
-	if (!err && !change->result)
+	if (!err && !change->result) {
+		call->lost = "what was asked is done all the same";
 		return EXIT_DONE;
+	}
 	call->cause = change->cause;
 	return call_failed(call, err ? err : change->result);
 }

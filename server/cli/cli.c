@@ -1,7 +1,10 @@
 /* server/cli/cli.c - finds the command, reads its options, runs it. */
 #include "server/cli/cli.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +17,7 @@
 #define DOCKPASS_VERSION "0.1.0"
 #endif
 
-enum { OUTPUT_MAX = 1 << 30, NEAREST_MAX = 2 };
+enum { OUTPUT_MAX = 1 << 30, NOTES_MAX = 4096, NEAREST_MAX = 2 };
 
 static const struct {
 	const char *name, *takes, *help;
@@ -82,16 +85,32 @@ int call_failed(struct call *call, enum err err)
 	return EXIT_REFUSED;
 }
 
-void call_note(const struct call *call, const char *fmt, ...)
+static void add_note(struct call *call, const char *fmt, va_list args)
+{
+	struct cause line;
+
+	vsnprintf(line.text, sizeof(line.text), fmt, args);
+	buf_printf(&call->notes, "%s\n", line.text);
+}
+
+void call_note(struct call *call, const char *fmt, ...)
 {
 	va_list args;
 
 	if (call->json)
 		return;
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	add_note(call, fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
+}
+
+void call_warn(struct call *call, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	add_note(call, fmt, args);
+	va_end(args);
 }
 
 static const struct command *row_at(size_t *group, size_t *i)
@@ -351,6 +370,11 @@ static int check_line(struct call *call, const struct line *line)
 	return EXIT_DONE;
 }
 
+static bool flushed(void)
+{
+	return !fflush(stdout) && !ferror(stdout);
+}
+
 /* Output that cannot be written is no success: a full disk, a closed pipe. */
 static int flush(struct call *call, int status)
 {
@@ -361,8 +385,12 @@ static int flush(struct call *call, int status)
 				   "the output is too long; ask for less");
 	if (status == EXIT_DONE && out.len)
 		fwrite(out.at, 1, out.len, stdout);
-	if (fflush(stdout) || ferror(stdout))
-		return call_refuse(call, "standard output cannot be written");
+	if (!flushed())
+		return call_refuse(
+			call, "standard output cannot be written%s%s",
+			call->lost ? ": " : "", call->lost ? call->lost : "");
+	if (status == EXIT_DONE)
+		fprintf(stderr, STR_FMT, STR_ARG(buf_str(&call->notes)));
 	return status;
 }
 
@@ -395,16 +423,27 @@ static int run(const struct command *command, const struct line *line)
 	call.json = call.opts[OPT_JSON];
 	arena_init(&call.arena);
 	buf_init(&call.out, OUTPUT_MAX);
+	buf_init(&call.notes, NOTES_MAX);
 	call.actor = login_name(&call.arena);
 	status = flush(&call, command->run(&call));
 	db_close(call.db);
 	config_free(call.config);
 	buf_done(&call.out);
+	buf_done(&call.notes);
 	arena_done(&call.arena);
 	return status;
 }
 
-int cli_main(int argc, char **argv)
+/* Those of a closed one would be the numbers of the store's files. */
+static void open_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/", O_PATH) != fd) /* neither read nor written */
+			_exit(EXIT_REFUSED);
+}
+
+static int understand(int argc, char **argv)
 {
 	struct line line = { 0 };
 	const struct command *command;
@@ -431,4 +470,17 @@ int cli_main(int argc, char **argv)
 	if (!command)
 		return unknown_command(line.words[0], line.words[1]);
 	return run(command, &line);
+}
+
+int cli_main(int argc, char **argv)
+{
+	int status;
+
+	open_standard();
+	signal(SIGPIPE, SIG_IGN); /* the write says it */
+	status = understand(argc, argv);
+	if (status != EXIT_DONE || flushed())
+		return status;
+	complain("standard output cannot be written", NULL);
+	return EXIT_REFUSED;
 }

@@ -89,7 +89,9 @@ struct call {
 	int64_t now;
 	struct str actor; /* "cli:root" */
 	struct arena arena;
-	struct buf out; /* standard output */
+	struct buf out;	  /* standard output */
+	struct buf notes; /* standard error, once all is well */
+	const char *lost; /* what is true even if `out` cannot be written */
 	struct config *config;
 	struct db *db;
 	struct cause cause;
@@ -110,8 +112,12 @@ struct str call_opt(const struct call *call, enum opt opt); /* or empty */
 int call_usage(struct call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int call_refuse(struct call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int call_failed(struct call *call, enum err err); /* says call->cause */
-/* Beside the output, for a person: standard error, not with --json. */
-void call_note(const struct call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/*
+ * A line beside the output, on standard error once that is written: notes for
+ * a person, not with --json, and warnings.
+ */
+void call_note(struct call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void call_warn(struct call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* On failure they have printed why: return EXIT_REFUSED. */
 bool call_config(struct call *call) MUST_CHECK;

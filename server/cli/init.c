@@ -264,6 +264,7 @@ int init_run(struct call *call)
 		err = make_all(&init, kid);
 	if (!err) {
 		tell(&init, kid);
+		call->lost = "all is made all the same";
 		return EXIT_DONE;
 	}
 	db_close(call->db);

@@ -44,6 +44,7 @@ static bool publish(struct call *call, struct keyring **keyring)
 				   &call->cause);
 	if (err)
 		call_failed(call, err);
+	call->lost = "the keys are changed all the same; see dockpass key list";
 	return !err;
 }
 
@@ -129,10 +130,10 @@ static int key_new_command(struct call *call)
 		return EXIT_REFUSED;
 	print_key(call, keyring, str_of(kid));
 	if (alg == ALG_EDDSA)
-		fputs("dockpass: warning: registry 2.8 does not start with an "
-		      "Ed25519 key in its bundle; use it with registry 3 "
-		      "alone\n",
-		      stderr);
+		call_warn(call,
+			  "dockpass: warning: registry 2.8 does not start "
+			  "with an Ed25519 key in its bundle; use it with "
+			  "registry 3 alone");
 	call_note(call,
 		  "published, not signing yet: %s, restart the "
 		  "registries, then dockpass key activate %s",

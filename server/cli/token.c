@@ -431,6 +431,12 @@ static int token_create(struct call *call)
 	status = call_commit(call, &change);
 	if (status)
 		return status;
+	call->lost = arena_cstr(
+		&call->arena,
+		arena_printf(&call->arena,
+			     "the secret of token %llu is lost; revoke it and "
+			     "create another",
+			     (unsigned long long)change.new_id));
 	if (call->json)
 		return print_one(call, change.new_id, secret_str(&secret));
 	buf_add(&call->out, secret_str(&secret));
