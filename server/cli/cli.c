@@ -11,21 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "server/cli/command.h"
+#include "server/cli/line.h"
 
 #ifndef DOCKPASS_VERSION
 #define DOCKPASS_VERSION "0.1.0"
 #endif
 
-enum { OUTPUT_MAX = 1 << 30, NOTES_MAX = 4096, NEAREST_MAX = 2 };
-
-static const struct {
-	const char *name, *takes, *help;
-} opt_rows[] = {
-#define X(name, text, takes, help) [OPT_##name] = { text, takes, help },
-	OPT_LIST(X)
-#undef X
-};
+enum { OUTPUT_MAX = 1 << 30, NOTES_MAX = 4096 };
 
 static const struct command_group *const groups[] = {
 	&server_commands, &user_commands, &space_commands,   &member_commands,
@@ -149,9 +141,9 @@ static int print_help(struct str first)
 	EACH_COMMAND(command)
 	if (!first.len || str_starts(str_of(command->words), first))
 		printf("  %-18s %s\n", command->words, command->help);
-	printf("\ndockpass COMMAND --help tells more. Exit status: 0 done, 1 "
-	       "refused or failed, 2 the\ncommand line cannot be "
-	       "understood.\n");
+	printf("\ndockpass COMMAND --help tells more; --version says which "
+	       "dockpass it is.\nExit status: 0 done, 1 refused or failed, 2 "
+	       "the command line cannot be understood.\n");
 	return EXIT_DONE;
 }
 
@@ -180,27 +172,6 @@ static const struct command *find(struct str first, struct str second)
 			return command;
 	}
 	return NULL;
-}
-
-static size_t distance(struct str a, struct str b)
-{
-	size_t row[64], n = b.len < 63 ? b.len : 63;
-
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 0; i < a.len; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i + 1;
-		for (size_t j = 0; j < n; j++) {
-			size_t best = diagonal + (a.at[i] != b.at[j]);
-
-			diagonal = row[j + 1];
-			best = best < diagonal + 1 ? best : diagonal + 1;
-			row[j + 1] = best < row[j] + 1 ? best : row[j] + 1;
-		}
-	}
-	return row[n];
 }
 
 /* The commands of a group: "user: add, list, ..." */
@@ -244,14 +215,14 @@ static int unknown_command(struct str first, struct str second)
 		 (int)(second.len < 38 ? second.len : 38), second.at);
 	EACH_COMMAND(command)
 	{
-		size_t d = distance(str_of(typed), str_of(command->words));
+		size_t d = line_distance(str_of(typed), str_of(command->words));
 
 		if (d < best) {
 			best = d;
 			nearest = command;
 		}
 	}
-	if (best <= NEAREST_MAX &&
+	if (best <= LINE_NEAR &&
 	    (second.len || !list_group(first, words, sizeof(words))))
 		cause_set(&what, E_OK,
 			  "no command '%s'; nearest usage: dockpass %s%s%s",
@@ -268,83 +239,17 @@ static int unknown_command(struct str first, struct str second)
 	return EXIT_USAGE;
 }
 
-static int opt_find(struct str name)
+/* `command`: NULL if it is not known. */
+static int bad_line(const struct line *line, const struct command *command)
 {
-	for (int i = 0; i < OPT_COUNT; i++)
-		if (str_eq(name, str_of(opt_rows[i].name)))
-			return i;
-	return -1;
-}
+	uint64_t opts = command ? command->opts | OPT_ALWAYS : UINT64_MAX;
+	const char *near = line_near_option(line->unknown, opts);
+	struct cause what;
 
-/* What argv says, before it is known whose command it is. */
-struct line {
-	struct str words[ARGS_MAX + 3]; /* one too many is an error */
-	size_t words_count;
-	const char *opts[OPT_COUNT];
-	struct str unknown; /* the first option that no command has */
-	struct cause bad;
-	bool version;
-};
-
-/* The first mistake is the one that is told. */
-static void bad_option(struct line *line, const char *before, struct str name,
-		       const char *after)
-{
-	if (!*line->bad.text)
-		snprintf(line->bad.text, sizeof(line->bad.text), "%s%.*s%s",
-			 before, (int)(name.len < 40 ? name.len : 40), name.at,
-			 after);
-}
-
-/* Returns how many further words of argv it took. */
-static int read_option(struct line *line, const char *text, const char *next)
-{
-	struct str rest = str_of(text), name;
-	bool has_value = str_has(rest, '=');
-	int opt, taken = 0;
-
-	str_cut(&rest, '=', &name);
-	opt = opt_find(name);
-	if (opt < 0) {
-		line->version |= str_eq(name, STR("version")) && !has_value;
-		if (!line->version)
-			bad_option(line, "no option --", name, "");
-		return 0;
-	}
-	if (line->opts[opt])
-		bad_option(line, "--", name, " is given twice");
-	if (!opt_rows[opt].takes) {
-		if (has_value)
-			bad_option(line, "--", name, " takes no value");
-		line->opts[opt] = "";
-		return 0;
-	}
-	line->opts[opt] = has_value ? rest.at ? rest.at : "" : next;
-	if (!has_value && next)
-		taken = 1;
-	if (!line->opts[opt] || !*line->opts[opt])
-		bad_option(line, "--", name, " needs a value");
-	return taken;
-}
-
-static void read_line(int argc, char **argv, struct line *line)
-{
-	bool options = true;
-
-	for (int i = 1; i < argc; i++) {
-		if (options && !strcmp(argv[i], "--")) {
-			options = false;
-		} else if (options && !strncmp(argv[i], "--", 2)) {
-			i += read_option(line, argv[i] + 2,
-					 i + 1 < argc ? argv[i + 1] : NULL);
-		} else if (options && !strcmp(argv[i], "-h")) {
-			line->opts[OPT_HELP] = "";
-		} else if (options && argv[i][0] == '-' && argv[i][1]) {
-			bad_option(line, "no option ", str_of(argv[i]), "");
-		} else if (line->words_count < COUNT(line->words)) {
-			line->words[line->words_count++] = str_of(argv[i]);
-		}
-	}
+	cause_set(&what, E_OK, "%s%s%s", line->bad.text, near ? ", but --" : "",
+		  near ? near : "");
+	complain(what.text, command);
+	return EXIT_USAGE;
 }
 
 static int check_line(struct call *call, const struct line *line)
@@ -352,7 +257,7 @@ static int check_line(struct call *call, const struct line *line)
 	const struct command *command = call->command;
 
 	if (*line->bad.text)
-		return call_usage(call, "%s", line->bad.text);
+		return bad_line(line, command);
 	for (int i = 0; i < OPT_COUNT; i++)
 		if (line->opts[i] && !((command->opts | OPT_ALWAYS) >> i & 1))
 			return call_usage(call, "%s has no option --%s",
@@ -448,25 +353,22 @@ static int understand(int argc, char **argv)
 	struct line line = { 0 };
 	const struct command *command;
 
-	read_line(argc, argv, &line);
+	line_read(argc, argv, &line);
 	if (line.version) {
 		puts("dockpass " DOCKPASS_VERSION);
 		return EXIT_DONE;
 	}
 	if (!line.words_count && line.opts[OPT_HELP])
-		return print_help(line.words[0]);
-	if (!line.words_count) {
-		complain(*line.bad.text ? line.bad.text
-					: "no command; dockpass --help lists "
-					  "them",
-			 NULL);
-		return EXIT_USAGE;
-	}
+		return print_help((struct str) { 0 });
 	command = find(line.words[0], line.words[1]);
-	if (!command && str_eq(line.words[0], STR("help")))
-		return print_help(line.words[1]);
 	if (!command && line.opts[OPT_HELP] && is_group(line.words[0]))
 		return print_help(line.words[0]);
+	if (!command && *line.bad.text)
+		return bad_line(&line, NULL);
+	if (!line.words_count) {
+		complain("no command; dockpass --help lists them", NULL);
+		return EXIT_USAGE;
+	}
 	if (!command)
 		return unknown_command(line.words[0], line.words[1]);
 	return run(command, &line);
