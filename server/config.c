@@ -350,9 +350,8 @@ enum err config_load(const char *path, struct config **out, struct cause *cause)
 	enum err err = load(path, out, cause);
 
 	/* A key may hold anything, a line feed too: still one line. */
-	for (char *c = cause ? cause->text : NULL; err && c && *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
+	if (err && cause)
+		make_printable(cause->text);
 	return err;
 }
 

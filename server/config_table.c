@@ -286,11 +286,10 @@ static enum err check_text(const struct option *option, struct str text,
 	if (text.len > option->max)
 		return cause_set(cause, E_LIMIT, "is longer than %u bytes",
 				 (unsigned)option->max);
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.at[i] < ' ' || text.at[i] == 0x7f)
-			return cause_set(cause, E_SYNTAX,
-					 "holds a control character; "
-					 "write one line of text");
+	if (!str_printable(text))
+		return cause_set(cause, E_SYNTAX,
+				 "holds a control character, or is not UTF-8; "
+				 "write one line of text");
 	return E_OK;
 }
 

@@ -18,10 +18,11 @@ enum err need_text(struct change *change, struct str text, size_t max,
 	if (text.len > max)
 		return cause_set(&change->cause, E_LIMIT,
 				 "%s is longer than %zu bytes", what, max);
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.at[i] < ' ' || text.at[i] == 0x7f)
-			return cause_set(&change->cause, E_SYNTAX,
-					 "%s holds a control character", what);
+	if (!str_printable(text))
+		return cause_set(&change->cause, E_SYNTAX,
+				 "%s holds a control character, or is not "
+				 "UTF-8",
+				 what);
 	return E_OK;
 }
 

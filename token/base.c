@@ -122,3 +122,63 @@ enum err str_to_u64(struct str s, uint64_t max, uint64_t *out)
 	*out = value;
 	return E_OK;
 }
+
+size_t utf8_len(struct str s)
+{
+	const unsigned char *p = (const unsigned char *)s.at;
+	unsigned char low = 0x80, high = 0xbf;
+	size_t n;
+
+	if (p[0] < 0x80)
+		return 1;
+	n = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
+	    : p[0] >= 0xe0 && p[0] <= 0xef ? 3
+	    : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
+					   : 0;
+	if (!n || s.len < n)
+		return 0;
+	low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : low;
+	high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : high;
+	if (p[1] < low || p[1] > high)
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if (p[i] < 0x80 || p[i] > 0xbf)
+			return 0;
+	return n;
+}
+
+size_t print_len(struct str s)
+{
+	const unsigned char *p = (const unsigned char *)s.at;
+	size_t n = utf8_len(s);
+
+	if (n == 1 && (p[0] < ' ' || p[0] == 0x7f))
+		return 0;
+	/* U+0080 to U+009F: to a terminal, U+009B is ESC [ */
+	if (n == 2 && p[0] == 0xc2 && p[1] < 0xa0)
+		return 0;
+	return n;
+}
+
+bool str_printable(struct str s)
+{
+	while (s.len) {
+		size_t n = print_len(s);
+
+		if (!n)
+			return false;
+		s = str_skip(s, n);
+	}
+	return true;
+}
+
+void make_printable(char *text)
+{
+	while (*text) {
+		size_t n = print_len(str_of(text));
+
+		if (!n)
+			*text = '?';
+		text += n ? n : 1;
+	}
+}

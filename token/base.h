@@ -113,3 +113,12 @@ enum err str_to_u64(struct str s, uint64_t max, uint64_t *out) MUST_CHECK;
 
 /* ASCII lower case; locale never matters. */
 char ascii_lower(char c);
+
+/*
+ * Length of the character that s, not empty, begins with, in UTF-8 (RFC 3629:
+ * shortest form, no surrogates, up to U+10FFFF); 0: it is none.
+ */
+size_t utf8_len(struct str s);
+size_t print_len(struct str s);	  /* 0 as well: a control character */
+bool str_printable(struct str s); /* UTF-8 without any of these */
+void make_printable(char *text);  /* each byte of these becomes '?' */

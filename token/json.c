@@ -25,34 +25,6 @@ void json_close(struct buf *buf, char bracket)
 	buf_add_char(buf, bracket);
 }
 
-/*
- * Length of the UTF-8 sequence at s (RFC 3629: shortest form, no surrogates,
- * up to U+10FFFF); 0 if there is none.
- */
-static size_t utf8_len(struct str s)
-{
-	const unsigned char *p = (const unsigned char *)s.at;
-	unsigned char low = 0x80, high = 0xbf;
-	size_t n;
-
-	if (p[0] < 0x80)
-		return 1;
-	n = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
-	    : p[0] >= 0xe0 && p[0] <= 0xef ? 3
-	    : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
-					   : 0;
-	if (!n || s.len < n)
-		return 0;
-	low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : low;
-	high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : high;
-	if (p[1] < low || p[1] > high)
-		return 0;
-	for (size_t i = 2; i < n; i++)
-		if (p[i] < 0x80 || p[i] > 0xbf)
-			return 0;
-	return n;
-}
-
 static void escape(struct buf *buf, struct str rest, size_t *used)
 {
 	static const char hex[] = "0123456789abcdef";

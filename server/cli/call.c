@@ -68,16 +68,22 @@ void listing_row(struct listing *listing, const struct str *cells)
 	listing->rows++;
 }
 
-/* What a terminal might take for a command is not printed. */
-static void print_cell(struct str cell, size_t width, struct buf *out)
+/*
+ * What a terminal might take for a command is not printed. Returns how many
+ * characters it has; `out` NULL: these alone.
+ */
+static size_t print_cell(struct str cell, struct buf *out)
 {
-	for (size_t i = 0; i < cell.len; i++) {
-		unsigned char c = (unsigned char)cell.at[i];
+	size_t count = 0;
 
-		buf_add_char(out, c < ' ' || c == 0x7f ? '?' : (char)c);
+	for (; cell.len; count++) {
+		size_t n = print_len(cell);
+
+		if (out)
+			buf_add(out, n ? str_head(cell, n) : STR("?"));
+		cell = str_skip(cell, n ? n : 1);
 	}
-	for (size_t i = cell.len; i < width; i++)
-		buf_add_char(out, ' ');
+	return count;
 }
 
 void listing_print(const struct listing *listing, struct buf *out)
@@ -85,16 +91,20 @@ void listing_print(const struct listing *listing, struct buf *out)
 	size_t n = listing->columns, widths[COLUMNS_MAX] = { 0 };
 
 	assert(n <= COLUMNS_MAX);
-	for (size_t i = 0; i < listing->rows * n; i++)
-		if (listing->cells[i].len > widths[i % n])
-			widths[i % n] = listing->cells[i].len;
 	for (size_t i = 0; i < listing->rows * n; i++) {
-		bool last = i % n == n - 1;
+		size_t width = print_cell(listing->cells[i], NULL);
 
-		print_cell(listing->cells[i], last ? 0 : widths[i % n] + 2,
-			   out);
-		if (last)
+		if (width > widths[i % n])
+			widths[i % n] = width;
+	}
+	for (size_t i = 0; i < listing->rows * n; i++) {
+		size_t used = print_cell(listing->cells[i], out);
+
+		if (i % n == n - 1)
 			buf_add_char(out, '\n');
+		else
+			buf_printf(out, "%*s", (int)(widths[i % n] + 2 - used),
+				   "");
 	}
 }
 

@@ -35,9 +35,7 @@ static void complain(const char *what, const struct command *command)
 	struct cause line;
 
 	cause_set(&line, E_OK, "%s", what);
-	for (char *c = line.text; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
+	make_printable(line.text);
 	if (command)
 		fprintf(stderr, "dockpass: %s; usage: dockpass %s%s%s\n",
 			line.text, command->words, *command->usage ? " " : "",

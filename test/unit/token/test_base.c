@@ -4,6 +4,7 @@
  */
 #include "test/unit/check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -219,6 +220,36 @@ static void json_strings(void **state)
 	}
 }
 
+static const struct {
+	const char *rule, *text, *want;
+} lines[] = {
+	{ "plain", "a b", "a b" },
+	{ "of other alphabets", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\xb3",
+	  "\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\xb3" },
+	{ "line feed, tab, escape, DEL", "\n\t\x1b\x7f", "????" },
+	{ "the first of Latin-1", "\xc2\xa0", "\xc2\xa0" },
+	{ "the controls before it", "\xc2\x80\xc2\x9b\xc2\x9f", "??????" },
+	{ "no UTF-8", "a\xffz", "a?z" },
+	{ "cut short", "\xe2\x82", "??" },
+	{ "empty", "", "" },
+};
+
+static void printable(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(lines); i++) {
+		char text[32];
+
+		print_message("%s\n", lines[i].rule);
+		snprintf(text, sizeof(text), "%s", lines[i].text);
+		make_printable(text);
+		assert_string_equal(text, lines[i].want);
+		assert_true(str_printable(str_of(text)));
+		assert_int_equal(str_printable(str_of(lines[i].text)),
+				 !strcmp(lines[i].text, lines[i].want));
+	}
+}
+
 static void json_places_commas(void **state)
 {
 	AUTO(buf) struct buf got;
@@ -413,6 +444,7 @@ int main(void)
 		cmocka_unit_test(buf_clear_wipes),
 		cmocka_unit_test(arena_gives_zeroed_memory_again),
 		cmocka_unit_test(json_strings),
+		cmocka_unit_test(printable),
 		cmocka_unit_test(json_places_commas),
 		cmocka_unit_test(reading_dates),
 		cmocka_unit_test(dates_as_libc_has_them),
