@@ -78,7 +78,7 @@ struct command {
 	int (*run)(struct call *call);
 };
 
-enum { ARGS_MAX = 3 };
+enum { ARGS_MAX = 3 + 1 }; /* one too many is an error */
 
 struct call {
 	const struct command *command;

@@ -14,7 +14,7 @@
 enum { LINE_NEAR = 2 }; /* edits that a typing error has */
 
 struct line {
-	struct str words[ARGS_MAX + 3]; /* one too many is an error */
+	struct str words[2 + ARGS_MAX]; /* of the command, and behind it */
 	size_t words_count;
 	const char *opts[OPT_COUNT]; /* as in struct call */
 	struct cause bad;	     /* the first mistake */

@@ -72,6 +72,8 @@ static const struct {
 	  "" },
 	{ "too many arguments", "user show a b", 2, NULL,
 	  "user show: one argument too many: 'b'", "" },
+	{ "too many of three", "member add g alice guest b", 2, NULL,
+	  "member add: one argument too many: 'b'", "" },
 	{ "an empty argument", "user show ''", 2, NULL, "argument is empty",
 	  "" },
 
