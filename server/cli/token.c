@@ -373,6 +373,8 @@ static int read_terms(struct call *call, struct change *change)
 	    date_parse(call_opt(call, OPT_EXPIRES), &change->expires_at))
 		return call_usage(call, "'%.40s' is no date, write YYYY-MM-DD",
 				  call->opts[OPT_EXPIRES]);
+	if (call->opts[OPT_EXPIRES] && !change->expires_at)
+		change->expires_at = 1; /* 0 is never, not 1970-01-01 */
 	if (call->opts[OPT_ROLE] && call->argc)
 		return call_usage(call, "--role is for --project and --group; "
 					"a user has his own roles");

@@ -243,6 +243,9 @@ static const struct {
 	  "token create alice --name x --scopes api "
 	  "--expires 2001-01-01",
 	  1, NULL, "must be in the future", "" },
+	{ "the first of all days is no never",
+	  "token create alice --name x --scopes api --expires 1970-01-01", 1,
+	  NULL, "must be in the future", "" },
 	{ "token of nobody", "token create eve --name x --scopes api", 1, NULL,
 	  "eve", "" },
 	{ "token list", "token list", 0,
