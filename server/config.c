@@ -83,9 +83,10 @@ static enum err look_at(const struct yaml_node *node, struct cause *cause)
 	if (option && node->kind == YAML_TEXT)
 		return option_check(option, node->value, cause);
 	if (!option && !container_find(node->path, &want))
-		return cause_set(cause, E_SYNTAX,
-				 "is no option; `dockpass check` lists them, "
-				 "look at spelling and indentation");
+		return cause_set(
+			cause, E_SYNTAX,
+			"is no option; `dockpass check --table` "
+			"lists them, look at spelling and indentation");
 	if (want != node->kind)
 		return cause_set(cause, E_SYNTAX, "must hold %s", texts[want]);
 	return E_OK;

@@ -153,10 +153,9 @@ static enum err check_services(const struct checker *c)
 	const struct config *config = c->config;
 
 	if (!config->services_count)
-		return cause_set(c->cause, E_SYNTAX,
-				 "%s: services: no service; name your "
-				 "registry: `services: [{name: registry}]`",
-				 c->file->name);
+		return bad(c, "services",
+			   "no service; name your registry: `services: "
+			   "[{name: registry}]`");
 	for (unsigned i = 0; i < config->services_count; i++) {
 		if (!config->services[i].name)
 			return bad_at(c, "services", i, "",

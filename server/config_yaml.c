@@ -186,7 +186,8 @@ static enum err parser_failed(struct walk *w, const yaml_parser_t *parser)
 		parser->problem ? parser->problem : "cannot be read";
 
 	return cause_set(w->cause, E_SYNTAX,
-			 "%s:%zu: no YAML: %s; look at indentation and quotes",
+			 "%s:%zu: no YAML: %s; look at quotes and indentation "
+			 "(spaces, no tabs)",
 			 w->file->name, parser->problem_mark.line + 1, problem);
 }
 

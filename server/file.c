@@ -26,7 +26,9 @@ static enum err cause_errno(struct cause *cause, const char *what,
 {
 	enum err err = errno == ENOENT ? E_NOT_FOUND : E_IO;
 
-	return cause_set(cause, err, "%s: %s: %s", path, what, strerror(errno));
+	return cause_set(
+		cause, err, "%s: %s: %s%s", path, what, strerror(errno),
+		errno == EACCES ? "; run as root or as its owner" : "");
 }
 
 static enum err check_file(int fd, const char *path, bool secret,
@@ -36,6 +38,9 @@ static enum err check_file(int fd, const char *path, bool secret,
 
 	if (fstat(fd, &st))
 		return cause_errno(cause, "cannot look at it", path);
+	if (S_ISDIR(st.st_mode))
+		return cause_set(cause, E_IO,
+				 "%s: is a folder; name the file in it", path);
 	if (!S_ISREG(st.st_mode))
 		return cause_set(cause, E_IO, "%s: is no file", path);
 	if (secret && st.st_mode & OTHERS)
@@ -242,6 +247,12 @@ enum err become_owner(const char *folder, bool *root, struct cause *cause)
 	*root = false;
 	if (geteuid())
 		return E_OK;
+	if (stat(folder, &st) && errno == ENOENT)
+		return cause_set(
+			cause, E_NOT_FOUND,
+			"%s: no such folder; name another in "
+			"dockpass.yaml, or make one: dockpass init DIR",
+			folder);
 	if (stat(folder, &st))
 		return cause_errno(cause, "cannot tell its owner", folder);
 	if (!st.st_uid) {

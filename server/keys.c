@@ -71,6 +71,14 @@ static struct path pem_path(const struct keys *keys, const char *name)
 	return path_of(keys->folder, name, ".pem");
 }
 
+static enum err not_found(const char *path, struct cause *cause)
+{
+	return cause_set(cause, E_NOT_FOUND,
+			 "%s: not found; name the folder of keys in "
+			 "dockpass.yaml, or make one: dockpass init DIR",
+			 path);
+}
+
 static enum err lock(struct keys *keys, int how, struct cause *cause)
 {
 	struct stat st;
@@ -79,10 +87,13 @@ static enum err lock(struct keys *keys, int how, struct cause *cause)
 	if (strlen(keys->folder) > FOLDER_MAX)
 		return cause_set(cause, E_LIMIT, "the keys' path is too long");
 	keys->fd = open(keys->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (keys->fd < 0 && errno == ENOENT)
+		return not_found(keys->folder, cause);
 	if (keys->fd < 0)
-		return cause_set(cause, errno == ENOENT ? E_NOT_FOUND : E_IO,
-				 "%s: cannot open the folder of keys: %s",
-				 keys->folder, strerror(errno));
+		return cause_set(
+			cause, E_IO, "%s: cannot open the folder of keys: %s%s",
+			keys->folder, strerror(errno),
+			errno == EACCES ? "; run as root or as its owner" : "");
 	if (fstat(keys->fd, &st))
 		return cause_set(cause, E_IO, "%s: %s", keys->folder,
 				 strerror(errno));
@@ -148,10 +159,7 @@ static enum err read_list(struct keys *keys, struct cause *cause)
 	buf_init(&text, LIST_MAX);
 	err = file_read(path.at, true, &text, cause);
 	if (err == E_NOT_FOUND)
-		return cause_set(cause, err,
-				 "%s: not found; name the folder of keys, or "
-				 "make one: dockpass init DIR",
-				 path.at);
+		return not_found(path.at, cause);
 	if (err)
 		return err;
 	rest = buf_str(&text);

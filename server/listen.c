@@ -55,8 +55,10 @@ static enum err explain(const char *address, struct cause *cause)
 				 "%s may not be bound by this user: choose a "
 				 "port of 1024 or more",
 				 address);
-	return cause_set(cause, E_IO, "%s cannot be bound: %s", address,
-			 strerror(errno));
+	return cause_set(cause, E_IO,
+			 "%s cannot be bound: %s; choose an address of this "
+			 "machine under listeners",
+			 address, strerror(errno));
 }
 
 enum err listen_open(const char *address, unsigned count, size_t stride,

@@ -41,7 +41,9 @@ enum err need_space(struct txn *txn, struct change *change,
 
 	if (err == E_NOT_FOUND)
 		return cause_set(&change->cause, err,
-				 "no group or project \"" STR_FMT "\"",
+				 "no group or project \"" STR_FMT
+				 "\"; dockpass "
+				 "group list and project list show all",
 				 STR_ARG(path_str(path)));
 	return err;
 }
@@ -52,9 +54,9 @@ static enum err need_kind(struct change *change, const struct space *space,
 	if (space->kind == kind)
 		return E_OK;
 	return cause_set(&change->cause, E_NOT_FOUND,
-			 "\"" STR_FMT "\" is a %s, not a %s",
+			 "\"" STR_FMT "\" is a %s, not a %s; use dockpass %s",
 			 STR_ARG(space->path), kind_name(space->kind),
-			 kind_name(kind));
+			 kind_name(kind), kind_name(space->kind));
 }
 
 static uint64_t make(struct txn *txn, struct str path, enum space_kind kind,
@@ -94,7 +96,8 @@ static enum err make_parents(struct txn *txn, struct change *change,
 		else if (space.kind == SPACE_PROJECT)
 			return cause_set(&change->cause, E_REFUSED,
 					 "\"" STR_FMT "\" is a project, and "
-					 "nothing can lie under a project",
+					 "nothing can lie under a project; "
+					 "choose another path",
 					 STR_ARG(prefix));
 	}
 	return E_OK;
@@ -112,7 +115,8 @@ static enum err add(struct txn *txn, struct change *change,
 	err = space_find(txn, path_str(&path), &space);
 	if (!err)
 		return cause_set(&change->cause, E_EXISTS,
-				 "%s \"" STR_FMT "\" exists already",
+				 "%s \"" STR_FMT "\" exists already; choose "
+				 "another path",
 				 kind_name(space.kind),
 				 STR_ARG(path_str(&path)));
 	if (err == E_NOT_FOUND)
@@ -397,7 +401,8 @@ enum err apply_member_remove(struct txn *txn, struct change *change)
 	err = member_get(txn, space.id, user.id, &role);
 	if (err == E_NOT_FOUND)
 		return cause_set(&change->cause, err,
-				 "user \"%.*s\" is no direct member of it",
+				 "user \"%.*s\" is no direct member of it; "
+				 "dockpass member list shows who is",
 				 user.name.len > 200 ? 200 : (int)user.name.len,
 				 user.name.at);
 	if (!err)

@@ -144,7 +144,8 @@ static enum err add_personal(struct txn *txn, struct change *change)
 				 STR_ARG(user.name));
 	if (change->scopes & PAT_SUDO && !(user.flags & USER_ADMIN))
 		return cause_set(&change->cause, E_REFUSED,
-				 "scope sudo is for tokens of administrators");
+				 "scope sudo is for tokens of administrators; "
+				 "leave it out");
 	return add_pat(txn, change, user.id, 0);
 }
 
@@ -155,7 +156,7 @@ static enum err check_bot(struct change *change)
 	if (change->scopes & (PAT_READ_USER | PAT_SUDO))
 		return cause_set(&change->cause, E_REFUSED,
 				 "project and group tokens cannot have scope "
-				 "%s",
+				 "%s; leave it out",
 				 change->scopes & PAT_SUDO ? "sudo"
 							   : "read_user");
 	if (change->role > ROLE_OWNER || !role_known((unsigned)change->role))
@@ -214,10 +215,11 @@ static enum err add_space_token(struct txn *txn, struct change *change)
 		return err;
 	if (space.kind != kind)
 		return cause_set(&change->cause, E_NOT_FOUND,
-				 "\"" STR_FMT "\" is a %s, not a %s",
+				 "\"" STR_FMT "\" is a %s, not a %s; say --%s",
 				 STR_ARG(space.path),
 				 kind == SPACE_GROUP ? "project" : "group",
-				 kind == SPACE_GROUP ? "group" : "project");
+				 kind == SPACE_GROUP ? "group" : "project",
+				 kind == SPACE_GROUP ? "project" : "group");
 	err = add_bot(txn, change, &space, &bot);
 	if (err)
 		return err;
@@ -250,9 +252,11 @@ static enum err need_pat(struct txn *txn, struct change *change,
 	enum err err = pat_get(txn, change->id, out);
 
 	if (err == E_NOT_FOUND)
-		return cause_set(&change->cause, err,
-				 "token %llu does not exist",
-				 (unsigned long long)change->id);
+		return cause_set(
+			&change->cause, err,
+			"token %llu does not exist; dockpass token list "
+			"shows all",
+			(unsigned long long)change->id);
 	return err;
 }
 

@@ -17,11 +17,12 @@ enum err need_text(struct change *change, struct str text, size_t max,
 {
 	if (text.len > max)
 		return cause_set(&change->cause, E_LIMIT,
-				 "%s is longer than %zu bytes", what, max);
+				 "%s is longer than %zu bytes; shorten it",
+				 what, max);
 	if (!str_printable(text))
 		return cause_set(&change->cause, E_SYNTAX,
 				 "%s holds a control character, or is not "
-				 "UTF-8",
+				 "UTF-8; write one line of text",
 				 what);
 	return E_OK;
 }
@@ -46,7 +47,9 @@ enum err need_user(struct txn *txn, struct change *change, struct user *out)
 	err = user_find(txn, change->user, out);
 	if (err == E_NOT_FOUND)
 		return cause_set(&change->cause, err,
-				 "user \"" STR_FMT "\" does not exist",
+				 "user \"" STR_FMT
+				 "\" does not exist; dockpass "
+				 "user list shows all",
 				 STR_ARG(change->user));
 	return err;
 }
@@ -79,7 +82,8 @@ enum err apply_user_add(struct txn *txn, struct change *change)
 	err = user_find(txn, change->user, &user);
 	if (!err)
 		return cause_set(&change->cause, E_EXISTS,
-				 "user \"" STR_FMT "\" exists already",
+				 "user \"" STR_FMT "\" exists already; choose "
+				 "another name",
 				 STR_ARG(user.name));
 	if (err != E_NOT_FOUND)
 		return err;

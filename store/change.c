@@ -227,7 +227,8 @@ static enum err apply(struct txn *txn, struct change *change)
 	change_pack(change, &pack);
 	if (pack.over || pack.len > CHANGE_MAX)
 		return cause_set(&change->cause, E_LIMIT,
-				 "too long: a name or value of this change");
+				 "a name or value is too long; names have at "
+				 "most 255 bytes");
 	err = need_text(change, change->actor, TEXT_MAX, "the actor's name");
 	if (!err)
 		err = row->apply(txn, change);

@@ -197,9 +197,7 @@ static enum err check_format(struct db *db, const char *folder,
 	txn_read(db, &txn);
 	format = read_format(&txn);
 	if (!format && !txn.err)
-		return cause_set(cause, E_NOT_FOUND,
-				 "%s: no store there; run dockpass init",
-				 folder);
+		return folder_empty(folder, cause);
 	if (!txn.err && format != STORE_FORMAT)
 		return cause_set(
 			cause, E_VERSION,

@@ -36,7 +36,9 @@ static enum err cause_errno(struct cause *cause, const char *what,
 {
 	enum err err = errno == ENOENT ? E_NOT_FOUND : E_IO;
 
-	return cause_set(cause, err, "%s %s: %s", what, path, strerror(errno));
+	return cause_set(cause, err, "%s %s: %s%s", what, path, strerror(errno),
+			 errno == EACCES ? "; run as root or as its owner"
+					 : "");
 }
 
 /* LMDB and mkdir() leave the names in a folder to the kernel's mood. */
@@ -120,6 +122,14 @@ enum err folder_make(const char *folder, struct cause *cause)
 	return check_empty(folder, cause);
 }
 
+enum err folder_empty(const char *folder, struct cause *cause)
+{
+	return cause_set(cause, E_NOT_FOUND,
+			 "%s: no store there; name another folder in "
+			 "dockpass.yaml, or make one: dockpass init DIR",
+			 folder);
+}
+
 enum err folder_check(const char *folder, bool create, struct cause *cause)
 {
 	struct path data = path_of(folder, "data.mdb");
@@ -127,6 +137,8 @@ enum err folder_check(const char *folder, bool create, struct cause *cause)
 	struct stat st;
 	enum err err = check_length(folder, cause);
 
+	if (!err && !create && stat(folder, &st) && errno == ENOENT)
+		return folder_empty(folder, cause);
 	if (!err)
 		err = check_mode(folder, "700", false, cause);
 	if (!err)
@@ -137,9 +149,7 @@ enum err folder_check(const char *folder, bool create, struct cause *cause)
 		return err;
 	/* LMDB would quietly make a new one. */
 	if (stat(data.at, &st) || !st.st_size)
-		return cause_set(cause, E_NOT_FOUND,
-				 "%s: no store there; run dockpass init",
-				 folder);
+		return folder_empty(folder, cause);
 	return E_OK;
 }
 

@@ -14,6 +14,7 @@ enum err folder_make(const char *folder, struct cause *cause) MUST_CHECK;
  */
 enum err folder_check(const char *folder, bool create,
 		      struct cause *cause) MUST_CHECK;
+enum err folder_empty(const char *folder, struct cause *cause); /* its text */
 enum err folder_sync(const char *folder, struct cause *cause) MUST_CHECK;
 /* E_BUSY while another process holds it. */
 enum err folder_lock(const char *folder, int *lock,
