@@ -119,9 +119,10 @@ static enum err print_row(struct printer *p, const struct pat *pat)
 	struct call *call = p->call;
 	struct user owner;
 	enum err err = user_get(&p->txn, pat->user, &owner);
+	bool gone = err == E_NOT_FOUND; /* his tokens stay, revoked */
 	const struct str cells[COUNT(head)] = {
 		show_id(call, pat->id),
-		err ? STR("?") : owner.name,
+		err ? STR("-") : owner.name,
 		pat->name,
 		scopes_text(call, pat->scopes),
 		show_date(call, pat->created_at),
@@ -131,7 +132,9 @@ static enum err print_row(struct printer *p, const struct pat *pat)
 	};
 
 	listing_row(&p->listing, cells);
-	return err == E_NOT_FOUND ? E_CORRUPT : err;
+	if (gone)
+		return pat->revoked_at ? E_OK : E_CORRUPT;
+	return err;
 }
 
 static enum err print_pat(struct printer *p, const struct pat *pat)

@@ -350,6 +350,10 @@ static const struct {
 	/* removal */
 	{ "owns tokens", "user remove alice", 1, NULL, "--yes", "" },
 	{ "owns tokens: yes", "user remove alice --yes", 0, NULL, NULL, "" },
+	{ "his tokens stay, dead", "token list", 0,
+	  "1   -   |  ci |revoked  personal\n2   -   ", NULL, "" },
+	{ "each of them", "token show 2", 0, "\n2   -      x |revoked", NULL,
+	  "" },
 	{ "all below", "group remove g --recursive --yes", 0, NULL, NULL, "" },
 	{ "nothing is left", "project list --json", 0, "[]\n", NULL, "" },
 };
