@@ -1,6 +1,7 @@
 /*
  * server/cli/init.c - dockpass init: configuration, keys and store in a
- * folder. All or nothing: what a failed run has made is removed.
+ * folder. All or nothing: what a failed run has made is removed. The store is
+ * made last, so that without it a run was interrupted.
  */
 #include "server/cli/init.h"
 
@@ -26,7 +27,6 @@ struct init {
 	struct str folder;
 	const char *made[MADE_MAX]; /* in order; removed from the last */
 	size_t made_count;
-	bool folder_was_there;
 };
 
 static const char *path_in(struct init *init, const char *name)
@@ -47,14 +47,21 @@ static int remove_entry(const char *path, const struct stat *st, int type,
 	return remove(path);
 }
 
+/* What cannot be removed is said behind the reason of it all. */
 static void undo(struct init *init)
 {
+	struct cause *cause = &init->call->cause;
+	struct stat st;
+
 	while (init->made_count) {
 		const char *path = init->made[--init->made_count];
+		struct cause first = *cause;
 
-		if (nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS))
-			call_note(init->call, "dockpass: %s is left behind: %s",
-				  path, strerror(errno));
+		if (lstat(path, &st) ||
+		    !nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS))
+			continue;
+		cause_set(cause, E_IO, "%.200s; %.100s is left behind: %s",
+			  first.text, path, strerror(errno));
 	}
 }
 
@@ -134,6 +141,7 @@ static enum err make_config(struct init *init)
 
 	buf_init(&yaml, YAML_MAX);
 	write_yaml(call, &yaml);
+	assert(!yaml.over);
 	init->made[init->made_count++] = path;
 	err = file_write(path, 0644, buf_str(&yaml), &call->cause);
 	if (!err)
@@ -180,18 +188,71 @@ static enum err make_all(struct init *init, char kid[60])
 	return err;
 }
 
+static const struct {
+	enum opt opt;
+	const char *name, *path;
+	enum err (*check)(struct str text, struct cause *cause);
+} values[] = {
+	{ OPT_SERVICE, "service", "services[].name", NULL },
+	{ OPT_ISSUER, "issuer", "issuer", NULL },
+	{ OPT_LISTEN, "listen", "listeners[].address", address_check },
+	{ OPT_URL, "url", "url", url_check },
+};
+
+static const struct option *option_of(const char *path)
+{
+	char name[OPTION_NAME_MAX];
+
+	for (size_t i = 0; i < options_count; i++) {
+		option_path(&options[i], LIST_MAX, name);
+		if (!strcmp(name, path))
+			return &options[i];
+	}
+	abort(); /* the table above names what is there */
+}
+
 /* Refuses before anything is made. */
 static int check_options(struct call *call)
 {
-	struct str listen = call_opt(call, OPT_LISTEN);
-	struct str url = call_opt(call, OPT_URL);
+	for (size_t i = 0; i < COUNT(values); i++) {
+		struct str value = call_opt(call, values[i].opt);
+		enum err err;
 
-	if (listen.len && address_check(listen, &call->cause))
-		return call_usage(call, "--listen: %s", call->cause.text);
-	if (url.len && url_check(url, &call->cause))
-		return call_usage(call, "--url: %.100s: %s", url.at,
-				  call->cause.text);
+		if (!value.len)
+			continue;
+		err = option_check(option_of(values[i].path), value,
+				   &call->cause);
+		if (!err && values[i].check)
+			err = values[i].check(value, &call->cause);
+		if (err)
+			return call_usage(call, "--%s: %s", values[i].name,
+					  call->cause.text);
+	}
 	return EXIT_DONE;
+}
+
+static enum err check_other(struct init *init)
+{
+	const char *config = path_in(init, "dockpass.yaml");
+	struct call *call = init->call;
+	struct db *db = NULL;
+	struct stat st;
+	enum err err;
+
+	if (lstat(config, &st))
+		return E_OK;
+	err = db_open(path_in(init, "store"), DB_OPEN, call->now, &db,
+		      &call->cause);
+	db_close(db);
+	if (err == E_NOT_FOUND)
+		return cause_set(&call->cause, E_EXISTS,
+				 "%s: is there already, but no store: name "
+				 "another folder; or, after an interrupted "
+				 "init, remove dockpass.yaml, keys, public and "
+				 "store from this one",
+				 config);
+	return cause_set(&call->cause, E_EXISTS,
+			 "%s: is there already; name another folder", config);
 }
 
 static enum err check_folder(struct init *init)
@@ -199,18 +260,16 @@ static enum err check_folder(struct init *init)
 	struct call *call = init->call;
 	const char *folder = path_in(init, "");
 	struct stat st;
+	enum err err;
 	bool root;
 
-	if (!lstat(path_in(init, "dockpass.yaml"), &st))
-		return cause_set(&call->cause, E_EXISTS,
-				 "%s: is there already; name another folder",
-				 path_in(init, "dockpass.yaml"));
 	if (stat(folder, &st))
 		return E_OK;
 	if (!S_ISDIR(st.st_mode))
 		return cause_set(&call->cause, E_EXISTS,
 				 "%s: is no folder; name another", folder);
-	return become_owner(folder, &root, &call->cause);
+	err = become_owner(folder, &root, &call->cause);
+	return err ? err : check_other(init);
 }
 
 static void tell(struct init *init, const char *kid)
