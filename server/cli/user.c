@@ -1,5 +1,8 @@
 /* server/cli/user.c - dockpass user ... */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <openssl/crypto.h>
@@ -8,7 +11,7 @@
 #include "server/cli/command.h"
 #include "server/password.h"
 
-enum { STDIN_MAX = 4096 };
+enum { CHUNK = 256 };
 
 static const struct {
 	enum user_flag flag;
@@ -126,18 +129,51 @@ static int user_show(struct call *call)
 	return EXIT_DONE;
 }
 
-static bool read_all(struct buf *text)
+static enum err too_long(struct cause *cause)
 {
-	for (;;) {
-		char *at = buf_room(text, 256);
-		ssize_t n = at ? read(STDIN_FILENO, at, 256) : -1;
+	return cause_set(cause, E_LIMIT,
+			 "the password on standard input is longer than %d "
+			 "bytes; choose a shorter one",
+			 PASSWORD_LEN_MAX);
+}
 
+/* To the end; of a terminal, a line. */
+static enum err read_stdin(struct buf *text, bool terminal, struct cause *cause)
+{
+	ssize_t n;
+
+	do {
+		char *at = buf_room(text, CHUNK);
+
+		if (!at)
+			return too_long(cause);
+		n = read(STDIN_FILENO, at, CHUNK);
 		if (n < 0)
-			return false;
-		if (!n)
-			return true;
+			return cause_set(cause, E_IO,
+					 "the password cannot be read from "
+					 "standard input: %s; pipe it in",
+					 strerror(errno));
 		buf_grew(text, (size_t)n);
-	}
+	} while (n && !(terminal && str_has(buf_str(text), '\n')));
+	return E_OK;
+}
+
+/* Typed, it is not shown. */
+static enum err read_text(struct buf *text, struct cause *cause)
+{
+	struct termios shown, hidden;
+	enum err err;
+
+	if (tcgetattr(STDIN_FILENO, &shown))
+		return read_stdin(text, false, cause);
+	hidden = shown;
+	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	fputs("password, then Enter (it is not shown): ", stderr);
+	err = read_stdin(text, true, cause);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+	fputc('\n', stderr);
+	return err;
 }
 
 /* One line from standard input, hashed; *cause when it will not do. */
@@ -149,29 +185,31 @@ static enum err read_password(char hash[PASSWORD_TEXT], struct cause *cause)
 	enum err err;
 
 	hash[0] = '\0';
-	buf_init(&text, STDIN_MAX + 512);
-	if (!read_all(&text) || text.len > STDIN_MAX + 1)
-		return cause_set(cause, E_LIMIT,
-				 "the password on standard input cannot be "
-				 "read, or is longer than %d bytes",
-				 STDIN_MAX);
+	buf_init(&text, PASSWORD_LEN_MAX + 1 + CHUNK);
+	err = read_text(&text, cause);
+	if (err)
+		return err;
 	password = buf_str(&text);
 	if (password.len && password.at[password.len - 1] == '\n')
 		password.len--;
 	if (!password.len)
 		return cause_set(cause, E_SYNTAX,
-				 "the password on standard input is empty");
+				 "the password on standard input is empty; "
+				 "pipe it in");
 	if (str_has(password, '\0') || str_has(password, '\n'))
 		return cause_set(cause, E_SYNTAX,
 				 "the password on standard input holds a NUL "
-				 "or a second line");
+				 "or a second line; give one line of text");
+	if (secret_looks_like_token(password))
+		return cause_set(cause, E_REFUSED,
+				 "the password on standard input begins like a "
+				 "token, and would be taken for one; choose "
+				 "another");
 	if (RAND_bytes(salt, sizeof(salt)) != 1)
 		return cause_set(cause, E_CRYPTO, "no random bytes");
 	err = password_hash(password, STR_OF(salt), hash);
 	if (err == E_LIMIT)
-		return cause_set(cause, err,
-				 "the password is longer than %d bytes",
-				 PASSWORD_LEN_MAX);
+		return too_long(cause);
 	return err ? cause_set(cause, err, "hashing the password failed: %s",
 			       err_text(err))
 		   : E_OK;

@@ -6,6 +6,11 @@
 
 #include <stddef.h>
 
+#define X73                                                                    \
+	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" \
+	"xxxxx"
+#define X511 X73 X73 X73 X73 X73 X73 X73
+
 /*
  * `line`: words parted by one space; '_' in a word is a space, "''" an empty
  * word. `out`, `err`: what they hold; NULL: they are empty; '|' parts several.
@@ -131,6 +136,12 @@ static const struct {
 	  "a second line", "a\nb\n" },
 	{ "password: never an argument", "user password carl", 2, NULL,
 	  "say --password-stdin", "" },
+	{ "password: as long as there can be",
+	  "user password carl --password-stdin", 0, NULL, NULL, X511 "\n" },
+	{ "password: longer", "user password carl --password-stdin", 1, NULL,
+	  "longer than 511 bytes; choose a shorter one", X511 "x" },
+	{ "password: much longer", "user password carl --password-stdin", 1,
+	  NULL, "longer than 511 bytes; choose a shorter one", X511 X511 },
 	{ "password: of nobody", "user password nobody --password-stdin", 1,
 	  NULL, "nobody", "x" },
 	{ "an e-mail is UTF-8", "user add dora --email \xff", 1, NULL,
