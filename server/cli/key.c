@@ -190,7 +190,10 @@ static int key_export(struct call *call)
 	bool jwks = str_eq(format, STR("jwks"));
 	bool current = call->opts[OPT_CURRENT];
 	AUTO(keyring) struct keyring *keyring = NULL;
+	AUTO(buf) struct buf text;
 	enum err err;
+
+	buf_init(&text, EXPORT_MAX);
 
 	if (!format.len)
 		return call_usage(call, "key export: --format is missing");
@@ -199,11 +202,18 @@ static int key_export(struct call *call)
 				  format.at);
 	if (!call_keys(call, &keyring))
 		return EXIT_REFUSED;
-	err = jwks ? keyring_print_jwks(keyring, current, &call->out)
-		   : keyring_print_bundle(keyring, current, &call->out);
+	err = jwks ? keyring_print_jwks(keyring, current, &text)
+		   : keyring_print_bundle(keyring, current, &text);
 	if (err)
 		return call_failed(call, err);
-	if (jwks)
+	if (call->json && !jwks) {
+		json_open(&call->out, '{');
+		json_put_str(&call->out, "pem", buf_str(&text));
+		json_close(&call->out, '}');
+	} else {
+		buf_add(&call->out, buf_str(&text));
+	}
+	if (call->json || jwks)
 		buf_add_char(&call->out, '\n');
 	return EXIT_DONE;
 }

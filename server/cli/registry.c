@@ -171,6 +171,7 @@ static int find_service(struct call *call,
 int registry_run(struct call *call)
 {
 	struct str format = call_opt(call, OPT_FORMAT);
+	struct str bundle = call_opt(call, OPT_BUNDLE);
 	bool env = str_eq(format, STR("env"));
 	AUTO(keyring) struct keyring *keyring = NULL;
 	const struct config_service *service;
@@ -180,6 +181,11 @@ int registry_run(struct call *call)
 	if (format.len && !env && !str_eq(format, STR("yaml")))
 		return call_usage(call, "format '%.40s' is not yaml or env",
 				  format.at);
+	if (bundle.len && bundle.at[bundle.len - 1] == '/')
+		return call_usage(call,
+				  "--bundle %.100s is a folder; name the file "
+				  "in it, as %.100sbundle.pem",
+				  bundle.at, bundle.at);
 	if (!call_keys(call, &keyring))
 		return EXIT_REFUSED;
 	s.keyring = keyring;
