@@ -173,13 +173,15 @@ class Dockpass:
 
     # What clients ask
 
-    def ask(self, scope=(), auth=None, method="GET", path="/token", **kwargs):
-        """One token request. `scope`: a text or a list of them."""
+    def ask(self, scope=(), auth=None, method="GET", path="/token",
+            via=requests, **kwargs):
+        """One token request. `scope`: a text or a list of them. `via`: a
+        requests.Session keeps its connection."""
         fields = {"service": self.service, "client_id": f"test-{next(ASKED)}",
                   **kwargs.pop("fields", {}),
                   "scope": [scope] if isinstance(scope, str) else list(scope)}
         place = "params" if method == "GET" else "data"
-        answer = requests.request(
+        answer = via.request(
             method, self.url + path, auth=auth, timeout=20 * PATIENCE,
             verify=self.verify,
             allow_redirects=False, **{place: fields}, **kwargs)
