@@ -5,6 +5,7 @@ holds at the server's very next request, whichever way it is asked.
 import itertools
 import threading
 
+import jwt
 import pytest
 import requests
 
@@ -157,6 +158,31 @@ def test_a_bot_is_its_token(asker):
             (f"token revoke {token['id']}", 401)):
         asker.run(command)
         assert asker.got(secret) == want
+
+
+def test_keys_hold_at_a_reload(live):
+    """As each key command says: published at once, known at SIGHUP."""
+    def served():
+        jwks = requests.get(live.url + "/.well-known/jwks.json", timeout=20)
+        return [key["kid"] for key in jwks.json()["keys"][::2]]
+
+    def signs():
+        answer = live.ask()
+        tokens.access(answer, live)  # verified by public/jwks.json
+        return jwt.get_unverified_header(answer.json()["token"])["kid"]
+    first, = served()
+    second = live.json("key", "new")["kid"]
+    assert (served(), signs()) == ([first], first)
+    live.reload()
+    assert (served(), signs()) == ([first, second], first)
+    live.cli("key", "activate", second)
+    assert signs() == first
+    assert live.reload() == f"done: key {second} signs"
+    assert (served(), signs()) == ([second, first], second)
+    live.cli("key", "remove", first)
+    assert (served(), signs()) == ([second, first], second)
+    live.reload()
+    assert (served(), signs()) == ([second], second)
 
 
 def test_commands_at_the_same_time_lose_nothing(live):
