@@ -21,6 +21,7 @@ struct level {
 
 struct walk {
 	struct yaml_file *file;
+	struct str text;
 	struct cause *cause;
 	struct level levels[YAML_DEPTH_MAX];
 	size_t depth;
@@ -180,11 +181,25 @@ static enum err on_event(struct walk *w, const yaml_event_t *event)
 	}
 }
 
+/* Bytes that are no text: libyaml says where, but not in which line. */
+static enum err reader_failed(struct walk *w, const yaml_parser_t *parser)
+{
+	size_t line = 0;
+
+	for (size_t i = 0; i < w->text.len && i < parser->problem_offset; i++)
+		line += w->text.at[i] == '\n';
+	return cause_set(w->cause, E_SYNTAX,
+			 "%s:%zu: no text: %s; write it as UTF-8",
+			 w->file->name, line + 1, parser->problem);
+}
+
 static enum err parser_failed(struct walk *w, const yaml_parser_t *parser)
 {
 	const char *problem =
 		parser->problem ? parser->problem : "cannot be read";
 
+	if (parser->error == YAML_READER_ERROR && parser->problem)
+		return reader_failed(w, parser);
 	return cause_set(w->cause, E_SYNTAX,
 			 "%s:%zu: no YAML: %s; look at quotes and indentation "
 			 "(spaces, no tabs)",
@@ -193,7 +208,7 @@ static enum err parser_failed(struct walk *w, const yaml_parser_t *parser)
 
 enum err yaml_read(struct yaml_file *file, struct str text, struct cause *cause)
 {
-	struct walk w = { .file = file, .cause = cause };
+	struct walk w = { .file = file, .text = text, .cause = cause };
 	enum err err = E_OK;
 	AUTO(parser) yaml_parser_t parser;
 

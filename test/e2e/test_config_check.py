@@ -1,0 +1,319 @@
+"""What is in effect: dockpass.yaml, DOCKPASS_* over it, defaults below; and
+`check`, which finds in keys, store and certificates what `serve` would find.
+"""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.dockpass import ENV, PATIENCE, PROGRAM, Dockpass
+from support.site import Certificate
+from test_config import refused, run
+
+DEFAULTS = {
+    "issuer": "dockpass", "url": "http://localhost:5001", "workers":
+    len(os.sched_getaffinity(0)), "listeners[0].address": "127.0.0.1:5001",
+    "listeners[0].tls.certificate": None, "listeners[0].tls.key": None,
+    "services[0].name": "r", "services[0].ttl": 300, "services[0].kid":
+    "libtrust", "services[0].x5c": True, "services[0].anonymous": True,
+    "services[0].refresh_tokens": False, "pat.username_must_match": False,
+    "pat.write_registry_implies_pull": True, "limits.connections": 20000,
+    "limits.connections_per_address": 4000}
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    with Dockpass(tmp_path_factory.mktemp("desk")) as desk:
+        yield desk
+
+
+@pytest.fixture
+def own(tmp_path):
+    with Dockpass(tmp_path) as own:
+        yield own
+
+
+def options(desk, text, **env):
+    """What `check --json` says of a file in the same folder."""
+    file = desk.folder / "other.yaml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    desk.config_file, saved = file, desk.config_file
+    try:
+        told = desk.json("check", env={f"DOCKPASS_{name}": value
+                                       for name, value in env.items()})
+    finally:
+        desk.config_file = saved
+    assert set(told) == {"ok", "config", "options"}
+    assert (told["ok"], told["config"]) == (True, str(file))
+    return told["options"]
+
+
+# The file, the environment, the defaults
+
+ONE = "services: [{name: r}]\n"
+
+
+def folders(desk):
+    return {name: str(desk.folder / name)
+            for name in ("store", "keys", "public")}
+
+
+def test_defaults(desk):
+    assert options(desk, ONE) == DEFAULTS | folders(desk)
+
+
+FORMS = {
+    "lines that end as in DOS": ONE.replace("\n", "\r\n") + "workers: 7\r\n",
+    "a byte order mark": b"\xef\xbb\xbf" + ONE.encode() + b"workers: 7",
+    "no line feed at the end": ONE + "workers: 7",
+    "a head": "%YAML 1.1\n---\n" + ONE + "workers: 7\n...\n",
+    "quotes": ONE + "\"workers\": '7'\n", "JSON":
+    '{"services": [{"name": "r"}], "workers": 7}',
+    "another order, blank lines, comments":
+        "# a\n\nworkers: 7   # b\n\nservices:\n\n  -\n    name: r\n",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_the_file(desk, form):
+    assert options(desk, FORMS[form]) == DEFAULTS | folders(desk) | {
+        "workers": 7}
+
+
+BY_VARIABLE = {  # each type, and entries of lists
+    "ISSUER": ("me", "issuer", "me"), "WORKERS": ("7", "workers", 7),
+    "URL": ("https://a.example/", "url", "https://a.example"),
+    "LISTENERS_0_ADDRESS": ("[::1]:7", "listeners[0].address", "[::1]:7"),
+    "SERVICES_0_NAME": ("Ärger: #1", "services[0].name", "Ärger: #1"),
+    "SERVICES_0_TTL": ("60", "services[0].ttl", 60),
+    "SERVICES_0_KID": ("rfc7638", "services[0].kid", "rfc7638"),
+    "SERVICES_0_X5C": ("false", "services[0].x5c", False),
+    "SERVICES_0_REFRESH_TOKENS": ("true", "services[0].refresh_tokens", True),
+    "PAT_USERNAME_MUST_MATCH": ("true", "pat.username_must_match", True),
+    "LIMITS_CONNECTIONS_PER_ADDRESS":
+        ("1", "limits.connections_per_address", 1),
+}
+FILE = ONE.replace("r}", "r, ttl: 99, kid: libtrust, x5c: true}") + \
+    "issuer: file\nworkers: 3\nurl: http://f\nlimits: {connections: 5}\n"
+
+
+@pytest.mark.parametrize("name", BY_VARIABLE)
+def test_a_variable_is_over_the_file_and_the_default(desk, name):
+    value, path, want = BY_VARIABLE[name]
+    for text in (ONE, FILE):
+        before = options(desk, text)
+        after = options(desk, text, **{name: value})
+        assert after[path] == want != before[path]
+        changed = {key for key in after if after[key] != before.get(key)}
+        assert changed <= {path, "url"}  # the default follows the listener
+
+
+def test_lists_are_longer_in_the_environment(desk):
+    got = options(desk, ONE, SERVICES_1_NAME="two", SERVICES_2_NAME="three",
+                  SERVICES_1_TTL="77", LISTENERS_1_ADDRESS="127.0.0.1:7")
+    assert [got[f"services[{i}].name"] for i in range(3)] == [
+        "r", "two", "three"]
+    assert [got[f"services[{i}].ttl"] for i in range(3)] == [300, 77, 300]
+    assert [got[f"listeners[{i}].address"] for i in range(2)] == [
+        "127.0.0.1:5001", "127.0.0.1:7"]
+
+
+def test_all_by_variables(desk):
+    """As in a container: the file holds nothing."""
+    assert options(desk, "", SERVICES_0_NAME="r") == DEFAULTS | folders(desk)
+
+
+def test_variables_of_others_do_not_count(desk):
+    done = run("check", "--config", desk.config_file, DOCKPAS_X="1",
+               XDOCKPASS_ISSUER="x", dockpass_issuer="x")
+    assert done.returncode == 0 and "issuer: dockpass " in done.stdout
+
+
+# What `check` prints is the file that would have the same effect
+
+def test_check_prints_what_is_in_effect(desk):
+    env = {"DOCKPASS_SERVICES_0_TTL": "77", "DOCKPASS_ISSUER": 'a "b": #c'}
+    *lines, ok = desk.cli("check", env=env).splitlines()
+    assert ok == "ok"
+    assert lines[0] == f"# {desk.config_file} and DOCKPASS_* variables"
+    table = desk.cli("check", "--table")
+    for line in lines[1:]:
+        key, help_ = re.fullmatch(r" *(?:- )?(\w+):(?: .*?)?(?: +# (.*))?",
+                                  line).groups()
+        assert help_ is None or f"| {help_} |" in table, key
+    told = desk.json("check", env=env)["options"]
+    assert (told["issuer"], told["services[0].ttl"]) == ('a "b": #c', 77)
+    again = options(desk, "\n".join(lines))
+    assert again == told
+
+
+@pytest.mark.parametrize("way", ["--config", "DOCKPASS_CONFIG"])
+def test_from_another_folder(desk, tmp_path, way):
+    """Relative paths in the file start at the file's folder."""
+    given = os.path.relpath(desk.config_file, tmp_path)
+    args = ["--config", given] if way == "--config" else []
+    env = {} if args else {way: given}
+    done = subprocess.run(
+        [PROGRAM, "check", "--json", *args], cwd=tmp_path, text=True,
+        capture_output=True, check=True, timeout=60, env={**ENV, **env})
+    told = yaml.safe_load(done.stdout)  # JSON is YAML
+    assert told["options"].items() >= folders(desk).items()
+
+
+def test_config_is_over_dockpass_config(desk):
+    done = run("check", "--config", desk.config_file,
+               DOCKPASS_CONFIG="/no/where.yaml")
+    assert done.returncode == 0
+    bare = {"PATH": os.environ["PATH"]}  # no HOME either
+    for env, path in ((bare, "/etc/dockpass/dockpass.yaml"),
+                      (bare | {"DOCKPASS_CONFIG": "/x.yaml"}, "/x.yaml")):
+        done = subprocess.run([PROGRAM, "user", "list"], env=env, text=True,
+                              capture_output=True, check=False, timeout=60)
+        assert done.stderr.startswith(f"dockpass: {path}: not found; ")
+    done = subprocess.run(
+        [PROGRAM, "user", "list", "--config", desk.config_file], env=bare,
+        text=True, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# Keys, store, certificates: `check` and `serve` find the same
+
+BOTH = [["check"], ["serve"]]
+KEYS = [*BOTH, ["key", "list"], ["registry-config"]]
+STORE = [*BOTH, ["user", "list"]]
+
+
+def broken(own, want, commands):
+    refused(own.config_file, want.format(folder=own.folder), commands)
+
+
+def test_keys_that_others_can_read(own):
+    key = next((own.folder / "keys").glob("*.pem"))
+    for path, mode, right in ((own.folder / "keys", 0o750, 0o700),
+                              (own.folder / "keys/keyring", 0o644, 0o600),
+                              (key, 0o640, 0o600)):
+        path.chmod(mode)
+        what = "enter or read it" if path.is_dir() else "read or write it"
+        broken(own, f"{path}: group or others can {what}; run: chmod "
+               f"{right:o} {path}", KEYS)
+        path.chmod(right)
+
+
+def test_a_keyring_that_is_damaged(own):
+    keyring = own.folder / "keys/keyring"
+    good = keyring.read_text()
+    bad = f"{keyring}:2: not 'STATE NAME': STATE is next, current or " \
+        "retired, NAME a file without .pem"
+    name = "A" * 43
+    for text, want in (
+            (good + "nonsense\n", bad), (good + f"old {name}\n", bad),
+            (good + "next ../../etc/passwd\n", bad),
+            (good + f"next {name}\n", f"{{folder}}/keys/{name}.pem: not "
+             "found, but {folder}/keys/keyring names it; restore the file, "
+             "or remove the line")):
+        keyring.write_text(text)
+        broken(own, want, KEYS)
+    keyring.write_text(good.replace("current", "next"))
+    broken(own, "{folder}/keys: no key is current: make one with 'dockpass "
+           "key new' and 'dockpass key activate'", BOTH)
+
+
+MISSING = "name another in dockpass.yaml, or make one: dockpass init DIR"
+
+
+def test_folders_that_are_not_there(own):
+    shutil.move(own.folder / "keys", own.folder / "k")
+    broken(own, "{folder}/keys: not found; name the folder of keys in "
+           "dockpass.yaml, or make one: dockpass init DIR", KEYS)
+    shutil.move(own.folder / "k", own.folder / "keys")
+    (own.folder / "store/data.mdb").unlink()
+    broken(own, "{folder}/store: no store there; name another folder in "
+           "dockpass.yaml, or make one: dockpass init DIR", STORE)
+    shutil.rmtree(own.folder / "store")
+    if os.geteuid():
+        return
+    broken(own, "{folder}/store: no such folder; " + MISSING, STORE)
+
+
+def test_a_store_that_others_can_read(own):
+    for path, mode, right in (("store", 0o755, 0o700),
+                              ("store/data.mdb", 0o644, 0o600)):
+        (own.folder / path).chmod(mode)
+        broken(own, f"{{folder}}/{path}: group or others can read or write "
+               f"it; run: chmod {right:o} {{folder}}/{path}", STORE)
+        (own.folder / path).chmod(right)
+
+
+def test_certificates(own, tmp_path):
+    """Of another key, or none at all; the line says which file."""
+    first = Certificate(tmp_path)
+    (tmp_path / "b").mkdir()
+    second = Certificate(tmp_path / "b")
+    own.configure(listener={"tls": {"certificate": str(first.file),
+                                    "key": str(second.key)}})
+    lines = {run(*command, "--config", own.config_file).stderr
+             for command in BOTH}
+    line, = lines
+    assert str(second.key) in line and line.count("\n") == 1
+    own.configure(listener=first.listener)
+    assert own.cli("check").endswith("ok\n")
+
+
+def test_a_port_that_is_taken_is_for_serve_alone(own):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        own.configure(listener={"address": address})
+        assert own.cli("check").endswith("ok\n")
+        refused(own.config_file, f"{address} is taken by another process: "
+                "end it, or choose another address under listeners",
+                [["serve"]])
+    own.configure(listener={"address": "192.0.2.1:5001"})
+    refused(own.config_file, "192.0.2.1:5001 cannot be bound: Cannot assign "
+            "requested address; choose an address of this machine under "
+            "listeners", [["serve"]])
+
+
+def test_check_beside_a_server(own):
+    own.serve()
+    assert own.cli("check").endswith("ok\n")
+    refused(own.config_file, f"127.0.0.1:{own.port} is taken by another "
+            "process: end it, or choose another address under listeners",
+            [["serve"]])
+
+
+# Another user than the one it is for
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_as_a_user_without_rights():
+    """The line says who may; what anybody may read is read."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        program = shutil.copy(PROGRAM, Path(folder) / "program")
+        with Dockpass(folder) as own:
+            rights = "Permission denied; run as root or as its owner"
+            wants = {"user list": f"cannot open store {own.folder}/store/"
+                                  f"data.mdb: {rights}",
+                     "key list": f"{own.folder}/keys: cannot open the folder "
+                                 f"of keys: {rights}"}
+            wants["user add x --email e"] = wants["user list"]
+            wants["check"] = wants["user list"]
+            wants["serve"] = wants["key new"] = wants["key list"]
+            hidden = f"{own.config_file}: cannot open it: {rights}"
+            for mode in (0o644, 0o600):
+                own.config_file.chmod(mode)
+                for command, want in wants.items():
+                    done = subprocess.run(
+                        ["setpriv", "--reuid=65534", "--regid=65534",
+                         "--clear-groups", program, *command.split(),
+                         "--config", own.config_file], text=True, timeout=60,
+                        capture_output=True, check=False, env=ENV, cwd="/")
+                    want = want if mode == 0o644 else hidden
+                    assert (done.returncode, done.stdout, done.stderr) == (
+                        1, "", f"dockpass: {want}\n"), command
