@@ -106,7 +106,8 @@ class Dockpass:
         if expires:
             args += ["--expires", expires]
         env = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"@{day} 12:00:00",
-               "FAKETIME_DONT_RESET": "1", "TZ": "UTC"} if day else {}
+               "FAKETIME_DONT_RESET": "1", "TZ": "UTC",
+               "ASAN_OPTIONS": "verify_asan_link_order=0"} if day else {}
         return secrets.remember(
             self.cli(*args, env=env, secret=True).removesuffix("\n"))
 
