@@ -69,6 +69,23 @@ static int read_question(struct question *q)
 	return EXIT_DONE;
 }
 
+/* Of several services that are not told apart none forbids it. */
+static enum err be_anonymous(struct question *q)
+{
+	const struct config_service *service =
+		config_service(q->call->config, call_opt(q->call, OPT_SERVICE));
+
+	trace_add(q->trace, "credential: none, anonymous");
+	if (service && !service->anonymous) {
+		trace_add(q->trace, "service %s: anonymous is false",
+			  service->name);
+		q->why = REASON_NO_CREDENTIALS;
+		return E_REFUSED;
+	}
+	login_anonymous(&q->who);
+	return E_OK;
+}
+
 static enum err identify(struct question *q)
 {
 	struct call *call = q->call;
@@ -86,9 +103,7 @@ static enum err identify(struct question *q)
 	if (call->argc)
 		return login_as(&login, call->args[0], q->scopes, &q->who,
 				&q->why);
-	trace_add(q->trace, "credential: none, anonymous");
-	login_anonymous(&q->who);
-	return E_OK;
+	return be_anonymous(q);
 }
 
 static enum err decide(struct question *q)
@@ -136,6 +151,10 @@ static int answer(struct question *q)
 
 	if (!call_store(call))
 		return EXIT_REFUSED;
+	if (call->opts[OPT_SERVICE] &&
+	    !config_service(call->config, call_opt(call, OPT_SERVICE)))
+		return call_refuse(call, "no service '%.100s' in %s",
+				   call->opts[OPT_SERVICE], call->config->path);
 	txn_read(call->db, &q->txn);
 	err = decide(q);
 	if (!err)
@@ -175,9 +194,9 @@ static int explain_run(struct call *call)
 
 /* clang-format off */
 static const struct command rows[] = {
-	{ "explain", "(USER --scopes A,B | --token-id ID | --anonymous) --access 'SCOPE [SCOPE ...]'",
+	{ "explain", "(USER --scopes A,B | --token-id ID | --anonymous) --access 'SCOPE [SCOPE ...]' [--service S]",
 	  "what a request would be granted, and why", 0, 1,
-	  O(JSON) | O(SCOPES) | O(TOKEN_ID) | O(ANONYMOUS) | O(ACCESS), explain_run },
+	  O(JSON) | O(SERVICE) | O(SCOPES) | O(TOKEN_ID) | O(ANONYMOUS) | O(ACCESS), explain_run },
 };
 /* clang-format on */
 

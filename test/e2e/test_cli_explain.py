@@ -210,3 +210,21 @@ def test_it_reads_the_configuration(own_world, option, scopes, want):
     steps = own_world.json("explain", "alice", "--scopes", scopes, "--access",
                            ACCESS)["steps"]
     assert want in steps
+
+
+@pytest.mark.parametrize("service, granted, reason", [
+    ("registry", True, "granted"), ("closed", False, "no_credentials"),
+    (None, True, "granted")])
+def test_a_service_that_takes_no_anonymous_requests(world, service, granted,
+                                                    reason):
+    args = ["--service", service] if service else []
+    got = explained(world, "--anonymous", *args, "--access",
+                    "repository:g/pub:pull")
+    assert (bool(got[0]), got[1]) == (granted, reason)
+    if service:
+        answer = world.ask("repository:g/pub:pull",
+                           fields={"service": service})
+        assert world.reason(answer) == reason
+    status, message = world.refused("explain", "--anonymous", "--service", "x",
+                                    "--access", "repository:g/pub:pull")
+    assert status == 1 and f"no service 'x' in {world.config_file}" in message

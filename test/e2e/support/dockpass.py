@@ -125,11 +125,15 @@ class Dockpass:
 
     # The server
 
-    def serve(self, *args, env=None):
-        before = self.output.count("ready: ")
+    def launch(self, *args, env=None):
+        """Starts it, and waits for nothing."""
         self.daemon = Daemon(
             [PROGRAM, "serve", "--config", self.config_file, *args],
             self.log_file, env={**ENV, **(env or {})})
+
+    def serve(self, *args, env=None):
+        before = self.output.count("ready: ")
+        self.launch(*args, env=env)
         self.daemon.wait_ready(
             lambda: self.output.count("ready: ") > before, 30 * PATIENCE)
         return self
