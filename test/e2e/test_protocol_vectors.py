@@ -206,12 +206,10 @@ def test_v01_docker_login(shop, words):
 def test_v11_a_refresh_token_is_never_used_up(shop, words):
     """A hundred at a time: all have been sent before the first is read."""
     data = request(words, POST, "client_id=docker&" + REFRESH + PULL + S)
-    sockets = [wire.connect(shop) for _ in range(100)]
-    for sock in sockets:
-        sock.sendall(data)
-    answers = [wire.Answer(sock) for sock in sockets]
-    for sock, answer in zip(sockets, answers):
-        sock.close()
+    wires = [wire.Wire(shop.port).send(data) for _ in range(100)]
+    answers = [each.answer() for each in wires]
+    for each, answer in zip(wires, answers):
+        each.close()
         check(shop, answer, "post", "alice", APP + "pull")
     assert len({tokens.claims(answer)["jti"] for answer in answers}) == 100
 

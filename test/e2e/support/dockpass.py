@@ -21,9 +21,11 @@ PATIENCE = 1 if "release" in str(PROGRAM) else 6
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 # ask() says in each request which one it is: the log has that.
 ASKED = itertools.count(1)
+TSAN = f"suppressions={Path(__file__).parent / 'tsan.supp'}:history_size=4"
 # Nothing of the tester's own shell may reach a dockpass of a test.
-ENV = {key: value for key, value in os.environ.items()
-       if not key.startswith("DOCKPASS_")}
+ENV = {"TSAN_OPTIONS": TSAN,
+       **{key: value for key, value in os.environ.items()
+          if not key.startswith("DOCKPASS_")}}
 
 
 class Failed(AssertionError):
@@ -150,16 +152,20 @@ class Dockpass:
 
     def reload(self):
         """SIGHUP, and what the server said of it."""
-        before = len(self.log("reload"))
+        before = self.log_file.stat().st_size
         self.daemon.send(signal.SIGHUP)
 
-        def fresh():
-            return self.log("reload")[before:]
-
-        def decided(line):
-            return line["message"].startswith(("done:", "the old ones stay"))
-        self.daemon.wait_ready(lambda: any(map(decided, fresh())))
-        return next(filter(decided, fresh()))["message"]
+        def decided():
+            with open(self.log_file, encoding="utf-8") as log:
+                log.seek(before)
+                for line in log:
+                    if '"event":"reload"' in line and line.endswith("\n"):
+                        message = json.loads(line)["message"]
+                        if message.startswith(("done:", "the old ones stay")):
+                            return message
+            return None
+        self.daemon.wait_ready(decided)
+        return decided()
 
     def stop(self, number=signal.SIGTERM):
         daemon, self.daemon = self.daemon, None
