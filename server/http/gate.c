@@ -63,6 +63,12 @@ static enum gate_step drop(struct gate *gate)
 	return GATE_DROP;
 }
 
+/* Closing at once would cost an earlier request its answer. */
+static enum gate_step no_http(struct gate *gate)
+{
+	return gate->whole ? refuse(gate, STATUS_BAD_REQUEST) : drop(gate);
+}
+
 static enum gate_step become(struct gate *gate, enum state state)
 {
 	gate->state = (uint8_t)state;
@@ -99,7 +105,7 @@ static enum gate_step on_start(struct gate *gate, unsigned char c)
 	if (c == '\r')
 		return become(gate, AT_START_LF);
 	if (!is_token(c))
-		return drop(gate);
+		return no_http(gate);
 	*gate = (struct gate) { .whole = whole, .count = 1 };
 	word_add(gate, c);
 	return become(gate, AT_METHOD);
@@ -108,7 +114,7 @@ static enum gate_step on_start(struct gate *gate, unsigned char c)
 static enum gate_step on_start_lf(struct gate *gate, unsigned char c)
 {
 	if (c != '\n')
-		return drop(gate);
+		return no_http(gate);
 	gate->state = AT_START;
 	return GATE_SKIP;
 }
@@ -118,9 +124,9 @@ static enum gate_step on_method(struct gate *gate, unsigned char c)
 	size_t i = 0;
 
 	if (is_token(c))
-		return word_add(gate, c) ? GATE_MORE : drop(gate);
+		return word_add(gate, c) ? GATE_MORE : no_http(gate);
 	if (c != ' ')
-		return drop(gate);
+		return no_http(gate);
 	while (i < METHOD_UNKNOWN &&
 	       !str_eq(word(gate), str_of(methods[i].name)))
 		i++;
@@ -141,7 +147,7 @@ static enum gate_step on_target(struct gate *gate, unsigned char c)
 	if (c == ' ' && at)
 		return become(gate, AT_VERSION);
 	if (c <= ' ' || c == 0x7f)
-		return at ? refuse(gate, STATUS_BAD_REQUEST) : drop(gate);
+		return at ? refuse(gate, STATUS_BAD_REQUEST) : no_http(gate);
 	if (at == 0 && c != '/')
 		return refuse(gate, STATUS_BAD_REQUEST);
 	if (at == 1 && c == '/')

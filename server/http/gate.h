@@ -28,7 +28,7 @@ enum gate_step {
 	GATE_PASS,   /* hand them on */
 	GATE_SKIP,   /* forget them: an empty line before a request, the rest */
 	GATE_REFUSE, /* answer gate->status instead, then nothing more */
-	GATE_DROP    /* no HTTP at all: close */
+	GATE_DROP    /* no HTTP from the start: close */
 };
 
 struct gate {

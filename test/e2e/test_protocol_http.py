@@ -163,6 +163,14 @@ def test_what_is_no_http_is_closed_without_a_word(world, row):
         assert wire.send(row).rest() == b""
 
 
+@rows(DROPPED)
+def test_garbage_costs_no_answer_to_what_came_whole_before(world, row):
+    with Wire(world.port) as wire:
+        wire.send(HEALTH + row)
+        assert wire.answer().status_code == 200
+        refused(wire, 400)
+
+
 @rows(PASSED)
 def test_a_good_frame_is_read(world, row):
     data, statuses = row
