@@ -1,11 +1,13 @@
 /* server/conn.c - see the header. */
 #include "server/conn.h"
 
-#include <stdlib.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -13,7 +15,7 @@
 
 enum {
 	READ_AHEAD = 64 * 1024, /* that evhttp has not taken */
-	HOLD = 256 * 1024,	/* the largest request, and more */
+	WASTE = 16 * 1024,
 	TABLE_MAX = 1 << 20
 };
 
@@ -22,11 +24,13 @@ struct conn {
 	struct conn *next, *prev; /* in its queue, or among the strangers */
 	enum conn_queue queue;
 	bool queued, known, counted, full;
+	bool lingers; /* refused: more may come than will be read */
 	int fd;
 	unsigned place;
 	uint32_t answered;
 	int64_t since; /* ms */
 	struct bufferevent *bev;
+	struct event *late;    /* bev has gone, and left its descriptor */
 	struct evbuffer *hold; /* bytes that may not be handed on yet */
 	size_t seen;	       /* of them, by the gate */
 	bool busy;	       /* it is us who change the input */
@@ -111,14 +115,15 @@ static void on_fresh(evutil_socket_t fd, short what, void *arg)
 		get_to_know(conn);
 }
 
-void conn_gone(struct conn *conn)
+static void conn_free(struct conn *conn)
 {
 	struct conns *all = conn->all;
 
 	unlink_conn(conn);
-	if (conn->known && (size_t)conn->fd < all->table_len &&
-	    all->table[conn->fd] == conn)
-		all->table[conn->fd] = NULL;
+	if (conn->late) {
+		event_free(conn->late);
+		close(conn->fd);
+	}
 	if (conn->counted)
 		crowd_leave(all->crowd, conn->place);
 	if (conn->hold)
@@ -127,9 +132,55 @@ void conn_gone(struct conn *conn)
 	free(conn);
 }
 
+static void on_late(evutil_socket_t fd, short what, void *arg)
+{
+	char waste[WASTE];
+	ssize_t n = recv(fd, waste, sizeof(waste), 0);
+
+	(void)what;
+	if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
+		conn_free(arg);
+}
+
+/*
+ * To close before all has been read is a reset, which overtakes the answer: a
+ * client that is still sending would not learn why it was refused. So evhttp
+ * closes all but the descriptor. (A dup() of it would haunt the event loop.)
+ */
+static bool linger(struct conn *conn)
+{
+	if (!conn->lingers)
+		return false;
+	conn->late = event_new(conn->all->base, conn->fd, EV_READ | EV_PERSIST,
+			       on_late, conn);
+	if (!conn->late)
+		return false;
+	bufferevent_setfd(conn->bev, -1);
+	conn->bev = NULL;
+	shutdown(conn->fd, SHUT_WR);
+	event_add(conn->late, NULL);
+	enqueue(conn, QUEUE_LATE);
+	return true;
+}
+
+void conn_gone(struct conn *conn)
+{
+	struct conns *all = conn->all;
+
+	if (conn->known && (size_t)conn->fd < all->table_len &&
+	    all->table[conn->fd] == conn)
+		all->table[conn->fd] = NULL;
+	if (!linger(conn))
+		conn_free(conn);
+}
+
 /* evhttp is told that the peer has gone, and frees all. */
 static void conn_close(struct conn *conn)
 {
+	if (conn->late) {
+		conn_free(conn);
+		return;
+	}
 	unlink_conn(conn);
 	if (conn->fd >= 0)
 		shutdown(conn->fd, SHUT_RDWR);
@@ -196,6 +247,7 @@ static bool take_step(struct conn *conn, struct evbuffer *from,
 		conn->seen = 0;
 		return true;
 	case GATE_REFUSE:
+		conn->lingers = true;
 		replace(from, to, conn->gate.status);
 		conn->seen = 0;
 		return false;
@@ -255,6 +307,7 @@ static void let_in(struct conn *conn, struct evbuffer *input, size_t at)
 {
 	if (conn->full) {
 		conn->full = false;
+		conn->lingers = true;
 		gate_close(&conn->gate);
 		replace(input, input, STATUS_UNAVAILABLE);
 		return;
@@ -330,6 +383,7 @@ void conns_sweep(struct conns *conns)
 	close_older(conns, QUEUE_FIRST, FIRST_MS);
 	close_older(conns, QUEUE_REQUEST, REQUEST_MS);
 	close_older(conns, QUEUE_IDLE, IDLE_MS);
+	close_older(conns, QUEUE_LATE, LATE_MS);
 }
 
 static bool is_quiet(const struct conn *conn)
@@ -349,6 +403,7 @@ void conns_drain(struct conns *conns, int64_t ms)
 			conn_close(conn);
 	}
 	close_older(conns, QUEUE_FIRST, ms);
+	close_older(conns, QUEUE_LATE, ms);
 }
 
 /* One slot a descriptor; pages are touched only where there is one. */
@@ -370,6 +425,8 @@ enum err conns_init(struct conns *conns, struct event_base *base,
 
 void conns_done(struct conns *conns)
 {
+	while (conns->queues[QUEUE_LATE].first)
+		conn_free(conns->queues[QUEUE_LATE].first);
 	if (conns->fresh)
 		event_free(conns->fresh);
 	free(conns->table);

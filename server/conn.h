@@ -24,10 +24,17 @@ struct conn;
 enum {
 	FIRST_MS = 10 * 1000,	/* from the start to the first byte, TLS too */
 	REQUEST_MS = 10 * 1000, /* from its first byte to its last */
-	IDLE_MS = 60 * 1000
+	IDLE_MS = 60 * 1000,
+	LATE_MS = 5 * 1000 /* from a refusal to the close, read on until then */
 };
 
-enum conn_queue { QUEUE_FIRST, QUEUE_REQUEST, QUEUE_IDLE, QUEUE_COUNT };
+enum conn_queue {
+	QUEUE_FIRST,
+	QUEUE_REQUEST,
+	QUEUE_IDLE,
+	QUEUE_LATE,
+	QUEUE_COUNT
+};
 
 struct conns {
 	struct event_base *base;
@@ -47,7 +54,7 @@ enum err conns_init(struct conns *conns, struct event_base *base,
 		    struct crowd *crowd,
 		    void (*watch)(struct bufferevent *bev,
 				  struct conn *conn)) MUST_CHECK;
-void conns_done(struct conns *conns); /* the connections are gone by then */
+void conns_done(struct conns *conns); /* evhttp has freed its own by then */
 
 /* Puts the gate before `bev`; false: no memory. */
 bool conn_new(struct conns *conns, struct bufferevent *bev);
@@ -58,7 +65,7 @@ void conns_answered(struct conns *conns, int fd);
 /* Closes those over their deadline. */
 void conns_sweep(struct conns *conns);
 /*
- * The end is near: closes those that have been idle, or silent from their
- * start, for `ms`. What is under way goes on.
+ * The end is near: closes those that have been idle, silent from their start,
+ * or refused, for `ms`. What is under way goes on.
  */
 void conns_drain(struct conns *conns, int64_t ms);

@@ -157,6 +157,14 @@ def test_a_bad_frame_is_refused_and_nothing_behind_it_answered(world, row):
         refused(wire, status)
 
 
+@rows(REFUSED)
+def test_a_bad_frame_in_single_bytes(world, row):
+    data, status = row
+    with Wire(world.port) as wire:
+        single(wire, data)
+        refused(wire, status)
+
+
 @rows(DROPPED)
 def test_what_is_no_http_is_closed_without_a_word(world, row):
     with Wire(world.port) as wire:
