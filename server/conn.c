@@ -15,6 +15,7 @@
 
 enum {
 	READ_AHEAD = 64 * 1024, /* that evhttp has not taken */
+	SMALL = 1024,		/* less is copied, not moved */
 	WASTE = 16 * 1024,
 	TABLE_MAX = 1 << 20
 };
@@ -283,6 +284,21 @@ static bool pass_in_place(struct conn *conn, struct evbuffer *input, size_t at)
 	return false;
 }
 
+/* Moved, a packet of one byte would keep a piece of memory of its own. */
+static void append(struct evbuffer *from, struct evbuffer *to)
+{
+	size_t len = evbuffer_get_length(from);
+	int failed;
+
+	if (len >= SMALL) {
+		evbuffer_add_buffer(to, from);
+		return;
+	}
+	failed = evbuffer_add(to, evbuffer_pullup(from, -1), len);
+	assert(!failed);
+	evbuffer_drain(from, len);
+}
+
 /* Takes the bytes from `at` on out of evhttp's sight. */
 static void take_out(struct conn *conn, struct evbuffer *input, size_t at)
 {
@@ -296,7 +312,7 @@ static void take_out(struct conn *conn, struct evbuffer *input, size_t at)
 	if (!conn->hold)
 		conn->hold = evbuffer_new();
 	assert(conn->hold);
-	evbuffer_add_buffer(conn->hold, input);
+	append(input, conn->hold);
 	if (old) {
 		evbuffer_add_buffer(input, old);
 		evbuffer_free(old);
