@@ -41,7 +41,19 @@ static enum method method_of(const struct evhttp_request *http)
 	}
 }
 
-static void read_headers(struct evhttp_request *http, struct request *req)
+/* evhttp knows "close" alone; it may stand in a list (RFC 9110 7.6.1). */
+static bool has_close(struct str list)
+{
+	struct str word;
+
+	while (str_cut(&list, ',', &word))
+		if (str_eq_nocase(str_trim(word), STR("close")))
+			return true;
+	return false;
+}
+
+static void read_headers(struct evhttp_request *http, struct request *req,
+			 struct reply *reply)
 {
 	const struct evkeyvalq *headers =
 		evhttp_request_get_input_headers(http);
@@ -58,6 +70,8 @@ static void read_headers(struct evhttp_request *http, struct request *req)
 			req->content_type = str_of(row->value);
 		} else if (str_eq_nocase(name, STR("user-agent"))) {
 			req->user_agent = str_of(row->value);
+		} else if (str_eq_nocase(name, STR("connection"))) {
+			reply->close |= has_close(str_of(row->value));
 		}
 	}
 }
@@ -104,7 +118,7 @@ static void task_begin(struct task *task, struct evhttp_request *http)
 	};
 	task->reply = (struct reply) { .body = &task->body };
 	read_uri(http, &task->req);
-	read_headers(http, &task->req);
+	read_headers(http, &task->req, &task->reply);
 	read_body(http, &task->req);
 }
 

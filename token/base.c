@@ -83,6 +83,20 @@ struct str str_head(struct str s, size_t n)
 	return (struct str) { s.at, n };
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+struct str str_trim(struct str s)
+{
+	while (s.len && is_blank(s.at[0]))
+		s = str_skip(s, 1);
+	while (s.len && is_blank(s.at[s.len - 1]))
+		s.len--;
+	return s;
+}
+
 bool str_cut(struct str *rest, char sep, struct str *head)
 {
 	const char *end;

@@ -96,6 +96,7 @@ bool str_starts(struct str s, struct str prefix);
 bool str_has(struct str s, char c);
 struct str str_skip(struct str s, size_t n); /* n at most s.len */
 struct str str_head(struct str s, size_t n); /* n at most s.len */
+struct str str_trim(struct str s); /* without blanks and tabs at its ends */
 
 /*
  * Cuts *rest at the first `sep`: *head is what stood before it, *rest what

@@ -69,8 +69,7 @@ static bool is_form(struct str type)
 	struct str head;
 
 	str_cut(&type, ';', &head);
-	while (head.len && head.at[head.len - 1] == ' ')
-		head.len--;
+	head = str_trim(head);
 	return !head.len ||
 	       str_eq_nocase(head, STR("application/x-www-form-urlencoded"));
 }

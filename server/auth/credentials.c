@@ -75,23 +75,14 @@ static enum err parse_bearer(struct str text, struct credential *out,
 	return E_OK;
 }
 
-static struct str trim(struct str s)
-{
-	while (s.len && (s.at[0] == ' ' || s.at[0] == '\t'))
-		s = str_skip(s, 1);
-	while (s.len && (s.at[s.len - 1] == ' ' || s.at[s.len - 1] == '\t'))
-		s.len--;
-	return s;
-}
-
 enum err credential_parse(struct str header, struct arena *arena,
 			  struct credential *out, struct cause *cause)
 {
-	struct str rest = trim(header), scheme;
+	struct str rest = str_trim(header), scheme;
 
 	*out = (struct credential) { .kind = CREDENTIAL_BAD };
 	str_cut(&rest, ' ', &scheme);
-	rest = trim(rest);
+	rest = str_trim(rest);
 	if (str_eq_nocase(scheme, STR("basic")))
 		return parse_basic(rest, arena, out, cause);
 	if (str_eq_nocase(scheme, STR("bearer")))

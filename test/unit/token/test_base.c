@@ -36,6 +36,10 @@ static void slices(void **state)
 	assert_false(str_has(STR(""), '\0'));
 	assert_str(str_skip(STR("abc"), 3), "");
 	assert_str(str_head(STR("abc"), 2), "ab");
+	assert_str(str_trim(STR(" \t a\t b \t")), "a\t b");
+	assert_str(str_trim(STR("\na")), "\na");
+	assert_str(str_trim(STR(" ")), "");
+	assert_str(str_trim((struct str) { 0 }), "");
 }
 
 static const struct {
