@@ -27,6 +27,7 @@ struct conn {
 	bool queued, known, counted, full;
 	bool lingers; /* refused: more may come than will be read */
 	int fd;
+	enum crowd_verdict verdict;
 	unsigned place;
 	uint32_t answered;
 	int64_t since; /* ms */
@@ -86,7 +87,6 @@ static void get_to_know(struct conn *conn)
 	struct conns *all = conn->all;
 	struct sockaddr_storage peer = { 0 };
 	socklen_t len = sizeof(peer);
-	enum crowd_verdict verdict;
 
 	if (conn->known)
 		return;
@@ -98,11 +98,11 @@ static void get_to_know(struct conn *conn)
 	if ((size_t)conn->fd < all->table_len)
 		all->table[conn->fd] = conn;
 	getpeername(conn->fd, (struct sockaddr *)&peer, &len);
-	verdict =
+	conn->verdict =
 		crowd_enter(all->crowd, (struct sockaddr *)&peer, &conn->place);
 	conn->counted = true;
-	conn->full = verdict != CROWD_WELCOME;
-	if (verdict == CROWD_CLOSE)
+	conn->full = conn->verdict != CROWD_WELCOME;
+	if (conn->verdict == CROWD_CLOSE)
 		shutdown(conn->fd, SHUT_RDWR);
 }
 
@@ -126,7 +126,7 @@ static void conn_free(struct conn *conn)
 		close(conn->fd);
 	}
 	if (conn->counted)
-		crowd_leave(all->crowd, conn->place);
+		crowd_leave(all->crowd, conn->verdict, conn->place);
 	if (conn->hold)
 		evbuffer_free(conn->hold);
 	all->count--;

@@ -14,7 +14,7 @@ enum { PLACES = 1 << 14 };
 struct crowd {
 	uint64_t key[2];
 	_Atomic unsigned limit, limit_address;
-	_Atomic unsigned total;
+	_Atomic unsigned total, extra;
 	_Atomic unsigned places[PLACES];
 };
 
@@ -81,24 +81,36 @@ static unsigned place_of(const struct crowd *crowd,
 	return (unsigned)(mix(crowd, mix(crowd, x)) % PLACES);
 }
 
+static bool take(_Atomic unsigned *count, unsigned limit)
+{
+	if (atomic_fetch_add(count, 1) < limit)
+		return true;
+	atomic_fetch_sub(count, 1);
+	return false;
+}
+
 enum crowd_verdict crowd_enter(struct crowd *crowd,
 			       const struct sockaddr *address, unsigned *place)
 {
-	unsigned limit = atomic_load(&crowd->limit);
-	unsigned total = atomic_fetch_add(&crowd->total, 1);
-	unsigned here;
+	_Atomic unsigned *here;
 
 	*place = place_of(crowd, address);
-	here = atomic_fetch_add(&crowd->places[*place], 1);
-	if (total >= limit + CROWD_EXTRA)
-		return CROWD_CLOSE;
-	if (total >= limit || here >= atomic_load(&crowd->limit_address))
-		return CROWD_FULL;
-	return CROWD_WELCOME;
+	here = &crowd->places[*place];
+	if (take(here, atomic_load(&crowd->limit_address))) {
+		if (take(&crowd->total, atomic_load(&crowd->limit)))
+			return CROWD_WELCOME;
+		atomic_fetch_sub(here, 1);
+	}
+	return take(&crowd->extra, CROWD_EXTRA) ? CROWD_FULL : CROWD_CLOSE;
 }
 
-void crowd_leave(struct crowd *crowd, unsigned place)
+void crowd_leave(struct crowd *crowd, enum crowd_verdict verdict,
+		 unsigned place)
 {
-	atomic_fetch_sub(&crowd->total, 1);
-	atomic_fetch_sub(&crowd->places[place], 1);
+	if (verdict == CROWD_WELCOME) {
+		atomic_fetch_sub(&crowd->total, 1);
+		atomic_fetch_sub(&crowd->places[place], 1);
+	} else if (verdict == CROWD_FULL) {
+		atomic_fetch_sub(&crowd->extra, 1);
+	}
 }

@@ -11,7 +11,7 @@ struct sockaddr;
 struct crowd;
 
 enum {
-	CROWD_EXTRA = 256,  /* above the limit, to be told so */
+	CROWD_EXTRA = 256,  /* above the limits, to be told so */
 	CROWD_RESERVE = 128 /* descriptors for files, logs, loops */
 };
 
@@ -24,8 +24,14 @@ void crowd_free(struct crowd *crowd); /* NULL is fine */
  */
 void crowd_limit(struct crowd *crowd, unsigned *total, unsigned per_address);
 
+/*
+ * WELCOME: within both limits. FULL: may be told so, as CROWD_EXTRA others.
+ * Only the welcome count against the limits: a crowd of one address that is
+ * over its own limit takes no place from another.
+ */
 enum crowd_verdict { CROWD_WELCOME, CROWD_FULL, CROWD_CLOSE };
-/* Counts one, whatever the verdict; *place is for crowd_leave(). */
+/* Counts one; the verdict and *place are for crowd_leave(). */
 enum crowd_verdict crowd_enter(struct crowd *crowd,
 			       const struct sockaddr *address, unsigned *place);
-void crowd_leave(struct crowd *crowd, unsigned place);
+void crowd_leave(struct crowd *crowd, enum crowd_verdict verdict,
+		 unsigned place);

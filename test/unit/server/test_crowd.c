@@ -1,0 +1,119 @@
+/* test/unit/server/test_crowd.c - server/crowd: who is let in, and counted. */
+#include "test/unit/check.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "server/crowd.h"
+
+enum { TOTAL = 5, EACH = 3 };
+
+static struct crowd *crowd;
+
+static int up(void **state)
+{
+	unsigned total = TOTAL;
+
+	(void)state;
+	assert_int_equal(crowd_new(&crowd), E_OK);
+	crowd_limit(crowd, &total, EACH);
+	assert_int_equal(total, TOTAL);
+	return 0;
+}
+
+static int down(void **state)
+{
+	(void)state;
+	crowd_free(crowd);
+	return 0;
+}
+
+static enum crowd_verdict enter(unsigned host, unsigned *place)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET };
+
+	from.sin_addr.s_addr = htonl(host);
+	return crowd_enter(crowd, (struct sockaddr *)&from, place);
+}
+
+static enum crowd_verdict six(unsigned char subnet, unsigned char host)
+{
+	struct sockaddr_in6 from = { .sin6_family = AF_INET6 };
+	unsigned place;
+
+	from.sin6_addr.s6_addr[7] = subnet;
+	from.sin6_addr.s6_addr[15] = host;
+	return crowd_enter(crowd, (struct sockaddr *)&from, &place);
+}
+
+static void an_address_has_its_limit(void **state)
+{
+	unsigned place;
+
+	(void)state;
+	for (int i = 0; i < EACH; i++)
+		assert_int_equal(enter(1, &place), CROWD_WELCOME);
+	assert_int_equal(enter(1, &place), CROWD_FULL);
+	crowd_leave(crowd, CROWD_FULL, place);
+	assert_int_equal(enter(1, &place), CROWD_FULL);
+	crowd_leave(crowd, CROWD_WELCOME, place);
+	assert_int_equal(enter(1, &place), CROWD_WELCOME);
+}
+
+static void all_have_theirs(void **state)
+{
+	unsigned first, place;
+
+	(void)state;
+	assert_int_equal(enter(1, &first), CROWD_WELCOME);
+	for (unsigned i = 2; i <= TOTAL; i++)
+		assert_int_equal(enter(i, &place), CROWD_WELCOME);
+	assert_int_equal(enter(9, &place), CROWD_FULL);
+	crowd_leave(crowd, CROWD_WELCOME, first);
+	assert_int_equal(enter(9, &place), CROWD_WELCOME);
+	assert_int_equal(enter(9, &place), CROWD_FULL);
+}
+
+/* However many come, they take no place but their own. */
+static void a_flood_of_one_address_is_its_own_affair(void **state)
+{
+	unsigned place;
+
+	(void)state;
+	for (int i = 0; i < EACH; i++)
+		assert_int_equal(enter(1, &place), CROWD_WELCOME);
+	for (int i = 0; i < CROWD_EXTRA; i++)
+		assert_int_equal(enter(1, &place), CROWD_FULL);
+	for (int i = 0; i < 1000; i++) {
+		assert_int_equal(enter(1, &place), CROWD_CLOSE);
+		crowd_leave(crowd, CROWD_CLOSE, place);
+	}
+	/* One may share the counter of address 1: three do not. */
+	assert_true(enter(2, &place) == CROWD_WELCOME ||
+		    enter(3, &place) == CROWD_WELCOME ||
+		    enter(4, &place) == CROWD_WELCOME);
+}
+
+static void an_ipv6_customer_is_a_64(void **state)
+{
+	(void)state;
+	for (unsigned char i = 0; i < EACH; i++)
+		assert_int_equal(six(1, i), CROWD_WELCOME);
+	assert_int_equal(six(1, EACH), CROWD_FULL);
+	assert_true(six(2, 0) == CROWD_WELCOME || six(3, 0) == CROWD_WELCOME);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(an_address_has_its_limit, up,
+						down),
+		cmocka_unit_test_setup_teardown(all_have_theirs, up, down),
+		cmocka_unit_test_setup_teardown(
+			a_flood_of_one_address_is_its_own_affair, up, down),
+		cmocka_unit_test_setup_teardown(an_ipv6_customer_is_a_64, up,
+						down),
+	};
+
+	return cmocka_run_group_tests_name("crowd", tests, NULL, NULL);
+}
