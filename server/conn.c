@@ -13,6 +13,8 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
+#include "server/tls.h"
+
 enum {
 	READ_AHEAD = 64 * 1024, /* that evhttp has not taken */
 	SMALL = 1024,		/* less is copied, not moved */
@@ -168,6 +170,7 @@ void conn_gone(struct conn *conn)
 {
 	struct conns *all = conn->all;
 
+	tls_goodbye(conn->bev);
 	if (conn->known && (size_t)conn->fd < all->table_len &&
 	    all->table[conn->fd] == conn)
 		all->table[conn->fd] = NULL;
@@ -183,6 +186,7 @@ static void conn_close(struct conn *conn)
 		return;
 	}
 	unlink_conn(conn);
+	tls_goodbye(conn->bev);
 	if (conn->fd >= 0)
 		shutdown(conn->fd, SHUT_RDWR);
 	bufferevent_trigger_event(conn->bev, BEV_EVENT_EOF | BEV_EVENT_READING,

@@ -44,8 +44,10 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* False: another certificate begins, but cannot be used. */
 static bool add_chain(struct ssl_ctx_st *tls, BIO *bio)
 {
+	unsigned long error;
 	X509 *next;
 
 	while ((next = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
@@ -54,8 +56,9 @@ static bool add_chain(struct ssl_ctx_st *tls, BIO *bio)
 			return false;
 		}
 	}
-	ERR_clear_error(); /* the end of the file is no error */
-	return true;
+	error = ERR_peek_last_error();
+	return ERR_GET_LIB(error) == ERR_LIB_PEM &&
+	       ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
 }
 
 static enum err use_certificate(struct ssl_ctx_st *tls, const char *path,
@@ -73,13 +76,17 @@ static enum err use_certificate(struct ssl_ctx_st *tls, const char *path,
 		return err;
 	bio = BIO_new_mem_buf(pem.at, (int)pem.len);
 	own = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-	fine = own && SSL_CTX_use_certificate(tls, own) == 1 &&
-	       add_chain(tls, bio);
+	fine = own && SSL_CTX_use_certificate(tls, own) == 1;
 	X509_free(own);
 	if (!fine)
 		return cause_set(cause, E_SYNTAX,
 				 "%s: holds no certificate in PEM: name the "
 				 "server's certificate, its chain behind it",
+				 path);
+	if (!add_chain(tls, bio))
+		return cause_set(cause, E_SYNTAX,
+				 "%s: the chain behind the certificate is cut "
+				 "or damaged: copy the file again",
 				 path);
 	return E_OK;
 }
@@ -92,7 +99,7 @@ static int on_passphrase(char *buf, int size, int writes, void *arg)
 }
 
 static enum err use_key(struct ssl_ctx_st *tls, const char *path,
-			struct cause *cause)
+			const char *certificate, struct cause *cause)
 {
 	AUTO(buf) struct buf pem;
 	AUTO(BIO) BIO *bio = NULL;
@@ -107,14 +114,19 @@ static enum err use_key(struct ssl_ctx_st *tls, const char *path,
 	bio = BIO_new_mem_buf(pem.at, (int)pem.len);
 	key = bio ? PEM_read_bio_PrivateKey(bio, NULL, on_passphrase, NULL)
 		  : NULL;
-	fine = key && SSL_CTX_use_PrivateKey(tls, key) == 1 &&
+	if (!key)
+		return cause_set(cause, E_SYNTAX,
+				 "%s: holds no private key in PEM without a "
+				 "passphrase",
+				 path);
+	fine = SSL_CTX_use_PrivateKey(tls, key) == 1 &&
 	       SSL_CTX_check_private_key(tls) == 1;
 	EVP_PKEY_free(key);
 	if (!fine)
 		return cause_set(cause, E_SYNTAX,
-				 "%s: no private key in PEM without a "
-				 "passphrase that belongs to the certificate",
-				 path);
+				 "%s: does not belong to the certificate %s: "
+				 "name the key that it was made for",
+				 path, certificate);
 	return E_OK;
 }
 
@@ -137,7 +149,7 @@ enum err tls_new(const char *certificate, const char *key,
 	SSL_CTX_set_alpn_select_cb(tls, on_alpn, NULL);
 	err = use_certificate(tls, certificate, cause);
 	if (!err)
-		err = use_key(tls, key, cause);
+		err = use_key(tls, key, certificate, cause);
 	ERR_clear_error();
 	if (err)
 		return err;
@@ -172,4 +184,15 @@ struct bufferevent *tls_bufferevent(struct event_base *base,
 	else /* a peer that leaves without a word is gone all the same */
 		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
 	return bev;
+}
+
+/* The alert is sent or it is not: nobody waits for an answer. */
+void tls_goodbye(struct bufferevent *bev)
+{
+	SSL *ssl = bufferevent_openssl_get_ssl(bev);
+
+	if (!ssl || !SSL_is_init_finished(ssl) || SSL_get_shutdown(ssl))
+		return;
+	SSL_shutdown(ssl);
+	ERR_clear_error();
 }

@@ -1,0 +1,287 @@
+"""TLS: versions, ALPN, certificates; what a start and a reload refuse; and that
+all that holds for bytes on a plain connection holds inside.
+"""
+
+import os
+import socket
+import ssl
+
+import pytest
+
+from support import tokens
+from support.dockpass import Dockpass
+from support.process import free_ports
+from support.site import Certificate
+from support.wire import Wire
+
+SSL_OP_IGNORE_UNEXPECTED_EOF = 1 << 7
+END = b"\r\n\r\n"
+HEALTH = b"GET /healthz HTTP/1.1" + END
+POST = b"POST /token HTTP/1.1\r\n"
+
+
+class Chain(Certificate):
+    """A CA, one below it, and below that the server's certificates: `new(name)`
+    makes name.crt, the one below the CA behind it, and name.key."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.folder = folder
+        self.middle = folder / "middle.crt"
+        self._issue("/CN=middle CA", self.ca, folder / "ca.key", "middle",
+                    "basicConstraints=critical,CA:TRUE")
+        self.file, self.key = self.new("chain")
+
+    def _files(self, name):
+        return self.folder / f"{name}.crt", self.folder / f"{name}.key"
+
+    def _issue(self, subject, issuer, issuer_key, name, *extensions):
+        certificate, key = self._files(name)
+        options = [word for line in extensions for word in ("-addext", line)]
+        self.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                 "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",
+                 subject, "-CA", issuer, "-CAkey", issuer_key, "-keyout", key,
+                 "-out", certificate, *options)
+        key.chmod(0o600)
+        return certificate, key
+
+    def new(self, name):
+        file, key = self._issue(
+            f"/CN={name}", self.middle, self.folder / "middle.key", name,
+            "subjectAltName=DNS:localhost", "basicConstraints=CA:FALSE")
+        file.write_text(file.read_text() + self.middle.read_text())
+        return file, key
+
+    def use(self, name):
+        """What the server's two files hold from now on."""
+        certificate, key = self._files(name)
+        self.file.write_bytes(certificate.read_bytes())
+        self.key.write_bytes(key.read_bytes())
+
+    def context(self, alpn=(), version=None):
+        context = ssl.create_default_context(cafile=self.ca)
+        # Python takes any end for an orderly one.
+        context.options &= ~SSL_OP_IGNORE_UNEXPECTED_EOF
+        if alpn:
+            context.set_alpn_protocols(alpn)
+        if version:
+            # Not we are to refuse it.
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            context.minimum_version = context.maximum_version = version
+        return context
+
+
+def name_of(wire):
+    return dict(pair for row in wire.socket.getpeercert()["subject"]
+                for pair in row)["commonName"]
+
+
+class Both(Dockpass):
+    """Two listeners side by side: `port` is plain, `tls_port` has TLS."""
+
+    def __init__(self, folder):
+        self.chain = Chain(folder)
+        super().__init__(folder)
+        self.tls_port = free_ports(1)[0]
+        self.configure(listeners=[
+            {"address": f"127.0.0.1:{self.port}"},
+            {"address": f"127.0.0.1:{self.tls_port}", **self.chain.listener}])
+
+    def wire(self, *args, **kwargs):
+        return Wire(self.tls_port, tls=self.chain.context(*args, **kwargs))
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    with Both(tmp_path_factory.mktemp("tls")) as both:
+        yield both.serve()
+
+
+@pytest.fixture
+def own(tmp_path):
+    with Both(tmp_path) as both:
+        yield both
+
+
+def answers(wire):
+    return wire.send(HEALTH).answer().status_code == 200
+
+
+# The handshake
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_versions(both, version):
+    with both.wire(version=ssl.TLSVersion[version]) as wire:
+        assert wire.socket.version() == version.replace("_", ".")
+        assert answers(wire)
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+@pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1"])
+def test_old_versions_are_refused(both, version):
+    with pytest.raises(ssl.SSLError) as refusal:
+        both.wire(version=ssl.TLSVersion[version])
+    assert refusal.value.reason == "TLSV1_ALERT_PROTOCOL_VERSION"
+
+
+@pytest.mark.parametrize("offer, chosen", [
+    (["h2", "http/1.1"], "http/1.1"), (["http/1.1"], "http/1.1"),
+    (["http/1.0", "http/1.1", "h3"], "http/1.1"),
+    (["h2"], None), (["http/1.0"], None), ([], None)])
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_alpn(both, offer, chosen, version):
+    """Never a reason to fail: what is not offered is spoken all the same."""
+    with both.wire(offer, ssl.TLSVersion[version]) as wire:
+        assert wire.socket.selected_alpn_protocol() == chosen
+        assert answers(wire)
+
+
+def test_the_chain_is_sent(both):
+    """The client has the CA alone: without the one between it would fail."""
+    with both.wire() as wire:
+        assert name_of(wire) == "chain"
+        assert answers(wire)
+
+
+def test_plain_and_tls_side_by_side(both):
+    with Wire(both.port) as plain, both.wire() as tls:
+        assert answers(plain) and answers(tls) and answers(plain)
+
+
+def test_a_hello_at_the_plain_port_is_closed(both):
+    with pytest.raises(ssl.SSLError), \
+            socket.create_connection(("127.0.0.1", both.port), 10) as plain:
+        both.chain.context().wrap_socket(plain, server_hostname="localhost")
+
+
+def test_http_at_the_tls_port_gets_no_http(both):
+    with Wire(both.tls_port) as wire:
+        assert b"HTTP" not in wire.send(HEALTH).rest()
+
+
+# Inside
+
+def test_requests_over_tls(both):
+    form = b"grant_type=password&a=" + b"b" * (65536 - 22)
+    frame = POST + b"Content-Length: 65536" + END + form
+    with both.wire() as wire:
+        wire.send(HEALTH * 300)
+        for _ in range(300):
+            assert wire.answer().status_code == 200
+        wire.send(frame + frame + HEALTH)
+        for _ in range(2):
+            assert "needs username" in tokens.refusal(wire.answer(), 400)
+        assert wire.answer().status_code == 200
+        for byte in HEALTH:
+            wire.send(bytes([byte]))
+        assert wire.answer().status_code == 200
+
+
+@pytest.mark.parametrize("data, status", [
+    (POST + b"Content-Length: 1\r\nContent-Length: 1" + END + b"a", 400),
+    (b"GET /" + b"a" * 3 * 10**6, 414),
+    (POST + b"Content-Length: 1000000000" + END + bytes(3 * 10**6), 413)],
+    ids=["frame", "line", "body"])
+def test_a_refusal_over_tls_ends_with_a_close_notify(both, data, status):
+    with both.wire() as wire:
+        tokens.refusal(wire.send(data + HEALTH).answer(), status)
+        assert wire.rest() == b""
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_the_end_over_tls_is_a_close_notify(both, version):
+    """RFC 8446 6.1: else a client cannot tell it from a cut connection."""
+    with both.wire(version=ssl.TLSVersion[version]) as wire:
+        wire.send(b"GET /healthz HTTP/1.1\r\nConnection: close" + END)
+        assert wire.answer().status_code == 200
+        assert wire.rest() == b""
+
+
+def test_who_leaves_in_the_midst_harms_nobody(both):
+    with both.wire() as other:
+        for cut in range(1, 200, 7):
+            with Wire(both.tls_port) as wire:
+                wire.send(bytes.fromhex("16030100c8010000c40303")[:cut] +
+                          bytes(max(0, cut - 11)))
+        for _ in range(20):
+            wire = both.wire().send(HEALTH[:10])
+            os.close(wire.socket.detach())
+        assert answers(other)
+
+
+# Reload and start
+
+def test_a_new_certificate_is_for_new_connections(own):
+    own.serve()
+    own.chain.new("renewed")
+    with own.wire() as old:
+        assert answers(old) and name_of(old) == "chain"
+        own.chain.use("renewed")
+        assert own.reload().startswith("done")
+        with own.wire() as new:
+            assert answers(new) and name_of(new) == "renewed"
+        assert answers(old)
+
+
+def no_pem(chain):
+    chain.file.write_text("no certificate")
+
+
+def torn_chain(chain):
+    text = chain.file.read_text()
+    middle = text.rindex("-----BEGIN CERTIFICATE-----") + 200
+    chain.file.write_text(text[:middle] + "!!" + text[middle + 2:])
+
+
+def cut_chain(chain):
+    chain.file.write_text(chain.file.read_text()[:-300])
+
+
+def readable_key(chain):
+    chain.key.chmod(0o644)
+
+
+def foreign_key(chain):
+    chain.key.write_bytes(chain.new("other")[1].read_bytes())
+
+
+def locked_key(chain):
+    chain.run("openssl", "ec", "-in", chain.key, "-aes128", "-passout",
+              "pass:secret", "-out", chain.key)
+
+
+def missing_key(chain):
+    chain.key.unlink()
+
+
+def no_key(chain):
+    chain.key.write_text("no key")
+
+
+# what is done to the files: which of them is named, and the words
+BAD_FILES = {
+    no_pem: ("crt", "holds no certificate in PEM"),
+    torn_chain: ("crt", "the chain behind the certificate is cut or damaged"),
+    cut_chain: ("crt", "the chain behind the certificate is cut or damaged"),
+    readable_key: ("key", "others can read it: chmod 600"),
+    foreign_key: ("key", "does not belong to the certificate"),
+    locked_key: ("key", "holds no private key in PEM"),
+    missing_key: ("key", "No such file"),
+    no_key: ("key", "holds no private key in PEM"),
+}
+
+
+@pytest.mark.parametrize("harm", BAD_FILES, ids=lambda harm: harm.__name__)
+def test_bad_files_are_refused_at_the_start_and_at_a_reload(own, harm):
+    kind, words = BAD_FILES[harm]
+    own.serve()
+    harm(own.chain)
+    message = own.reload()
+    assert message.startswith("the old ones stay: ")
+    assert words in message and f"chain.{kind}" in message
+    with own.wire() as wire:
+        assert name_of(wire) == "chain" and answers(wire)
+    assert own.stop() == 0
+    status, message = own.refused("serve")
+    assert status == 1
+    assert words in message and f"chain.{kind}" in message
