@@ -171,6 +171,9 @@ size_t print_len(struct str s)
 	/* U+0080 to U+009F: to a terminal, U+009B is ESC [ */
 	if (n == 2 && p[0] == 0xc2 && p[1] < 0xa0)
 		return 0;
+	/* U+2028 and U+2029 end a line to some readers. */
+	if (n == 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] & 0xfe) == 0xa8)
+		return 0;
 	return n;
 }
 

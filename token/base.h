@@ -120,6 +120,6 @@ char ascii_lower(char c);
  * shortest form, no surrogates, up to U+10FFFF); 0: it is none.
  */
 size_t utf8_len(struct str s);
-size_t print_len(struct str s);	  /* 0 as well: a control character */
+size_t print_len(struct str s);	  /* 0 too: controls, ends of lines */
 bool str_printable(struct str s); /* UTF-8 without any of these */
 void make_printable(char *text);  /* each byte of these becomes '?' */

@@ -25,25 +25,31 @@ void json_close(struct buf *buf, char bracket)
 	buf_add_char(buf, bracket);
 }
 
+/* Of a sequence of up to three bytes: all that cannot be printed are such. */
+static unsigned code_point(struct str s, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)s.at;
+
+	if (len == 1)
+		return p[0];
+	if (len == 2)
+		return (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
+	return (p[0] & 0xfu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+}
+
 static void escape(struct buf *buf, struct str rest, size_t *used)
 {
-	static const char hex[] = "0123456789abcdef";
-	unsigned char c = (unsigned char)rest.at[0];
 	size_t n = utf8_len(rest);
 
 	*used = n ? n : 1;
 	if (!n) {
 		buf_add(buf, STR("\xef\xbf\xbd"));
-	} else if (n > 1) {
+	} else if (!print_len(rest)) {
+		buf_printf(buf, "\\u%04x", code_point(rest, n));
+	} else {
+		if (n == 1) /* a quote or a backslash */
+			buf_add_char(buf, '\\');
 		buf_add(buf, str_head(rest, n));
-	} else if (c == '"' || c == '\\') {
-		buf_add_char(buf, '\\');
-		buf_add_char(buf, (char)c);
-	} else { /* a control character, DEL among them */
-		const char text[] = { '\\', 'u',	 '0',
-				      '0',  hex[c >> 4], hex[c & 15] };
-
-		buf_add(buf, STR_OF(text));
 	}
 }
 

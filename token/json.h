@@ -4,7 +4,8 @@
  * The one way in which dockpass writes JSON: replies, log lines, command
  * output. Only a writer, as a log line is written for every token: nothing is
  * allocated and no tree is built. Commas are placed by the writer. Bytes that
- * are not UTF-8 become U+FFFD, so that a line is always valid.
+ * are not UTF-8 become U+FFFD, and what a terminal or a reader of lines might
+ * obey is escaped, so that a line is always valid, and one.
  *
  *   json_open(&b, '{');
  *   json_key(&b, "name");
