@@ -5,6 +5,8 @@
 
 #include "server/log.h"
 
+enum { SCOPES_MAX = 128 * 1024 };
+
 /* What Go's strconv.ParseBool calls true. */
 static bool parse_bool(struct str s)
 {
@@ -134,9 +136,10 @@ static struct str loggable(struct str s)
 }
 
 static void fill_log(const struct request *req, const struct asking *ask,
-		     struct reply *reply)
+		     const struct scope_list *want, struct reply *reply)
 {
 	reply->log.service = ask->service;
+	reply->log.asked = asking_print(want, req->arena);
 	reply->log.client =
 		loggable(ask->client.len ? ask->client : req->user_agent);
 	if (ask->credential.kind == CREDENTIAL_PASSWORD)
@@ -158,6 +161,15 @@ enum err asking_scopes(const struct request *req, const struct asking *ask,
 	return err;
 }
 
+struct str asking_print(const struct scope_list *list, struct arena *arena)
+{
+	AUTO(buf) struct buf text;
+
+	buf_init(&text, SCOPES_MAX);
+	scope_print(list, &text);
+	return arena_copy(arena, buf_str(&text));
+}
+
 enum status asking_read(struct request *req, struct reply *reply, bool post,
 			struct asking *out)
 {
@@ -166,6 +178,7 @@ enum status asking_read(struct request *req, struct reply *reply, bool post,
 	enum status status;
 	enum err err;
 
+	want.len = 0;
 	*out = (struct asking) { .post = post };
 	reply->log.wanted = true;
 	reply->log.client = loggable(req->user_agent);
@@ -190,6 +203,6 @@ enum status asking_read(struct request *req, struct reply *reply, bool post,
 		err = asking_scopes(req, out, &want, &cause);
 	if (!err)
 		err = read_service(req, out, &cause);
-	fill_log(req, out, reply);
+	fill_log(req, out, &want, reply);
 	return err ? bad_request(reply, post, &cause) : STATUS_OK;
 }

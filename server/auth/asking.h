@@ -37,6 +37,7 @@ enum status asking_read(struct request *req, struct reply *reply, bool post,
 /* The scopes asked for, merged. E_LIMIT with *cause. */
 enum err asking_scopes(const struct request *req, const struct asking *ask,
 		       struct scope_list *out, struct cause *cause) MUST_CHECK;
+struct str asking_print(const struct scope_list *list, struct arena *arena);
 
 /* The reply of a refusal, in the form of GET or POST, and its reason. */
 enum status asking_refuse(struct reply *reply, bool post, enum status status,

@@ -16,24 +16,7 @@
 enum {
 	LEAST_TTL = 60,	       /* distribution spec/auth/token.md */
 	REPLY_MAX = 60 * 1024, /* clients read no more, or their proxies */
-	SCOPES_MAX = 128 * 1024,
-	LOG_MAX = 1024
 };
-
-static struct str print_scopes(const struct scope_list *list,
-			       struct arena *arena)
-{
-	AUTO(buf) struct buf text;
-
-	buf_init(&text, SCOPES_MAX);
-	scope_print(list, &text);
-	return arena_copy(arena, buf_str(&text));
-}
-
-static struct str cut(struct str s)
-{
-	return s.len > LOG_MAX ? str_head(s, LOG_MAX) : s;
-}
 
 /* Not past the death of the PAT, not under what clients expect. */
 static int64_t expiry(const struct identity *who, int64_t now, unsigned ttl)
@@ -130,9 +113,7 @@ static enum status answer(struct request *req, struct reply *reply,
 				    &reply->log.reason);
 	if (err)
 		return asking_fail(reply, ask->post, err);
-	granted = print_scopes(&may, req->arena);
-	reply->log.asked = cut(print_scopes(&want, req->arena));
-	reply->log.granted = cut(granted);
+	reply->log.granted = granted = asking_print(&may, req->arena);
 	err = write_answer(req, ask, service, &may, granted, reply->body);
 	if (err == E_LIMIT)
 		return asking_refuse(reply, ask->post, STATUS_BAD_REQUEST,
