@@ -56,3 +56,7 @@ def leaks():
 
 def counts():
     return len(_places), len(_secrets)
+
+
+def known():
+    return frozenset(_secrets)
