@@ -212,7 +212,7 @@ static void replace(struct evbuffer *from, struct evbuffer *to,
 {
 	evbuffer_drain(from, evbuffer_get_length(from));
 	evbuffer_add_printf(to,
-			    "GET /.gate/%d HTTP/1.1\r\n"
+			    "GET .gate/%d HTTP/1.1\r\n"
 			    "Connection: close\r\n\r\n",
 			    (int)status);
 }

@@ -41,23 +41,24 @@ static const struct route *route_find(struct str path)
 
 /*
  * What the gate (server/http/gate.h) has refused arrives as a request for
- * "/.gate/STATUS": so it is answered like everything else, and closed.
+ * ".gate/STATUS": so it is answered like everything else, and closed. No
+ * client can ask for that, as the gate insists on a slash in front.
  */
 static const struct {
 	const char *path;
 	enum status status;
 	const char *message;
 } refusals[] = {
-	{ "/.gate/400", STATUS_BAD_REQUEST, "this is no HTTP/1.1 request" },
-	{ "/.gate/404", STATUS_NOT_FOUND, "nothing is here: ask /token" },
-	{ "/.gate/405", STATUS_METHOD, "ask with GET or POST" },
-	{ "/.gate/413", STATUS_TOO_LARGE,
+	{ ".gate/400", STATUS_BAD_REQUEST, "this is no HTTP/1.1 request" },
+	{ ".gate/404", STATUS_NOT_FOUND, "nothing is here: ask /token" },
+	{ ".gate/405", STATUS_METHOD, "ask with GET or POST" },
+	{ ".gate/413", STATUS_TOO_LARGE,
 	  "the body is longer than 64 KiB: ask for less" },
-	{ "/.gate/414", STATUS_URI_TOO_LONG,
+	{ ".gate/414", STATUS_URI_TOO_LONG,
 	  "the request line is longer than 32 KiB: ask for less, or by POST" },
-	{ "/.gate/431", STATUS_HEADERS_TOO_LARGE,
+	{ ".gate/431", STATUS_HEADERS_TOO_LARGE,
 	  "the headers are longer than 64 KiB" },
-	{ "/.gate/503", STATUS_UNAVAILABLE,
+	{ ".gate/503", STATUS_UNAVAILABLE,
 	  "too many connections: try again in a moment" },
 };
 
