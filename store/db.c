@@ -104,6 +104,7 @@ static enum err open_env(struct db *db, const char *folder, struct cause *cause)
 {
 	int dead, code = mdb_env_create(&db->env);
 
+	folder_expect_damage(folder);
 	if (!code)
 		code = mdb_env_set_mapsize(db->env, MAP_SIZE);
 	if (!code)
@@ -116,9 +117,10 @@ static enum err open_env(struct db *db, const char *folder, struct cause *cause)
 	if (!code)
 		code = mdb_reader_check(db->env, &dead);
 	if (code)
-		return cause_set(cause, err_of(code),
-				 "cannot open store %s: %s", folder,
-				 mdb_strerror(code));
+		return cause_set(
+			cause, err_of(code), "cannot open store %s: %s%s",
+			folder, mdb_strerror(code),
+			err_of(code) == E_CORRUPT ? "; restore a backup" : "");
 	return E_OK;
 }
 

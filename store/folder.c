@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -176,4 +177,31 @@ void folder_unlock(int lock)
 {
 	if (lock >= 0)
 		close(lock);
+}
+
+/* What is written when it happens: a signal's handler may not print. */
+static struct {
+	size_t len;
+	char at[PATH_MAX + 128];
+} last_words;
+
+/* No return value of LMDB can tell. It is safe at any point, as kill -9 is. */
+static void on_damage(int number)
+{
+	(void)number;
+	(void)!write(STDERR_FILENO, last_words.at, last_words.len);
+	_exit(1);
+}
+
+void folder_expect_damage(const char *folder)
+{
+	const struct sigaction action = { .sa_handler = on_damage };
+	struct path data = path_of(folder, "data.mdb");
+
+	snprintf(last_words.at, sizeof(last_words.at),
+		 "dockpass: %s: damaged or cut short, or its disk fails; "
+		 "restore a backup\n",
+		 data.at);
+	last_words.len = strlen(last_words.at);
+	sigaction(SIGBUS, &action, NULL);
 }

@@ -20,3 +20,8 @@ enum err folder_sync(const char *folder, struct cause *cause) MUST_CHECK;
 enum err folder_lock(const char *folder, int *lock,
 		     struct cause *cause) MUST_CHECK;
 void folder_unlock(int lock); /* -1 is fine */
+/*
+ * From now on: a page of data.mdb that is mapped and cannot be read (the file
+ * was cut short, its disk fails) ends the process with one line and status 1.
+ */
+void folder_expect_damage(const char *folder);

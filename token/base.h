@@ -45,7 +45,7 @@
 	X(E_MEMORY, "out of memory")                                           \
 	X(E_IO, "input/output failure")                                        \
 	X(E_CRYPTO, "cryptographic failure")                                   \
-	X(E_CORRUPT, "stored record is damaged")                               \
+	X(E_CORRUPT, "the store is damaged; restore a backup")                 \
 	X(E_VERSION, "stored format is of another version")                    \
 	X(E_MODE, "others can read or write it")                               \
 	X(E_BUSY, "in use or overloaded")                                      \

@@ -139,6 +139,7 @@ static void formats(void **state)
 	fixture_open(&f);
 	put_format(&f, STR("x"));
 	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_CORRUPT);
+	assert_non_null(strstr(cause.text, "; restore a backup"));
 	fixture_close(&f);
 }
 
@@ -159,7 +160,41 @@ static void garbage_is_no_store(void **state)
 	fclose(file);
 	chmod(path, 0600);
 	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_CORRUPT);
+	assert_non_null(strstr(cause.text, "; restore a backup"));
 	assert_int_equal(reopen(&f, DB_CREATE, &cause), E_CORRUPT);
+	folder_remove(&f);
+}
+
+/* What LMDB maps but cannot read ends with a line, not with a signal. */
+static void cut_short(void **state)
+{
+	char path[128], line[512] = "";
+	struct fixture f;
+	int said[2], status;
+	pid_t pid;
+
+	(void)state;
+	fixture_open(&f);
+	db_close(f.db);
+	path_in(&f, "data.mdb", path);
+	assert_int_equal(truncate(path, 2 * sysconf(_SC_PAGESIZE)), 0);
+	assert_int_equal(pipe(said), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		struct db *db;
+
+		dup2(said[1], STDERR_FILENO);
+		_exit(db_open(f.folder, DB_OPEN, NOW, &db, NULL) ? 2 : 3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
+	assert_true(read(said[0], line, sizeof(line) - 1) > 0);
+	assert_non_null(strstr(line, path));
+	assert_non_null(strstr(line, "restore a backup\n"));
+	close(said[0]);
+	close(said[1]);
 	folder_remove(&f);
 }
 
@@ -445,6 +480,7 @@ int main(void)
 		cmocka_unit_test(creation),
 		cmocka_unit_test(formats),
 		cmocka_unit_test(garbage_is_no_store),
+		cmocka_unit_test(cut_short),
 		cmocka_unit_test(one_server),
 		cmocka_unit_test(next_transaction_sees_another_process),
 		cmocka_unit_test(first_error_sticks),
