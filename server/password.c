@@ -19,7 +19,10 @@ static_assert(PASSWORD_TEXT == CRYPT_OUTPUT_SIZE, "as crypt.h says");
 static_assert(PASSWORD_LEN_MAX == CRYPT_MAX_PASSPHRASE_SIZE - 1,
 	      "as crypt.h says");
 
-enum { THREADS_MAX = 2 };
+enum {
+	THREADS_MAX = 2,
+	BCRYPT_SEES = 72 /* bytes of a password */
+};
 
 struct slot {
 	_Atomic unsigned turn;
@@ -65,6 +68,12 @@ enum err password_hash(struct str password, struct str random,
 	return out[0] ? E_OK : E_CRYPTO;
 }
 
+/* What bcrypt does not see must not be right, whatever stands there. */
+static bool seen_whole(const char *password, const char *hash)
+{
+	return strncmp(hash, "$2", 2) || strlen(password) <= BCRYPT_SEES;
+}
+
 static bool matches(const char *password, const char *hash,
 		    struct crypt_data *data)
 {
@@ -72,7 +81,7 @@ static bool matches(const char *password, const char *hash,
 	size_t len = strlen(hash);
 
 	return got && got[0] != '*' && strlen(got) == len &&
-	       CRYPTO_memcmp(got, hash, len) == 0;
+	       CRYPTO_memcmp(got, hash, len) == 0 && seen_whole(password, hash);
 }
 
 /* A hash is worked out even where there is none to compare with. */
