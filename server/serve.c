@@ -18,7 +18,12 @@
 #include "server/listen.h"
 #include "server/worker.h"
 
-enum { PASSWORD_THREADS = 2, POLL_MS = 20, LEAVE_MS = 10 * 1000 };
+enum {
+	PASSWORD_THREADS = 2,
+	POLL_MS = 20,
+	LEAVE_MS = 10 * 1000,
+	WRITER_MS = 400 /* after the workers, which have nearly all of it */
+};
 
 struct server {
 	const char *config_path;
@@ -226,9 +231,15 @@ static enum err up_writer(struct server *server, struct cause *cause)
 		   : E_OK;
 }
 
+/* Nobody was told that a change is done which now will not be. */
 static void down_writer(struct server *server)
 {
-	writer_stop(server->services.writer);
+	if (writer_stop(server->services.writer, WRITER_MS))
+		return;
+	log_event(LEVEL_WARNING, "stop",
+		  "left at once: another process holds the store's lock");
+	log_stop();
+	_exit(0);
 }
 
 static enum err up_workers(struct server *server, struct cause *cause)

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { QUEUE_MAX = 1024 };
 
@@ -113,18 +114,34 @@ enum err writer_start(struct db *db, struct writer **out)
 	return E_OK;
 }
 
-void writer_stop(struct writer *writer)
+static bool join(pthread_t thread, int ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	return !pthread_timedjoin_np(thread, NULL, &until);
+}
+
+bool writer_stop(struct writer *writer, int ms)
 {
 	if (!writer)
-		return;
+		return true;
 	pthread_mutex_lock(&writer->lock);
 	writer->ends = true;
 	pthread_cond_signal(&writer->more);
 	pthread_mutex_unlock(&writer->lock);
-	pthread_join(writer->thread, NULL);
+	if (!join(writer->thread, ms))
+		return false;
 	pthread_cond_destroy(&writer->more);
 	pthread_mutex_destroy(&writer->lock);
 	free(writer);
+	return true;
 }
 
 enum err writer_submit(struct writer *writer, struct change *change,

@@ -9,8 +9,12 @@
 struct writer;
 
 enum err writer_start(struct db *db, struct writer **out) MUST_CHECK;
-/* Finishes what is queued, then ends the thread. NULL is fine. */
-void writer_stop(struct writer *writer);
+/*
+ * Finishes what is queued, then ends the thread. False: not within `ms`, as
+ * another process holds the store's lock; the thread lives on, and so must the
+ * store. NULL is fine.
+ */
+bool writer_stop(struct writer *writer, int ms) MUST_CHECK;
 
 /*
  * Queues a change, from any thread; never blocks. E_BUSY when the queue is full

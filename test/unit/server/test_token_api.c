@@ -123,7 +123,7 @@ static int teardown(void **state)
 	(void)state;
 	txn_cleanup(&txn);
 	password_pool_stop(shared.pool);
-	writer_stop(shared.writer);
+	assert_true(writer_stop(shared.writer, 10000));
 	signer_free(signer);
 	keyring_free(keyring);
 	for (size_t i = 0; i < COUNT(services); i++)

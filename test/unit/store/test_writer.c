@@ -9,7 +9,7 @@
 
 #include "store/writer.h"
 
-enum { THREADS = 64, EACH = 8 };
+enum { THREADS = 64, EACH = 8, LONG = 10000 /* ms */ };
 
 struct client {
 	struct fixture *f;
@@ -76,7 +76,7 @@ static void many_threads(void **state)
 	}
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	writer_stop(writer); /* finishes what is queued */
+	assert_true(writer_stop(writer, LONG)); /* what is queued, too */
 	for (int i = 0; i < THREADS; i++) {
 		assert_int_equal(atomic_load(&clients[i].heard), EACH);
 		assert_int_equal(atomic_load(&clients[i].unseen), 0);
@@ -126,9 +126,34 @@ static void full_queue_is_busy(void **state)
 	assert_int_equal(writer_submit(writer, &changes[0], count_done, &heard),
 			 E_BUSY);
 	txn_cleanup(&txn);
-	writer_stop(writer);
+	assert_true(writer_stop(writer, LONG));
 	assert_int_equal(heard, taken);
-	writer_stop(NULL);
+	assert_true(writer_stop(NULL, 0));
+	fixture_close(&f);
+}
+
+/* Stopped, or in a debugger, in the midst of a command: we need not wait. */
+static void held_by_another(void **state)
+{
+	struct change change = { .type = CHANGE_GROUP_ADD,
+				 .now = NOW,
+				 .path = STR("g") };
+	struct writer *writer;
+	struct fixture f;
+	struct txn txn;
+	int heard = 0;
+
+	(void)state;
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	assert_int_equal(writer_start(f.db, &writer), E_OK);
+	assert_int_equal(writer_submit(writer, &change, count_done, &heard),
+			 E_OK);
+	assert_false(writer_stop(writer, 50));
+	assert_int_equal(heard, 0);
+	txn_cleanup(&txn);
+	assert_true(writer_stop(writer, LONG));
+	assert_int_equal(heard, 1);
 	fixture_close(&f);
 }
 
@@ -137,6 +162,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_threads),
 		cmocka_unit_test(full_queue_is_busy),
+		cmocka_unit_test(held_by_another),
 	};
 
 	return cmocka_run_group_tests_name("writer", tests, NULL, NULL);
