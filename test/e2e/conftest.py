@@ -17,6 +17,14 @@ def world(tmp_path_factory):
         yield world.serve()
 
 
+@pytest.fixture(scope="session")
+def live(tmp_path_factory):
+    """Another one, to be changed while it serves: each test makes users,
+    groups and projects of its own."""
+    with World(tmp_path_factory.mktemp("live")) as world:
+        yield world.serve()
+
+
 @pytest.fixture
 def own_world(tmp_path):
     """The same for one test, to be changed; not started yet."""

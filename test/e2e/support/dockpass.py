@@ -46,6 +46,7 @@ class Dockpass:
         self.log_file = Path(folder) / "dockpass.log"
         self.said = Path(folder) / "dockpass.cli"
         self.daemon = None
+        self._config = None, None
         self.run("init", self.folder, "--listen", f"127.0.0.1:{self.port}")
         self.config_file = self.folder / "dockpass.yaml"
         if services or listener or options:
@@ -53,6 +54,15 @@ class Dockpass:
         for place in (self.log_file, self.said, self.folder / "store",
                       self.folder / "public"):
             secrets.watch(place)
+
+    @property
+    def config(self):
+        """What dockpass.yaml says; read again when it has changed."""
+        stamp = self.config_file.stat().st_mtime_ns
+        if self._config[0] != stamp:
+            text = self.config_file.read_text()
+            self._config = stamp, yaml.safe_load(text)
+        return self._config[1]
 
     def configure(self, services=None, listener=None, **options):
         """Writes options over what dockpass.yaml says."""
@@ -66,8 +76,7 @@ class Dockpass:
 
     @property
     def scheme(self):
-        config = yaml.safe_load(self.config_file.read_text())
-        return "https" if "tls" in config["listeners"][0] else "http"
+        return "https" if "tls" in self.config["listeners"][0] else "http"
 
     @property
     def url(self):
@@ -146,9 +155,15 @@ class Dockpass:
             if self.log_file.exists() else ""
 
     def log(self, event=None):
-        """The lines of the log as objects."""
-        lines = [json.loads(line) for line in self.output.splitlines()]
+        """The lines of the log as objects; half a line is not there yet."""
+        lines = [json.loads(line) for line in self.output.split("\n")[:-1]]
         return [line for line in lines if event in (None, line["event"])]
+
+    def logged(self, seen, count=1, event="token"):
+        """The lines after the first `seen`; they come a moment later."""
+        wait_until(lambda: len(self.log(event)) >= seen + count,
+                   10 * PATIENCE, f"{count} lines of {event}")
+        return self.log(event)[seen:]
 
     def reload(self):
         """SIGHUP, and what the server said of it."""
@@ -209,5 +224,4 @@ class Dockpass:
 
     @property
     def service(self):
-        config = yaml.safe_load(self.config_file.read_text())
-        return config["services"][0]["name"]
+        return self.config["services"][0]["name"]
