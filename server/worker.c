@@ -311,14 +311,14 @@ void conn_watch(struct bufferevent *bev, struct conn *conn)
 	evhttp_connection_set_closecb(http, on_close, conn);
 }
 
-/* No descriptor is left: until the next tick, instead of spinning. */
+/*
+ * No descriptor is left: until the next tick, instead of spinning. `arg` is
+ * evhttp's, not ours.
+ */
 static void on_accept_error(struct evconnlistener *evl, void *arg)
 {
-	struct listener *listener = arg;
-
 	(void)arg;
 	evconnlistener_disable(evl);
-	listener->paused = true;
 }
 
 enum err listener_open(struct listener *listener, int fd)
@@ -355,10 +355,9 @@ enum err listener_open(struct listener *listener, int fd)
 
 void listener_resume(struct listener *listener)
 {
-	if (listener->paused && listener->bound)
+	if (listener->bound)
 		evconnlistener_enable(
 			evhttp_bound_socket_get_listener(listener->bound));
-	listener->paused = false;
 }
 
 void listener_stop(struct listener *listener)

@@ -37,7 +37,6 @@ struct listener {
 	const char *address; /* in `live` */
 	struct live *live;   /* whose TLS context it uses */
 	struct ssl_ctx_st *tls;
-	bool paused;
 };
 
 struct worker {
@@ -77,6 +76,6 @@ bool task_step(struct task *task, handler *step);
 void conn_watch(struct bufferevent *bev, struct conn *conn);
 
 enum err listener_open(struct listener *listener, int fd) MUST_CHECK;
-void listener_resume(struct listener *listener); /* accepts again */
+void listener_resume(struct listener *listener); /* if it had to pause */
 void listener_stop(struct listener *listener);	 /* accepts no more */
 void listener_close(struct listener *listener);	 /* its connections, too */

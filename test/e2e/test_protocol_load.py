@@ -249,6 +249,20 @@ def test_who_leaves_leaves_no_descriptor(busy):
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
 
 
+def test_descriptors_come_back(busy):
+    """None was left, and a moment later there were some."""
+    pid = busy.daemon.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (60, before[1]))
+    try:
+        for connection in [raw(busy, "") for _ in range(120)]:
+            connection.close()
+        for _ in range(20):
+            assert get_basic(busy, busy.good).status_code == 200
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
 def test_token_server_64_clients_at_once(busy):
     """contrib/token-server died of two logins at once (offline_token=true)."""
     pats = [busy.token("alice", scopes="read_registry", name=f"c{i}")
