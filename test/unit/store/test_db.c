@@ -329,6 +329,57 @@ static void next_transaction_sees_another_process(void **state)
 	fixture_close(&f);
 }
 
+static void read_until_refused(const struct fixture *f,
+			       const struct pipes *pipes)
+{
+	static struct txn txns[4096];
+	struct db *db;
+	size_t n = 0;
+
+	hear(pipes->down[0]);
+	if (db_open(f->folder, DB_OPEN, NOW, &db, NULL))
+		_exit(2);
+	do
+		txn_read(db, &txns[n]);
+	while (!txns[n++].err && n < COUNT(txns));
+	if (txns[n - 1].err != E_BUSY)
+		_exit(3);
+	tell(pipes->up[1]);
+	for (;;)
+		pause();
+}
+
+/* All slots of readers are taken; those of a killed process are free again. */
+static void reader_slots(void **state)
+{
+	struct fixture f;
+	struct pipes pipes;
+	struct cause cause;
+	struct txn txn;
+	pid_t pid;
+
+	(void)state;
+	fixture_open(&f);
+	db_close(f.db);
+	f.db = NULL;
+	pid = child_start(read_until_refused, &f, &pipes);
+	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_OK);
+	tell(pipes.down[1]);
+	hear(pipes.up[0]);
+	txn_read(f.db, &txn);
+	assert_int_equal(txn.err, E_BUSY);
+	txn_cleanup(&txn);
+	assert_int_equal(done(f.db, (struct change) { .type = CHANGE_GROUP_ADD,
+						      .path = STR("g") }),
+			 1);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	child_end(pid, &pipes, SIGKILL);
+	txn_read(f.db, &txn);
+	assert_int_equal(txn.err, E_OK);
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
 static void first_error_sticks(void **state)
 {
 	AUTO(txn) struct txn txn;
@@ -483,6 +534,7 @@ int main(void)
 		cmocka_unit_test(cut_short),
 		cmocka_unit_test(one_server),
 		cmocka_unit_test(next_transaction_sees_another_process),
+		cmocka_unit_test(reader_slots),
 		cmocka_unit_test(first_error_sticks),
 		cmocka_unit_test(what_does_not_fit_is_refused),
 		cmocka_unit_test(nested_is_undone_alone),
