@@ -104,7 +104,7 @@ static enum err open_env(struct db *db, const char *folder, struct cause *cause)
 {
 	int dead, code = mdb_env_create(&db->env);
 
-	folder_expect_damage(folder);
+	folder_tame_signals(folder);
 	if (!code)
 		code = mdb_env_set_mapsize(db->env, MAP_SIZE);
 	if (!code)

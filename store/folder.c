@@ -193,7 +193,7 @@ static void on_damage(int number)
 	_exit(1);
 }
 
-void folder_expect_damage(const char *folder)
+void folder_tame_signals(const char *folder)
 {
 	const struct sigaction action = { .sa_handler = on_damage };
 	struct path data = path_of(folder, "data.mdb");
@@ -204,4 +204,5 @@ void folder_expect_damage(const char *folder)
 		 data.at);
 	last_words.len = strlen(last_words.at);
 	sigaction(SIGBUS, &action, NULL);
+	signal(SIGXFSZ, SIG_IGN);
 }

@@ -22,6 +22,7 @@ enum err folder_lock(const char *folder, int *lock,
 void folder_unlock(int lock); /* -1 is fine */
 /*
  * From now on: a page of data.mdb that is mapped and cannot be read (the file
- * was cut short, its disk fails) ends the process with one line and status 1.
+ * was cut short, its disk fails) ends the process with one line and status 1;
+ * a file that may not grow (ulimit -f) is a failed write and no more.
  */
-void folder_expect_damage(const char *folder);
+void folder_tame_signals(const char *folder);

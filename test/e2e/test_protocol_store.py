@@ -8,6 +8,7 @@ import itertools
 import os
 import random
 import re
+import resource
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -357,3 +358,20 @@ def test_the_33rd_refresh_token_ends_the_first(shared):
     given.append(refresh_token(login(shared, secret)))
     alive = [refresh(shared, token).status_code == 200 for token in given]
     assert alive.count(False) == 1 and alive[-1]
+
+
+def test_LMDB_full_still_reads(own):
+    """A full disk: no refresh token, but no wrong answer and no end either."""
+    own.serve()
+    pid = own.daemon.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    old = refresh_token(login(own, own.secret))
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        tokens.refusal(login(own, own.secret), 500, "UNKNOWN")
+        answer = get_basic(own, own.secret, ASKED)
+        assert tokens.access(answer, own) == GRANTED
+        assert refresh(own, old).status_code == 200
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+    assert refresh(own, refresh_token(login(own, own.secret))).ok
