@@ -56,7 +56,7 @@ NO_START = {
                     "services[0].ttl: "),
     "no store": (lambda d: shutil.rmtree(d.folder / "store"), "store: "),
     "an empty store": (lambda d: (d.folder / "store/data.mdb").unlink(),
-                       "store: no store there; run dockpass init"),
+                       "store: no store there; name another folder"),
     "a store's folder that a group can read":
         (lambda d: (d.folder / "store").chmod(0o750), "chmod 700"),
     "a store that others can read":
@@ -65,7 +65,7 @@ NO_START = {
         (newer_format, "store of format 2, this dockpass reads 1; use the "
          "dockpass that made it"),
     "no folder of keys": (lambda d: shutil.rmtree(d.folder / "keys"),
-                          "keys: cannot open the folder of keys"),
+                          "keys: not found; name the folder of keys"),
     "keys that a group can enter": (lambda d: (d.folder / "keys").chmod(0o710),
                                     "chmod 700"),
     "a key that others can read": (lambda d: key_file(d).chmod(0o604),

@@ -92,7 +92,8 @@ def test_a_line_has_all_that_tells_why(world, row):
     if who := want.pop("token", None):
         want["token_id"] = token_id(world, *who)
     asks = {"scope": SCOPE, "headers": {"User-Agent": "test/1"},
-            **kwargs(world)}
+            "fields": {}, **kwargs(world)}
+    asks["fields"].setdefault("client_id", None)
     line = line_of(world, lambda: world.ask(**asks))
     assert set(line) == FIELDS
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
@@ -117,7 +118,7 @@ def test_a_line_for_people(own_world):
     ask = own_world.ask
     (line,) = lines_of(own_world, lambda: ask(
         SCOPE, auth=own_world.basic("alice", "api"),
-        headers={"User-Agent": 'a"b'}))
+        headers={"User-Agent": 'a"b'}, fields={"client_id": None}))
     assert re.fullmatch(
         r'\S+Z info token 200 partial addr:"127\.0\.0\.1" user:"alice" '
         rf'token_id:{number} client:"a\\"b" service:"registry" '

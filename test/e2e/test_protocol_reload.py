@@ -104,7 +104,7 @@ BAD = {
     "no file": (lambda w: w.config_file.unlink(), None,
                 "dockpass.yaml: not found"),
     "a folder": (lambda w: w.config_file.unlink() or w.config_file.mkdir(),
-                 None, "dockpass.yaml: is no file"),
+                 None, "dockpass.yaml: is a folder; name the file in it"),
     "no signing key": (lambda w: key_file(w).unlink(), None,
                        ".pem: not found, but"),
     "a torn signing key": (lambda w: key_file(w).write_text("-----BEGIN EC"),
@@ -116,7 +116,7 @@ BAD = {
             (w.folder / "keys/keyring").read_text()
             .replace("current", "retired")), None, "no key is current"),
     "no folder of keys": (lambda w: shutil.rmtree(w.folder / "keys"), None,
-                          "cannot open the folder of keys"),
+                          "keys: not found; name the folder of keys"),
 }
 
 
