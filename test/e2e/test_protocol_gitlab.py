@@ -127,12 +127,12 @@ NAMES = [
     ("G58 and for nobody", "nobody", "wrong-wrong", LOGIN),
     # Deploy tokens and tokens of CI jobs do not exist here.
     ("G72 a deploy token", "gitlab+deploy-token-1",
-     "gldt-aaaaaaaaaaaaaaaaaaaa", 401),
-    ("G74 the same, custom name", "ci", "gldt-aaaaaaaaaaaaaaaaaaaa", 401),
+     "gldt-Zq7Jm2Xw9Lr4Tb6Vn8Kd", 401),
+    ("G74 the same, custom name", "ci", "gldt-Zq7Jm2Xw9Lr4Tb6Vn8Kd", 401),
     ("G76 the same by its number", "gitlab+deploy-token-3", "3", 401),
-    ("G78 a job's token", "gitlab-ci-token", "glcbt-64_aaaaaaaaaaaaaaaaaaaa",
+    ("G78 a job's token", "gitlab-ci-token", "glcbt-64_Zq7Jm2Xw9Lr4Tb6Vn8Kd",
      401),
-    ("G80 a finished job's", "gitlab-ci-token", "aaaaaaaaaaaaaaaaaaaa", 401),
+    ("G80 a finished job's", "gitlab-ci-token", "Zq7Jm2Xw9Lr4Tb6Vn8Kd", 401),
 ]
 
 

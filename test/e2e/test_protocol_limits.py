@@ -99,8 +99,8 @@ WORDS = {
     "a password of 4 KiB": ({"password": long(4096)}, 401),
     "a password of 4 KiB and one": ({"password": long(4097)},
                                     "longer than 4096 bytes"),
-    "1024 parameters": ({"fields": {"a": [""] * 1022}}, {}),
-    "1025 parameters": ({"fields": {"a": [""] * 1023}},
+    "1024 parameters": ({"fields": {"a": [""] * 1021}}, {}),
+    "1025 parameters": ({"fields": {"a": [""] * 1022}},
                         "more than 1024 parameters"),
 }
 
