@@ -45,11 +45,8 @@ static enum err parse_basic(struct str text, struct arena *arena,
 				 "user name and password are longer than %d "
 				 "and %d bytes",
 				 (int)USERNAME_MAX, (int)SECRET_TEXT_MAX);
-	if (err || !str_has(rest, ':'))
+	if (err || !str_has(rest, ':') || memchr(at, '\0', rest.len))
 		return bad(out);
-	if (memchr(at, '\0', rest.len))
-		return cause_set(cause, E_SYNTAX,
-				 "user name or password holds a zero byte");
 	str_cut(&rest, ':', &got.user);
 	got.secret = rest;
 	err = check_limits(&got, SECRET_TEXT_MAX, cause);
