@@ -244,7 +244,9 @@ def test_fifty_reloads_under_load(dockpass):
 
     configs = []
     for ttl in 300, 600:
-        dockpass.configure(services=[{"name": "registry", "ttl": ttl}])
+        # Sixty more, so that a snapshot that stays is seen.
+        dockpass.configure(services=[{"name": "registry", "ttl": ttl}] + [
+            {"name": f"other{i}"} for i in range(60)])
         configs.append(dockpass.config_file.read_text())
     with ThreadPoolExecutor(4) as pool, Wire(dockpass.port) as wire:
         loads = [pool.submit(load) for _ in range(4)]
