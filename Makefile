@@ -90,7 +90,7 @@ unit-fuzz: $(REPLAY)
 	@for t in $^; do $$t test/fuzz/corpus/$${t##*/replay_}/* || exit 1; done
 unit: unit-token unit-store unit-server unit-fuzz
 e2e: $B/dockpass
-	DOCKPASS=$B/dockpass $(PY) -m pytest -q $(E2E)
+	DOCKPASS=$B/dockpass $(PY) -m pytest -q -rs $(E2E)
 check-lint:
 	@test/lint
 programs: $B/dockpass $(UNIT) $(REPLAY)
