@@ -18,7 +18,7 @@
 #include "store/user.h"
 #include "token/secret.h"
 
-/* Numbers are stored: never reorder, never reuse. number, name, fields */
+/* Numbers are stored: never reorder, never reuse: number, name. */
 #define CHANGE_LIST(X)                                                         \
 	X(CHANGE_USER_ADD, 1, "user_add")                                      \
 	X(CHANGE_USER_REMOVE, 2, "user_remove")                                \
@@ -72,19 +72,32 @@ struct change {
 };
 
 /*
+ * Who may write: the server's writer thread (store/writer.h) and a command,
+ * which is a process of its own. A worker that tried would wait for the disk;
+ * clang refuses it.
+ */
+struct ROLE thread_role {
+	char unused;
+};
+extern struct thread_role writer_thread;
+void become_writer(void) BECOMES(writer_thread);
+void leave_writer(void) LEAVES(writer_thread);
+
+/*
  * Applies one change inside a write transaction and appends it to the log. A
  * refusal (E_EXISTS, E_NOT_FOUND, E_NOT_EMPTY, E_REFUSED...) has written
  * nothing and leaves txn->err alone; a failure of the store sticks to txn.
  */
-enum err change_apply(struct txn *txn, struct change *change) MUST_CHECK;
+enum err change_apply(struct txn *txn, struct change *change)
+	ON(writer_thread) MUST_CHECK;
 
 /*
  * Applies a queue of changes with one fsync. Each has its .result; a refused
  * one is refused alone; a store failure fails them all, and nobody is told
  * "done" before the commit is on disk. Returns that failure or E_OK.
  */
-enum err change_commit(struct db *db, struct change *const *list,
-		       size_t n) MUST_CHECK;
+enum err change_commit(struct db *db, struct change *const *list, size_t n)
+	ON(writer_thread) MUST_CHECK;
 
 const char *change_name(enum change_type type);
 /* The record of the log; unpack: E_VERSION, E_CORRUPT. */

@@ -10,11 +10,6 @@
 
 enum { QUEUE_MAX = 1024 };
 
-struct ROLE thread_role {
-	char unused;
-};
-static struct thread_role writer_thread __attribute__((unused));
-
 struct job {
 	struct change *change;
 	void (*done)(struct change *change, void *arg);
@@ -33,23 +28,6 @@ struct writer {
 	struct job jobs[QUEUE_MAX];
 	struct change *changes[QUEUE_MAX];
 };
-
-static void become_writer(void) BECOMES(writer_thread);
-static void leave_writer(void) LEAVES(writer_thread);
-
-#ifdef __clang__
-#define UNCHECKED __attribute__((no_thread_safety_analysis))
-#else
-#define UNCHECKED
-#endif
-
-static UNCHECKED void become_writer(void)
-{
-}
-
-static UNCHECKED void leave_writer(void)
-{
-}
 
 /* Takes all that is queued; 0: nothing will come any more. */
 static size_t gather(struct writer *w) ON(writer_thread);

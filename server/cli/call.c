@@ -40,7 +40,9 @@ int call_commit(struct call *call, struct change *change)
 
 	change->now = call->now;
 	change->actor = call->actor;
+	become_writer();
 	err = change_commit(call->db, (struct change *const[]) { change }, 1);
+	leave_writer();
 	if (!err && !change->result) {
 		call->lost = "what was asked is done all the same";
 		return EXIT_DONE;
