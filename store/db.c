@@ -23,24 +23,11 @@
 #include "store/folder.h"
 #include "store/record.h"
 
-/* clang-format off */
-static const char *const tables[TABLE_COUNT] = {
-	[TABLE_META] = "meta",
-	[TABLE_SETTING] = "setting",
-	[TABLE_USER] = "user",
-	[TABLE_USER_NAME] = "user_name",
-	[TABLE_SPACE] = "space",
-	[TABLE_SPACE_ID] = "space_id",
-	[TABLE_MEMBER] = "member",
-	[TABLE_USER_MEMBER] = "user_member",
-	[TABLE_PAT] = "pat",
-	[TABLE_PAT_ID] = "pat_id",
-	[TABLE_USER_PAT] = "user_pat",
-	[TABLE_REFRESH] = "refresh",
-	[TABLE_PAT_REFRESH] = "pat_refresh",
-	[TABLE_LOG] = "log",
+static const char *const tables[] = {
+#define X(name, text) [TABLE_##name] = text,
+	TABLE_LIST(X)
+#undef X
 };
-/* clang-format on */
 
 enum {
 	READERS_MAX = 1024,
@@ -472,12 +459,6 @@ bool cursor_next(struct cursor *cursor)
 	if (cursor->key.len) /* where cursor_seek() went */
 		return true;
 	return step(cursor, prefix, prefix.len ? MDB_SET_RANGE : MDB_FIRST);
-}
-
-bool cursor_last(struct cursor *cursor)
-{
-	cursor->begun = true;
-	return step(cursor, (struct str) { 0 }, MDB_LAST);
 }
 
 void cursor_cleanup(struct cursor *cursor)

@@ -18,23 +18,32 @@
 
 #include "token/base.h"
 
-/* Rows of the table in db.c: name, flags. Each is described in its file. */
+/*
+ * name, as LMDB has it. What is in a table is described at the head of the file
+ * that is named. A new row is a new STORE_FORMAT: a store that was made without
+ * it lacks the table.
+ */
+#define TABLE_LIST(X)                                                          \
+	X(META, "meta")		  /* store/db.c: format, counters */           \
+	X(SETTING, "setting")	  /* store/setting.c */                        \
+	X(USER, "user")		  /* store/user.c: id -> user */               \
+	X(USER_NAME, "user_name") /* store/user.c: lower-case name -> id */    \
+	X(SPACE, "space")	  /* store/space.c: path -> space */           \
+	X(SPACE_ID, "space_id")	  /* store/space.c: id -> path */              \
+	X(MEMBER, "member")	  /* store/member.c: space, user -> role */    \
+	X(USER_MEMBER, "user_member") /* store/member.c: user, space */        \
+	X(PAT, "pat")		      /* store/pat.c: digest -> token */       \
+	X(PAT_ID, "pat_id")	      /* store/pat.c: id -> digest */          \
+	X(USER_PAT, "user_pat")	      /* store/pat.c: user, id */              \
+	X(REFRESH, "refresh")	      /* store/refresh.c: digest -> refresh */ \
+	X(PAT_REFRESH, "pat_refresh") /* store/refresh.c: token id, digest */  \
+	X(LOG, "log")		      /* store/changelog.c: number -> change */
+
 enum table {
-	TABLE_META,	   /* store/db.c: format version, counters */
-	TABLE_SETTING,	   /* store/setting.c */
-	TABLE_USER,	   /* store/user.c: id -> user */
-	TABLE_USER_NAME,   /* store/user.c: lower-case name -> id */
-	TABLE_SPACE,	   /* store/space.c: path -> group or project */
-	TABLE_SPACE_ID,	   /* store/space.c: id -> path */
-	TABLE_MEMBER,	   /* store/member.c: space, user -> role */
-	TABLE_USER_MEMBER, /* store/member.c: user, space -> nothing */
-	TABLE_PAT,	   /* store/pat.c: digest -> token */
-	TABLE_PAT_ID,	   /* store/pat.c: id -> digest */
-	TABLE_USER_PAT,	   /* store/pat.c: user, id -> nothing */
-	TABLE_REFRESH,	   /* store/refresh.c: digest -> refresh token */
-	TABLE_PAT_REFRESH, /* store/refresh.c: token id, digest -> nothing */
-	TABLE_LOG,	   /* store/changelog.c: number -> change */
-	TABLE_COUNT
+#define X(name, text) TABLE_##name,
+	TABLE_LIST(X)
+#undef X
+		TABLE_COUNT
 };
 
 enum { STORE_FORMAT = 1 };
@@ -103,7 +112,6 @@ uint64_t txn_count(struct txn *txn, enum table table);
  *           use(c.key, c.value);
  *
  * The table may not be written while the cursor is open. `prefix` is copied.
- * cursor_last() gives the last row of the table instead.
  */
 struct cursor {
 	struct str key, value;
@@ -119,7 +127,6 @@ void cursor_open(struct txn *txn, enum table table, struct str prefix,
 /* Begins at the first key that is not before `from` (prefix still holds). */
 void cursor_seek(struct cursor *cursor, struct str from);
 bool cursor_next(struct cursor *cursor);
-bool cursor_last(struct cursor *cursor);
 void cursor_cleanup(struct cursor *cursor);
 
 /* The next id of a family, 1 first; ids are never used again. */

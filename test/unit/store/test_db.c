@@ -496,10 +496,6 @@ static void cursors(void **state)
 	walk(&txn, "b/", "a", "b/ b/x ");
 	walk(&txn, "b/", "c", "");
 	walk(&txn, "", "d", "");
-	cursor_open(&txn, TABLE_SETTING, STR(""), &cursor);
-	assert_true(cursor_last(&cursor));
-	assert_str(cursor.key, "c");
-	cursor_cleanup(&cursor);
 	txn_cleanup(&txn);
 	fixture_close(&f);
 }
