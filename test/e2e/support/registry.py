@@ -42,6 +42,7 @@ class Registry:
 
     def __init__(self, folder, dockpass, version, *options, tls=None,
                  env=None):
+        command = program(version)
         self.folder = Path(folder)
         self.folder.mkdir()
         self.version = version
@@ -56,7 +57,7 @@ class Registry:
             stanza = ""
         config = self.folder / "config.yml"
         config.write_text(self.base() + stanza)
-        self.daemon = Daemon([program(version), "serve", config],
+        self.daemon = Daemon([command, "serve", config],
                              self.folder / "registry.log",
                              env=self.environment())
         self.daemon.wait_ready(lambda: self.ping() == 401)
