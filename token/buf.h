@@ -1,10 +1,10 @@
 /*
  * token/buf.h - a text that grows up to a limit given at its birth.
  *
- * The error is sticky: past the limit nothing more is added, and buf_str()
- * answers false. A worker keeps one and clears it for each request, so it
- * allocates only until it has seen its longest. The memory is wiped when it is
- * freed, and when it is cleared: a reply holds a token.
+ * The error is sticky: past the limit nothing more is added, buf->over is set,
+ * and buf_str() is empty. A worker keeps one and clears it for each request, so
+ * it allocates only until it has seen its longest. The memory is wiped when it
+ * is freed, and when it is cleared: a reply holds a token.
  */
 #pragma once
 
