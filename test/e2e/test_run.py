@@ -1,6 +1,7 @@
 """`make run`, as a newcomer uses it: in a clone, on free ports."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -118,7 +119,7 @@ def test_first_run_then_again_then_other_ports(clone):
 
 def type_lines(clone, lines, env):
     """The printed lines, word for word, in a shell of the same folder."""
-    assert len(lines) == 4, lines
+    assert len(lines) == 5, lines
     done = subprocess.run(["bash", "-e"], input="\n".join(lines), cwd=clone,
                           env={**os.environ, **env}, text=True, timeout=120,
                           capture_output=True, check=False)
@@ -163,17 +164,67 @@ def test_a_dead_token_is_replaced(clone):
         login(clone, r)
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("variable", ["DOCKPASS_PORT", "REGISTRY_PORT"])
-def test_a_taken_port_is_said_before_anything_starts(clone, variable):
+def test_a_taken_port_is_said_before_anything_starts(clone, variable, address):
+    """What is on ::1 would get the token: clients try that first."""
     ports = dict(zip(("DOCKPASS_PORT", "REGISTRY_PORT"), free_ports(2)))
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    try:
+        taken = socket.create_server(
+            (address, 0), family=socket.AF_INET6 if ":" in address
+            else socket.AF_INET)
+    except OSError as error:
+        pytest.skip(f"{address}: {error}")
+    with taken:
         ports[variable] = port = taken.getsockname()[1]
-        with Run(clone, ports["DOCKPASS_PORT"], ports["REGISTRY_PORT"]) as run:
+        with Run(clone, *ports.values()) as run:
             assert run.process.wait(20) != 0
-        assert f"port {port} on 127.0.0.1 is taken; choose another: " \
-               f"{variable}=" in run.output
-        for other in ports.values():
-            assert other == port or not is_open(other)
+        other = next(name for name in ports if name != variable)
+        said = re.search(rf"port {port} of localhost is taken .*; choose "
+                         rf"another: ({variable}=\d+ {other}=\d+) make run",
+                         run.output)
+        assert said and f"{other}={ports[other]}" in said[1]
+        for number in ports.values():
+            assert number == port or not is_open(number)
+    chosen = dict(word.split("=") for word in said[1].split())
+    with Run(clone, *(chosen[name] for name in ports)) as run:
+        run.ready()
+
+
+def test_a_server_that_was_left_is_named(clone):
+    a, r, a2, r2 = free_ports(4)
+    with Run(clone, a, r) as first:
+        first.ready()
+        left = int((clone / "run/dockpass.pid").read_text())
+        os.killpg(first.process.pid, signal.SIGKILL)
+        first.process.wait(20)
+    with Run(clone, a2, r2) as second:
+        assert second.process.wait(20) != 0
+    assert f"dockpass of an earlier run has not ended: kill {left}" in \
+        second.output
+    for name in ("dockpass", "registry"):
+        os.kill(int((clone / f"run/{name}.pid").read_text()), signal.SIGTERM)
+    wait_until(lambda: not is_open(a) and not is_open(r), 15, "the end")
+
+
+def test_a_blocked_owner_is_said(clone):
+    a, r = free_ports(2)
+    config = ["--config", str(clone / "run/dockpass/dockpass.yaml")]
+
+    def dockpass(*args):
+        return subprocess.run([clone / "build/release/dockpass", *args,
+                               *config], check=True, text=True, timeout=20,
+                              capture_output=True).stdout
+    with Run(clone, a, r) as run:
+        run.ready()
+    count = dockpass("token", "list").count("\n")
+    dockpass("user", "block", "demo")
+    with Run(clone, a, r) as run:
+        assert run.process.wait(30) != 0
+    assert "user demo is blocked; first: build/release/dockpass user unblock " \
+        "demo --config run/dockpass/dockpass.yaml" in run.output
+    assert dockpass("token", "list").count("\n") == count
+    dockpass("user", "unblock", "demo")
 
 
 @pytest.mark.parametrize("ports, words", [
