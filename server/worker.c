@@ -122,32 +122,6 @@ static void task_begin(struct task *task, struct evhttp_request *http)
 	read_body(http, &task->req);
 }
 
-static const char *reason_phrase(enum status status)
-{
-	static const struct {
-		enum status status;
-		const char *text;
-	} rows[] = {
-		{ STATUS_OK, "OK" },
-		{ STATUS_BAD_REQUEST, "Bad Request" },
-		{ STATUS_UNAUTHORIZED, "Unauthorized" },
-		{ STATUS_FORBIDDEN, "Forbidden" },
-		{ STATUS_NOT_FOUND, "Not Found" },
-		{ STATUS_METHOD, "Method Not Allowed" },
-		{ STATUS_TIMEOUT, "Request Timeout" },
-		{ STATUS_TOO_LARGE, "Content Too Large" },
-		{ STATUS_URI_TOO_LONG, "URI Too Long" },
-		{ STATUS_HEADERS_TOO_LARGE, "Request Header Fields Too Large" },
-		{ STATUS_INTERNAL, "Internal Server Error" },
-		{ STATUS_UNAVAILABLE, "Service Unavailable" },
-	};
-
-	for (size_t i = 0; i < COUNT(rows); i++)
-		if (rows[i].status == status)
-			return rows[i].text;
-	return "Unknown";
-}
-
 static const char *date_now(struct worker *worker, time_t now)
 {
 	struct tm tm;
@@ -239,7 +213,7 @@ static void task_reply(struct task *task, enum status status)
 		body = evhttp_request_get_output_buffer(task->http);
 		evbuffer_add(body, task->body.at, task->body.len);
 	}
-	evhttp_send_reply(task->http, (int)status, reason_phrase(status), NULL);
+	evhttp_send_reply(task->http, (int)status, status_phrase(status), NULL);
 	log_reply(task, status);
 }
 

@@ -3,28 +3,28 @@
 
 #include "token/json.h"
 
-static const struct {
+static const struct row {
 	enum status status;
-	const char *code;
-} codes[] = {
-	{ STATUS_BAD_REQUEST, "BAD_REQUEST" },
-	{ STATUS_UNAUTHORIZED, "UNAUTHORIZED" },
-	{ STATUS_FORBIDDEN, "DENIED" },
-	{ STATUS_NOT_FOUND, "NOT_FOUND" },
-	{ STATUS_METHOD, "UNSUPPORTED" },
-	{ STATUS_TIMEOUT, "TIMEOUT" },
-	{ STATUS_TOO_LARGE, "TOO_LARGE" },
-	{ STATUS_URI_TOO_LONG, "TOO_LARGE" },
-	{ STATUS_HEADERS_TOO_LARGE, "TOO_LARGE" },
-	{ STATUS_UNAVAILABLE, "UNAVAILABLE" },
+	const char *phrase, *code;
+} rows[] = {
+#define X(name, number, phrase, code) { STATUS_##name, phrase, code },
+	STATUS_LIST(X)
+#undef X
 };
 
-static struct str code_of(enum status status)
+static const struct row *row_of(enum status status)
 {
-	for (size_t i = 0; i < COUNT(codes); i++)
-		if (codes[i].status == status)
-			return str_of(codes[i].code);
-	return STR("UNKNOWN");
+	size_t i = 0;
+
+	while (i < COUNT(rows) && rows[i].status != status)
+		i++;
+	assert(i < COUNT(rows));
+	return &rows[i];
+}
+
+const char *status_phrase(enum status status)
+{
+	return row_of(status)->phrase;
 }
 
 static enum status write_error(struct reply *reply, enum status status,
@@ -37,7 +37,7 @@ static enum status write_error(struct reply *reply, enum status status,
 	json_key(body, "errors");
 	json_open(body, '[');
 	json_open(body, '{');
-	json_put_str(body, "code", code_of(status));
+	json_put_str(body, "code", str_of(row_of(status)->code));
 	json_put_str(body, "message", message);
 	json_put_null(body, "detail");
 	json_close(body, '}');

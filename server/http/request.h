@@ -47,21 +47,29 @@ struct request {
 	void (*wake)(struct request *req);
 };
 
+/* name, number, reason phrase (RFC 9110 15), code in an error's JSON */
+#define STATUS_LIST(X)                                                         \
+	X(OK, 200, "OK", "")                                                   \
+	X(BAD_REQUEST, 400, "Bad Request", "BAD_REQUEST")                      \
+	X(UNAUTHORIZED, 401, "Unauthorized", "UNAUTHORIZED")                   \
+	X(FORBIDDEN, 403, "Forbidden", "DENIED")                               \
+	X(NOT_FOUND, 404, "Not Found", "NOT_FOUND")                            \
+	X(METHOD, 405, "Method Not Allowed", "UNSUPPORTED")                    \
+	X(TOO_LARGE, 413, "Content Too Large", "TOO_LARGE")                    \
+	X(URI_TOO_LONG, 414, "URI Too Long", "TOO_LARGE")                      \
+	X(HEADERS_TOO_LARGE, 431, "Request Header Fields Too Large",           \
+	  "TOO_LARGE")                                                         \
+	X(INTERNAL, 500, "Internal Server Error", "UNKNOWN")                   \
+	X(UNAVAILABLE, 503, "Service Unavailable", "UNAVAILABLE")
+
 enum status {
 	STATUS_PENDING = 0, /* the reply comes later: see req->resume */
-	STATUS_OK = 200,
-	STATUS_BAD_REQUEST = 400,
-	STATUS_UNAUTHORIZED = 401,
-	STATUS_FORBIDDEN = 403,
-	STATUS_NOT_FOUND = 404,
-	STATUS_METHOD = 405,
-	STATUS_TIMEOUT = 408,
-	STATUS_TOO_LARGE = 413,
-	STATUS_URI_TOO_LONG = 414,
-	STATUS_HEADERS_TOO_LARGE = 431,
-	STATUS_INTERNAL = 500,
-	STATUS_UNAVAILABLE = 503
+#define X(name, number, phrase, code) STATUS_##name = number,
+	STATUS_LIST(X)
+#undef X
 };
+
+const char *status_phrase(enum status status);
 
 /* What the log line tells; filled as the handler learns it. Never a secret. */
 struct request_log {
