@@ -34,12 +34,6 @@ static const struct {
 	{ NAME("sudo", PAT_SUDO), 0 },
 };
 
-static const struct name roles[] = {
-	NAME("guest", ROLE_GUEST),	     NAME("planner", ROLE_PLANNER),
-	NAME("reporter", ROLE_REPORTER),     NAME("developer", ROLE_DEVELOPER),
-	NAME("maintainer", ROLE_MAINTAINER), NAME("owner", ROLE_OWNER),
-};
-
 static const struct name visibilities[] = {
 	NAME("private", VISIBILITY_PRIVATE),
 	NAME("internal", VISIBILITY_INTERNAL),
@@ -61,6 +55,18 @@ enum column {
 	DEVELOPER,
 	MAINTAINER, /* and owner, admin */
 	COLUMNS
+};
+
+static const struct role_row {
+	struct name name;
+	enum column column;
+} roles[] = {
+	{ NAME("guest", ROLE_GUEST), GUEST },
+	{ NAME("planner", ROLE_PLANNER), GUEST },
+	{ NAME("reporter", ROLE_REPORTER), REPORTER },
+	{ NAME("developer", ROLE_DEVELOPER), DEVELOPER },
+	{ NAME("maintainer", ROLE_MAINTAINER), MAINTAINER },
+	{ NAME("owner", ROLE_OWNER), MAINTAINER },
 };
 
 static const unsigned char grants[][COLUMNS] = {
@@ -157,22 +163,36 @@ unsigned pat_rights(unsigned scopes, bool write_implies_pull)
 	return rights;
 }
 
+/* NULL: it is none of the six. */
+static const struct role_row *role_row(unsigned number)
+{
+	for (size_t i = 0; i < COUNT(roles); i++)
+		if (roles[i].name.value == number)
+			return &roles[i];
+	return NULL;
+}
+
 enum err role_parse(struct str name, enum role *out)
 {
-	const struct name *found = name_find(roles, COUNT(roles), name);
-
-	*out = found ? (enum role)found->value : ROLE_NONE;
-	return found ? E_OK : E_SYNTAX;
+	*out = ROLE_NONE;
+	for (size_t i = 0; i < COUNT(roles); i++)
+		if (str_eq(roles[i].name.text, name)) {
+			*out = (enum role)roles[i].name.value;
+			return E_OK;
+		}
+	return E_SYNTAX;
 }
 
 struct str role_name(enum role role)
 {
-	return name_of(roles, COUNT(roles), role, STR("no role"));
+	const struct role_row *row = role_row(role);
+
+	return row ? row->name.text : STR("no role");
 }
 
 bool role_known(unsigned number)
 {
-	return name_of(roles, COUNT(roles), number, STR("")).len;
+	return role_row(number);
 }
 
 enum err visibility_parse(struct str name, enum visibility *out)
@@ -205,21 +225,16 @@ struct str registry_access_name(enum registry_access access)
 		       STR("unknown"));
 }
 
-/* A role that is none of the six is none at all. */
 static enum column column_of(const struct standing *who)
 {
-	static const enum column columns[] = {
-		[ROLE_GUEST] = GUEST,		[ROLE_PLANNER] = GUEST,
-		[ROLE_REPORTER] = REPORTER,	[ROLE_DEVELOPER] = DEVELOPER,
-		[ROLE_MAINTAINER] = MAINTAINER, [ROLE_OWNER] = MAINTAINER,
-	};
+	const struct role_row *row = role_row(who->role);
 
 	if (!who->signed_in)
 		return ANONYMOUS;
 	if (who->admin)
 		return MAINTAINER;
-	if (role_known(who->role))
-		return columns[who->role];
+	if (row)
+		return row->column;
 	return who->external ? EXTERNAL : SIGNED_IN;
 }
 
