@@ -93,15 +93,6 @@ static struct str name_of(const struct name *names, size_t n, unsigned value,
 	return otherwise;
 }
 
-static struct str trim(struct str s)
-{
-	while (s.len && s.at[0] == ' ')
-		s = str_skip(s, 1);
-	while (s.len && s.at[s.len - 1] == ' ')
-		s.len--;
-	return s;
-}
-
 static unsigned pat_scope_find(struct str name)
 {
 	for (size_t i = 0; i < COUNT(pat_scopes); i++)
@@ -123,7 +114,7 @@ enum err pat_scopes_parse(struct str text, unsigned *out, struct str *unknown)
 
 		more = str_has(text, ',');
 		str_cut(&text, ',', &word);
-		word = trim(word);
+		word = str_trim(word);
 		bit = pat_scope_find(word);
 		if (!bit) {
 			*unknown = word;
