@@ -87,6 +87,20 @@ enum err credential_parse(struct str header, struct arena *arena,
 	return bad(out);
 }
 
+/* What belongs to the other grant would be another identity. */
+static enum err check_other(const struct params *form, bool refresh,
+			    struct cause *cause)
+{
+	struct str other = params_first(
+		form, refresh ? STR("password") : STR("refresh_token"));
+
+	if (!other.len)
+		return E_OK;
+	return cause_set(cause, E_REFUSED,
+			 "both a password and a refresh_token: send the one "
+			 "that grant_type names");
+}
+
 /* A form with a grant: complete, or without any credential of its own. */
 static enum err read_form(const struct params *form, enum grant grant,
 			  struct credential *out, struct cause *cause)
@@ -97,10 +111,11 @@ static enum err read_form(const struct params *form, enum grant grant,
 	enum err err;
 
 	*out = (struct credential) { .kind = CREDENTIAL_NONE };
-	if (refresh)
+	err = check_other(form, refresh, cause);
+	if (!err && refresh)
 		err = params_one(form, STR("refresh_token"), &got.secret,
 				 cause);
-	else
+	else if (!err)
 		err = params_one(form, STR("username"), &got.user, cause);
 	if (!err && !refresh)
 		err = params_one(form, STR("password"), &got.secret, cause);

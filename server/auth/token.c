@@ -135,17 +135,19 @@ static void on_written(struct change *change, void *arg)
 }
 
 /*
- * Not added, as the PAT has died since: who asks again is told so. A refused
- * refresh token costs nobody his token.
+ * Refused, as the PAT or its owner has died since: then no token either. So the
+ * secret is looked at once more, in a view of the store that has seen it.
  */
 static enum status on_refresh_added(struct request *req, struct reply *reply)
 {
 	struct asking *ask = req->state;
 	enum err err = ask->change.result;
 
-	if (err == E_NOT_FOUND || err == E_REFUSED)
+	if (err == E_NOT_FOUND || err == E_REFUSED) {
 		ask->refresh = (struct str) { 0 };
-	else if (err)
+		return sign_in(req, reply, ask, answer);
+	}
+	if (err)
 		return asking_fail(reply, ask->post, err);
 	return answer(req, reply, ask);
 }

@@ -144,6 +144,17 @@ FORMS = [
     ("refresh-beside-basic", "alice", {"refresh_token": "refresh"}, 400),
     ("two-refresh", None, {"refresh_token": ["refresh", "other"]}, 400),
     ("empty-refresh", None, {"refresh_token": ""}, 401),
+    ("refresh-and-password", None, {
+        "grant_type": "refresh_token", "refresh_token": "refresh",
+        "username": "x", "password": "bob"}, 400),
+    ("password-and-refresh", None, {
+        "grant_type": "password", "refresh_token": "refresh",
+        "username": "x", "password": "bob"}, 400),
+    ("refresh-beside-basic-password", "bob", {
+        "grant_type": "password", "refresh_token": "refresh"}, 400),
+    ("an-empty-password-is-none", None, {
+        "grant_type": "refresh_token", "refresh_token": "refresh",
+        "username": "x", "password": ""}, "alice"),
 ]
 
 
@@ -154,8 +165,8 @@ def test_the_form(live, cast, header, form, want):
         return [value(one) for one in name] if isinstance(name, list) \
             else getattr(cast, name, name)
     form = {key: value(name) for key, name in form.items()}
-    form["grant_type"] = "refresh_token" if "refresh_token" in form \
-        else "password"
+    form.setdefault("grant_type", "refresh_token" if "refresh_token" in form
+                    else "password")
     headers = {} if header is None else {"Authorization": (
         header.format(alice=cast.alice) if " " in header
         else basic("x", getattr(cast, header, "glpat-wrong")))}
