@@ -237,8 +237,7 @@ static enum gate_step length_end(struct gate *gate)
 /* A value that means something to the framing has ended. */
 static enum gate_step value_end(struct gate *gate)
 {
-	while (gate->word_len && (gate->word[gate->word_len - 1] == ' ' ||
-				  gate->word[gate->word_len - 1] == '\t'))
+	while (gate->word_len && gate->word[gate->word_len - 1] == ' ')
 		gate->word_len--;
 	switch ((enum header)gate->header) {
 	case HEADER_LENGTH:
@@ -268,7 +267,9 @@ static enum gate_step on_value(struct gate *gate, unsigned char c)
 		return refuse(gate, STATUS_BAD_REQUEST);
 	if (gate->header == HEADER_OTHER)
 		return GATE_MORE;
-	if (!gate->word_len && (c == ' ' || c == '\t'))
+	if (c == '\t') /* evhttp takes it for a part of the value */
+		return refuse(gate, STATUS_BAD_REQUEST);
+	if (!gate->word_len && c == ' ')
 		return GATE_MORE;
 	if (word_add(gate, c))
 		return GATE_MORE;

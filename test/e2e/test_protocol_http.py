@@ -49,6 +49,11 @@ REFUSED = {
     "chunked behind a tab and VT":
         (POST + b"Transfer-Encoding:\t\x0bchunked" + END, 400),
     "identity": (POST + b"Transfer-Encoding: identity" + END, 400),
+    "a tab before a length": (POST + b"Content-Length:\t1" + END + b"a", 400),
+    "a tab behind an encoding":
+        (POST + b"Transfer-Encoding: chunked\t" + END + b"0" + END, 400),
+    "a tab before an expectation":
+        (POST + b"Expect:\t100-continue\r\nContent-Length: 5" + END, 400),
     "chunks in HTTP/1.0":
         (b"POST /token HTTP/1.0\r\nTransfer-Encoding: chunked" + END, 400),
     "a bare CR in a value": (GET + b"A: b\rContent-Length: 9" + END, 400),
@@ -113,8 +118,9 @@ PASSED = {
                           [400, 200]),
     "a GET without a body": (GET + b"Content-Length: 0" + END + HEALTH,
                              [200, 200]),
-    "spaces around a length": (POST + b"Content-Length: \t1 " + END + b"a" +
+    "spaces around a length": (POST + b"Content-Length:  1 " + END + b"a" +
                                HEALTH, [400, 200]),
+    "a tab where nothing depends on it": (GET + b"A:\tb\tc" + END, [200]),
     "a body that looks like a request":
         (POST + b"Content-Length: %d" % len(HEALTH) + END + HEALTH + HEALTH,
          [400, 200]),
