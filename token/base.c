@@ -172,8 +172,8 @@ size_t print_len(struct str s)
 	if (n == 2 && p[0] == 0xc2 && p[1] < 0xa0)
 		return 0;
 	/*
-	 * Invisible, or they end a line or turn its direction: U+200B to U+200F,
-	 * U+2028 to U+202E, U+2060 to U+206F.
+	 * Invisible, or they end a line or turn its direction: U+200B to
+	 * U+200F, U+2028 to U+202E, U+2060 to U+206F.
 	 */
 	if (n == 3 && p[0] == 0xe2 && p[1] == 0x80 &&
 	    ((p[2] >= 0x8b && p[2] <= 0x8f) || (p[2] >= 0xa8 && p[2] <= 0xae)))
