@@ -91,8 +91,8 @@ enum err credential_parse(struct str header, struct arena *arena,
 static enum err check_other(const struct params *form, bool refresh,
 			    struct cause *cause)
 {
-	struct str other = params_first(
-		form, refresh ? STR("password") : STR("refresh_token"));
+	struct str other = params_first(form, refresh ? STR("password")
+						      : STR("refresh_token"));
 
 	if (!other.len)
 		return E_OK;

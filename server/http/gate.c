@@ -59,7 +59,7 @@ static enum gate_step refuse(struct gate *gate, enum status status)
 
 static enum gate_step drop(struct gate *gate)
 {
-	gate->state = AT_DEAD;
+	gate_close(gate);
 	return GATE_DROP;
 }
 
@@ -269,9 +269,7 @@ static enum gate_step on_value(struct gate *gate, unsigned char c)
 		return GATE_MORE;
 	if (c == '\t') /* evhttp takes it for a part of the value */
 		return refuse(gate, STATUS_BAD_REQUEST);
-	if (!gate->word_len && c == ' ')
-		return GATE_MORE;
-	if (word_add(gate, c))
+	if ((!gate->word_len && c == ' ') || word_add(gate, c))
 		return GATE_MORE;
 	/* A number of 33 digits is too large; the rest is not known. */
 	for (size_t i = 0; i < gate->word_len; i++)
