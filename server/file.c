@@ -250,8 +250,9 @@ enum err become_owner(const char *folder, bool *root, struct cause *cause)
 	if (stat(folder, &st) && errno == ENOENT)
 		return cause_set(
 			cause, E_NOT_FOUND,
-			"%s: no such folder; name another in "
-			"dockpass.yaml, or make one: dockpass init DIR",
+			"%s: no store there; name another folder in "
+			"dockpass.yaml, restore it from a backup, or init "
+			"another folder and move its store here",
 			folder);
 	if (stat(folder, &st))
 		return cause_errno(cause, "cannot tell its owner", folder);

@@ -75,7 +75,8 @@ static enum err not_found(const char *path, struct cause *cause)
 {
 	return cause_set(cause, E_NOT_FOUND,
 			 "%s: not found; name the folder of keys in "
-			 "dockpass.yaml, or make one: dockpass init DIR",
+			 "dockpass.yaml, restore it from a backup, or make a "
+			 "first key: dockpass key new",
 			 path);
 }
 
@@ -248,11 +249,11 @@ enum err keys_load(const char *folder, struct keyring **out,
 	return E_OK;
 }
 
-static enum err add_key(struct keys *keys, enum key_alg alg,
-			enum key_state state, struct str name, int64_t now,
-			struct cause *cause)
+static enum err add_key(struct keys *keys, enum key_alg alg, struct str name,
+			int64_t now, struct cause *cause)
 {
 	struct list *list = &keys->list;
+	enum key_state state = list->len ? KEY_NEXT : KEY_CURRENT;
 	struct cause what = { "" };
 	AUTO(buf) struct buf pem;
 	struct path path;
@@ -278,16 +279,17 @@ static enum err add_key(struct keys *keys, enum key_alg alg,
 	return write_list(keys, cause);
 }
 
-enum err keys_new(const char *folder, enum key_alg alg, enum key_state state,
-		  struct str name, int64_t now, char kid[60],
-		  struct cause *cause)
+enum err keys_new(const char *folder, enum key_alg alg, struct str name,
+		  int64_t now, char kid[60], struct cause *cause)
 {
 	AUTO(keys) struct keys keys = { .folder = folder, .fd = -1 };
-	enum err err = keys_open(&keys, LOCK_EX, true, cause);
+	enum err err = file_make_folder(folder, 0700, cause);
 
 	kid[0] = '\0';
 	if (!err)
-		err = add_key(&keys, alg, state, name, now, cause);
+		err = keys_open(&keys, LOCK_EX, true, cause);
+	if (!err)
+		err = add_key(&keys, alg, name, now, cause);
 	if (err)
 		return err;
 	memcpy(kid, keyring_at(keys.keyring, keys.list.len - 1)->libtrust, 60);

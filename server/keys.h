@@ -21,10 +21,12 @@
 enum err keys_load(const char *folder, struct keyring **out,
 		   struct cause *cause) MUST_CHECK;
 
-/* Makes a key; `state` is KEY_CURRENT for the first. *kid: its libtrust id. */
-enum err keys_new(const char *folder, enum key_alg alg, enum key_state state,
-		  struct str name, int64_t now, char kid[60],
-		  struct cause *cause) MUST_CHECK;
+/*
+ * Makes a key, and the folder if there is none. The first key of a keyring is
+ * the current one. *kid: its libtrust id.
+ */
+enum err keys_new(const char *folder, enum key_alg alg, struct str name,
+		  int64_t now, char kid[60], struct cause *cause) MUST_CHECK;
 /* The next key becomes current, the current one retired. */
 enum err keys_activate(const char *folder, struct str kid,
 		       struct cause *cause) MUST_CHECK;

@@ -127,7 +127,8 @@ enum err folder_empty(const char *folder, struct cause *cause)
 {
 	return cause_set(cause, E_NOT_FOUND,
 			 "%s: no store there; name another folder in "
-			 "dockpass.yaml, or make one: dockpass init DIR",
+			 "dockpass.yaml, restore it from a backup, or init "
+			 "another folder and move its store here",
 			 folder);
 }
 

@@ -65,7 +65,10 @@ static void undo(struct init *init)
 	}
 }
 
-/* Only what was not there is removed after a failure. */
+/*
+ * Only what was not there is removed after a failure. What is there may be
+ * keys or a store that nobody has twice: nobody is told to remove it.
+ */
 static enum err make_folder(struct init *init, const char *name, unsigned mode)
 {
 	const char *path = path_in(init, name);
@@ -75,7 +78,7 @@ static enum err make_folder(struct init *init, const char *name, unsigned mode)
 	if (there && *name)
 		return cause_set(&init->call->cause, E_EXISTS,
 				 "%s: is there already; name another folder, "
-				 "or remove it",
+				 "or move it away",
 				 path);
 	if (!there)
 		init->made[init->made_count++] = path;
@@ -156,9 +159,8 @@ static enum err make_keys(struct init *init, char kid[60])
 	AUTO(keyring) struct keyring *keyring = NULL;
 	enum err err;
 
-	err = keys_new(keys, ALG_ES256, KEY_CURRENT,
-		       str_of(call->config->issuer), call->now, kid,
-		       &call->cause);
+	err = keys_new(keys, ALG_ES256, str_of(call->config->issuer), call->now,
+		       kid, &call->cause);
 	if (!err)
 		err = keys_load(keys, &keyring, &call->cause);
 	if (!err)
@@ -244,12 +246,18 @@ static enum err check_other(struct init *init)
 	err = db_open(path_in(init, "store"), DB_OPEN, call->now, &db,
 		      &call->cause);
 	db_close(db);
+	if (err == E_NOT_FOUND && !lstat(path_in(init, "keys/keyring"), &st))
+		return cause_set(&call->cause, E_EXISTS,
+				 "%s: is there already, but no store: restore "
+				 "it from a backup, or init another folder and "
+				 "move its store here",
+				 config);
 	if (err == E_NOT_FOUND)
 		return cause_set(&call->cause, E_EXISTS,
-				 "%s: is there already, but no store: name "
-				 "another folder; or, after an interrupted "
-				 "init, remove dockpass.yaml, keys, public and "
-				 "store from this one",
+				 "%s: is there already, but neither keys nor "
+				 "a store: name another folder; or, after an "
+				 "interrupted init, remove dockpass.yaml, "
+				 "keys, public and store from this one",
 				 config);
 	return cause_set(&call->cause, E_EXISTS,
 			 "%s: is there already; name another folder", config);

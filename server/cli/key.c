@@ -15,18 +15,31 @@ enum { EXPORT_MAX = 1 << 20 };
 
 static const char follow[] =
 	"send SIGHUP to the server (systemctl reload dockpass)";
+static const char bring[] =
+	"bring public/bundle.pem to the registries, restart them";
 
-bool call_keys(struct call *call, struct keyring **keyring)
+/* The configuration, as the owner of what it names. */
+static bool call_owner(struct call *call)
 {
 	enum err err;
 	bool root;
 
-	*keyring = NULL;
 	if (!call_config(call))
 		return false;
 	err = become_owner(call->config->store, &root, &call->cause);
-	if (!err)
-		err = keys_load(call->config->keys, keyring, &call->cause);
+	if (err)
+		call_failed(call, err);
+	return !err;
+}
+
+bool call_keys(struct call *call, struct keyring **keyring)
+{
+	enum err err;
+
+	*keyring = NULL;
+	if (!call_owner(call))
+		return false;
+	err = keys_load(call->config->keys, keyring, &call->cause);
 	if (err)
 		call_failed(call, err);
 	return !err;
@@ -119,11 +132,10 @@ static int key_new_command(struct call *call)
 				  "algorithm '%.40s' is not ES256, "
 				  "RS256, ES384 or EdDSA",
 				  call->opts[OPT_ALG]);
-	if (!call_keys(call, &keyring))
+	if (!call_owner(call))
 		return EXIT_REFUSED;
-	err = keys_new(call->config->keys, alg, KEY_NEXT,
-		       str_of(call->config->issuer), call->now, kid,
-		       &call->cause);
+	err = keys_new(call->config->keys, alg, str_of(call->config->issuer),
+		       call->now, kid, &call->cause);
 	if (err)
 		return call_failed(call, err);
 	if (!publish(call, &keyring))
@@ -134,10 +146,14 @@ static int key_new_command(struct call *call)
 			  "dockpass: warning: registry 2.8 does not start "
 			  "with an Ed25519 key in its bundle; use it with "
 			  "registry 3 alone");
-	call_note(call,
-		  "published, not signing yet: %s, restart the "
-		  "registries, then dockpass key activate %s",
-		  follow, kid);
+	if (keyring_find(keyring, str_of(kid))->state == KEY_CURRENT)
+		call_note(call, "the first key, so it signs: %s, %s", follow,
+			  bring);
+	else
+		call_note(call,
+			  "published, not signing yet: %s, restart the "
+			  "registries, then dockpass key activate %s",
+			  follow, kid);
 	return EXIT_DONE;
 }
 

@@ -179,10 +179,17 @@ THERE = "is there already; name another folder"
 
 def follow(folder, line):
     """Does what the refusal says; false: it is about a whole one."""
-    if line.endswith(f"{THERE}, or remove it\n"):
+    if line.endswith(f"{THERE}, or move it away\n"):
         shutil.rmtree(line.removeprefix("dockpass: ").split(": ")[0])
         return True
-    if "but no store" in line:
+    if "move its store here" in line:
+        init(folder.parent / "b")
+        shutil.rmtree(folder / "store", ignore_errors=True)
+        shutil.move(folder.parent / "b/store", folder / "store")
+        key, = json.loads(cli(folder, "key", "list", "--json").stdout)
+        assert not cli(folder, "key", "activate", key["kid"]).returncode
+        return False
+    if "neither keys nor a store" in line:
         words = line.split("remove ")[1].split(" from this one")[0]
         for name in words.replace(" and ", ", ").split(", "):
             path = folder / name
@@ -216,24 +223,64 @@ def test_killed_on_the_way_it_can_be_made_again(tmp_path, step):
         if not done.returncode or not follow(folder, done.stderr):
             break
     assert cli(folder, "check").stdout.endswith("ok\n")
-    for aside in folder.glob("dockpass.yaml.*"):
+    for aside in [*folder.glob("*.yaml.*"), *folder.glob("public/*.*.*")]:
         aside.unlink()  # killed between writing and renaming
     assert tree(folder) == made(folder, os.geteuid())
 
 
-@pytest.mark.parametrize("lost", ["store", "store/data.mdb"])
-def test_without_a_store_it_was_interrupted(tmp_path, lost):
-    init(tmp_path / "a")
-    path = tmp_path / "a" / lost
+# Lost: nobody is told to remove what is left
+
+def lose(path):
     if path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink()
+
+
+@pytest.mark.parametrize("lost", ["store", "store/data.mdb"])
+def test_a_lost_store(tmp_path, lost):
+    """As it says: another folder's store goes with the keys that are left."""
+    folder = tmp_path / "a"
+    init(folder)
+    keys = cli(folder, "key", "list").stdout
+    lose(folder / lost)
+    done = init(folder, check=False)
+    assert (done.returncode, done.stderr) == (
+        1, f"dockpass: {folder}/dockpass.yaml: is there already, but no "
+        "store: restore it from a backup, or init another folder and move "
+        "its store here\n")
+    follow(folder, done.stderr)
+    assert cli(folder, "check").stdout.endswith("ok\n")
+    assert cli(folder, "key", "list").stdout == keys
+
+
+@pytest.mark.parametrize("lost", ["keys", "keys/keyring"])
+def test_lost_keys(tmp_path, lost):
+    """`key new` makes them again, and the first one signs."""
+    folder = tmp_path / "a"
+    init(folder)
+    lose(folder / lost)
+    done = cli(folder, "check")
+    assert (done.returncode, done.stderr.split("; ")[-1]) == (
+        1, "name the folder of keys in dockpass.yaml, restore it from a "
+        "backup, or make a first key: dockpass key new\n")
+    done = cli(folder, "key", "new")
+    assert done.returncode == 0 and done.stderr == (
+        "the first key, so it signs: send SIGHUP to the server (systemctl "
+        "reload dockpass), bring public/bundle.pem to the registries, "
+        "restart them\n")
+    done = cli(folder, "check")
+    assert done.stdout.endswith("ok\n") and not done.stderr
+    mode = stat.S_IMODE((folder / "keys").stat().st_mode)
+    assert mode == 0o700
+
+
+def test_a_lost_configuration(tmp_path):
+    init(tmp_path / "a")
+    (tmp_path / "a/dockpass.yaml").unlink()
     done = init(tmp_path / "a", check=False)
     assert (done.returncode, done.stderr) == (
-        1, f"dockpass: {tmp_path}/a/dockpass.yaml: is there already, but no "
-        "store: name another folder; or, after an interrupted init, remove "
-        "dockpass.yaml, keys, public and store from this one\n")
+        1, f"dockpass: {tmp_path}/a/keys: {THERE}, or move it away\n")
 
 
 def test_a_whole_one_stays_as_it_is(tmp_path):

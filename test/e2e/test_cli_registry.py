@@ -154,7 +154,8 @@ def test_without_a_signing_key_nothing_is_said(one):
     status, message = one.refused("registry-config", "--json")
     assert (status, message) == (
         1, f"dockpass: {one.folder}/keys/keyring: not found; name the folder "
-        "of keys in dockpass.yaml, or make one: dockpass init DIR")
+        "of keys in dockpass.yaml, restore it from a backup, or make a first "
+        "key: dockpass key new")
 
 
 def test_json_escapes_what_needs_it(several):

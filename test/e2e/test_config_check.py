@@ -225,21 +225,19 @@ def test_a_keyring_that_is_damaged(own):
            "key new' and 'dockpass key activate'", BOTH)
 
 
-MISSING = "name another in dockpass.yaml, or make one: dockpass init DIR"
-
-
 def test_folders_that_are_not_there(own):
     shutil.move(own.folder / "keys", own.folder / "k")
     broken(own, "{folder}/keys: not found; name the folder of keys in "
-           "dockpass.yaml, or make one: dockpass init DIR", KEYS)
+           "dockpass.yaml, restore it from a backup, or make a first key: "
+           "dockpass key new", KEYS)
     shutil.move(own.folder / "k", own.folder / "keys")
     (own.folder / "store/data.mdb").unlink()
-    broken(own, "{folder}/store: no store there; name another folder in "
-           "dockpass.yaml, or make one: dockpass init DIR", STORE)
+    missing = "{folder}/store: no store there; name another folder in " \
+        "dockpass.yaml, restore it from a backup, or init another folder " \
+        "and move its store here"
+    broken(own, missing, STORE)
     shutil.rmtree(own.folder / "store")
-    if os.geteuid():
-        return
-    broken(own, "{folder}/store: no such folder; " + MISSING, STORE)
+    broken(own, missing, STORE)
 
 
 def test_a_store_that_others_can_read(own):

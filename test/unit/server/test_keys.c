@@ -26,13 +26,12 @@ static struct keyring *load(void)
 	return keyring;
 }
 
-static struct id make(enum key_state state)
+static struct id make(void)
 {
 	AUTO(keyring) struct keyring *keyring = NULL;
 	struct id id;
 
-	if (keys_new(keys, ALG_ES256, state, STR("test"), NOW, id.libtrust,
-		     &cause))
+	if (keys_new(keys, ALG_ES256, STR("test"), NOW, id.libtrust, &cause))
 		fail_msg("%s", cause.text);
 	keyring = load();
 	memcpy(id.name, keyring_find(keyring, str_of(id.libtrust))->rfc7638,
@@ -71,8 +70,8 @@ static void a_new_folder(void **state)
 	struct id id;
 
 	(void)state;
-	assert_refused(E_NOT_FOUND, "dockpass init");
-	id = make(KEY_CURRENT);
+	assert_refused(E_NOT_FOUND, "dockpass key new");
+	id = make();
 	assert_states("current");
 	assert_int_equal(mode_of(in(keys, id.name, ".pem")), 0600);
 	assert_int_equal(mode_of(in(keys, "keyring", "")), 0600);
@@ -81,16 +80,12 @@ static void a_new_folder(void **state)
 
 static void a_missing_folder(void **state)
 {
-	char kid[60] = "x";
-
 	(void)state;
 	assert_int_equal(rmdir(keys), 0);
-	assert_refused(E_NOT_FOUND, keys);
-	assert_int_equal(keys_new(keys, ALG_ES256, KEY_CURRENT, STR("t"), NOW,
-				  kid, &cause),
-			 E_NOT_FOUND);
-	assert_string_equal(kid, "");
-	assert_int_equal(mkdir(keys, 0700), 0);
+	assert_refused(E_NOT_FOUND, "dockpass key new");
+	make();
+	assert_states("current");
+	assert_int_equal(mode_of(keys), 0700);
 }
 
 static const struct {
@@ -113,7 +108,7 @@ static const struct {
 
 static void modes_are_checked(void **state)
 {
-	struct id id = make(KEY_CURRENT);
+	struct id id = make();
 	const char *const paths[] = { keys, in(keys, "keyring", ""),
 				      in(keys, id.name, ".pem") };
 
@@ -159,7 +154,7 @@ static const struct {
 
 static void the_list_is_read_strictly(void **state)
 {
-	struct id id = make(KEY_CURRENT);
+	struct id id = make();
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(lists); i++) {
@@ -201,14 +196,10 @@ static void keys_are_limited(void **state)
 
 static void two_current_keys(void **state)
 {
-	struct id a = make(KEY_CURRENT), b = make(KEY_NEXT);
-	char text[256], kid[60];
+	struct id a = make(), b = make();
+	char text[256];
 
 	(void)state;
-	assert_int_equal(keys_new(keys, ALG_ES256, KEY_CURRENT, STR("t"), NOW,
-				  kid, &cause),
-			 E_EXISTS);
-	assert_string_equal(kid, "");
 	assert_states("current next");
 	snprintf(text, sizeof(text), "current %s\ncurrent %s\n", a.name,
 		 b.name);
@@ -218,7 +209,7 @@ static void two_current_keys(void **state)
 
 static void a_file_with_another_key(void **state)
 {
-	struct id a = make(KEY_CURRENT), b = make(KEY_NEXT);
+	struct id a = make(), b = make();
 
 	(void)state;
 	assert_int_equal(
@@ -228,7 +219,7 @@ static void a_file_with_another_key(void **state)
 
 static void a_file_that_is_no_key(void **state)
 {
-	struct id id = make(KEY_CURRENT);
+	struct id id = make();
 
 	(void)state;
 	write_text(in(keys, id.name, ".pem"), 0600, "hello\n");
@@ -238,7 +229,7 @@ static void a_file_that_is_no_key(void **state)
 
 static void from_next_to_retired(void **state)
 {
-	struct id a = make(KEY_CURRENT), b = make(KEY_NEXT);
+	struct id a = make(), b = make();
 	AUTO(keyring) struct keyring *keyring = NULL;
 
 	(void)state;
@@ -258,7 +249,7 @@ static void from_next_to_retired(void **state)
 
 static void removing(void **state)
 {
-	struct id a = make(KEY_CURRENT), b = make(KEY_NEXT);
+	struct id a = make(), b = make();
 
 	(void)state;
 	assert_int_equal(keys_remove(keys, str_of(a.name), &cause), E_REFUSED);
@@ -275,7 +266,7 @@ static void removing(void **state)
 /* A crash between two steps: a file that `keyring` does not name. */
 static void a_stray_file_is_nobodys(void **state)
 {
-	struct id a = make(KEY_CURRENT), b = make(KEY_NEXT);
+	struct id a = make(), b = make();
 	char text[128];
 
 	(void)state;
@@ -283,7 +274,7 @@ static void a_stray_file_is_nobodys(void **state)
 	write_text(in(keys, "keyring", ""), 0600, text);
 	assert_states("current");
 	assert_int_equal(access(in(keys, b.name, ".pem"), F_OK), 0);
-	make(KEY_NEXT);
+	make();
 	assert_states("current next");
 }
 
@@ -316,9 +307,9 @@ static void order_of_writing(void **state)
 
 	(void)state;
 	buf_init(&got, 1024);
-	a = make(KEY_CURRENT);
+	a = make();
 	assert_true(inotify_add_watch(fd, keys, IN_MOVED_TO | IN_DELETE) >= 0);
-	b = make(KEY_NEXT);
+	b = make();
 	events_of(fd, &got);
 	assert_str(buf_str(&got), "+key list ");
 	buf_clear(&got);
@@ -335,7 +326,7 @@ static void order_of_writing(void **state)
 /* A hard link shows what is left of the bytes. */
 static void a_removed_key_is_overwritten(void **state)
 {
-	struct id a = make(KEY_CURRENT), b = make(KEY_NEXT);
+	struct id a = make(), b = make();
 	const char *kept = in(top, "kept", "");
 	AUTO(buf) struct buf text;
 
@@ -353,7 +344,7 @@ static void a_removed_key_is_overwritten(void **state)
 
 static void publishing(void **state)
 {
-	struct id a = make(KEY_CURRENT), b = make(KEY_NEXT);
+	struct id a = make(), b = make();
 	AUTO(keyring) struct keyring *keyring = load();
 	AUTO(buf) struct buf bundle, jwks;
 
@@ -386,7 +377,7 @@ static void publishing_where_a_file_stands(void **state)
 	AUTO(keyring) struct keyring *keyring = NULL;
 
 	(void)state;
-	make(KEY_CURRENT);
+	make();
 	keyring = load();
 	write_text(public, 0644, "x");
 	assert_int_equal(keys_publish(keyring, public, &cause), E_EXISTS);
@@ -399,7 +390,7 @@ static void changes_do_not_lose_each_other(void **state)
 	AUTO(keyring) struct keyring *keyring = NULL;
 
 	(void)state;
-	make(KEY_CURRENT);
+	make();
 	for (int i = 0; i < 20; i++) {
 		pid_t pid = fork();
 
@@ -407,8 +398,8 @@ static void changes_do_not_lose_each_other(void **state)
 		if (!pid) {
 			char kid[60];
 
-			_exit(keys_new(keys, ALG_EDDSA, KEY_NEXT, STR("t"), NOW,
-				       kid, NULL) != E_OK);
+			_exit(keys_new(keys, ALG_EDDSA, STR("t"), NOW, kid,
+				       NULL) != E_OK);
 		}
 	}
 	for (int i = 0; i < 20; i++) {
