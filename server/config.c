@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/config_check.h"
@@ -73,7 +74,7 @@ static bool container_find(const char *path, enum yaml_kind *kind)
 static enum err look_at(const struct yaml_node *node, struct cause *cause)
 {
 	static const char *const texts[] = {
-		[YAML_TEXT] = "a single value",
+		[YAML_TEXT] = "a single value, as `key: value`",
 		[YAML_MAP] = "options of its own, `key: value` below it",
 		[YAML_LIST] = "a list, each entry behind a dash",
 	};
@@ -300,6 +301,7 @@ static enum err config_read(const char *path, struct buf *text,
 {
 	struct cause what = { 0 };
 	enum err err = file_read(path, false, text, &what);
+	struct stat st;
 
 	if (err == E_NOT_FOUND)
 		return cause_set(cause, err,
@@ -309,6 +311,10 @@ static enum err config_read(const char *path, struct buf *text,
 				 path);
 	if (err)
 		return cause_set(cause, err, "%s", what.text);
+	if (!stat(path, &st) && st.st_mode & S_IWOTH)
+		return cause_set(cause, E_MODE,
+				 "%s: others can write it; run: chmod o-w %s",
+				 path, path);
 	return E_OK;
 }
 

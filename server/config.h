@@ -24,6 +24,7 @@ struct config_listener {
 	const char *address;	 /* "127.0.0.1:5001", "[::1]:5001" */
 	const char *certificate; /* PEM file; NULL: plain HTTP */
 	const char *key;	 /* PEM file, mode 0600 */
+	const char *place;	 /* likewise where `key` is set */
 };
 
 struct config_service {
@@ -38,7 +39,9 @@ struct config {
 	const char *issuer;
 	const char *url; /* without a slash at the end; the realm is + /token */
 	const char *store, *keys, *public; /* folders */
-	unsigned workers;		   /* never 0 here */
+	/* Where they are set, for messages: "dockpass.yaml:7: keys". */
+	const char *store_place, *keys_place;
+	unsigned workers; /* never 0 here */
 	struct config_listener *listeners;
 	unsigned listeners_count; /* at least 1 */
 	struct config_service *services;
@@ -52,6 +55,12 @@ enum err config_load(const char *path, struct config **out,
 		     struct cause *cause) MUST_CHECK;
 void config_free(struct config *config); /* NULL is fine */
 void config_cleanup(struct config **config);
+
+/*
+ * Of an error in what an option names: puts before the cause where that is set
+ * (one of the places above). Returns `err`.
+ */
+enum err config_blame(const char *place, enum err err, struct cause *cause);
 
 /* The service of that name; the only one if `name` is empty; else NULL. */
 const struct config_service *config_service(const struct config *config,

@@ -18,10 +18,11 @@ struct checker {
 };
 
 /* Where an option was set: "dockpass.yaml:7: services[0].ttl". */
-static enum err bad(const struct checker *c, const char *path, const char *what)
+static struct cause place_of(const struct checker *c, const char *path)
 {
 	const struct yaml_node *node = yaml_find(c->file, path);
 	char variable[OPTION_NAME_MAX];
+	struct cause place;
 
 	for (size_t i = 0; i < options_count; i++) {
 		unsigned n = option_instances(&options[i], c->config);
@@ -30,16 +31,33 @@ static enum err bad(const struct checker *c, const char *path, const char *what)
 		for (unsigned j = 0; j < n; j++) {
 			option_path(&options[i], j, name);
 			option_variable(&options[i], j, variable);
-			if (!strcmp(name, path) && getenv(variable))
-				return cause_set(c->cause, E_SYNTAX, "%s: %s",
-						 variable, what);
+			if (strcmp(name, path) || !getenv(variable))
+				continue;
+			cause_set(&place, E_OK, "%s", variable);
+			return place;
 		}
 	}
-	if (!node)
-		return cause_set(c->cause, E_SYNTAX, "%s: %s: %s",
-				 c->file->name, path, what);
-	return cause_set(c->cause, E_SYNTAX, "%s:%u: %s: %s", c->file->name,
-			 node->line, path, what);
+	if (node)
+		cause_set(&place, E_OK, "%s:%u: %s", c->file->name, node->line,
+			  path);
+	else
+		cause_set(&place, E_OK, "%s: %s", c->file->name, path);
+	return place;
+}
+
+static enum err bad(const struct checker *c, const char *path, const char *what)
+{
+	struct cause place = place_of(c, path);
+
+	return cause_set(c->cause, E_SYNTAX, "%.300s: %s", place.text, what);
+}
+
+static const char *keep_place(const struct checker *c, const char *path)
+{
+	const char *kept = strdup(place_of(c, path).text);
+
+	assert(kept);
+	return kept;
 }
 
 static enum err bad_at(const struct checker *c, const char *list, unsigned i,
@@ -171,6 +189,47 @@ static enum err check_services(const struct checker *c)
 	return E_OK;
 }
 
+static bool same_folder(const char *a, const char *b)
+{
+	struct stat one, two;
+
+	if (stat(a, &one) || stat(b, &two))
+		return !strcmp(a, b);
+	return one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+}
+
+/* One that is missing is for whoever opens it: not each command does. */
+static enum err check_folders(const struct checker *c)
+{
+	const struct config *config = c->config;
+	const struct {
+		const char *option, *path;
+	} folders[] = {
+		{ "store", config->store },
+		{ "keys", config->keys },
+		{ "public", config->public },
+	};
+
+	for (size_t i = 0; i < COUNT(folders); i++) {
+		struct cause what;
+		struct stat st;
+
+		cause_set(&what, E_OK, "%.300s: is no folder; name a folder",
+			  folders[i].path);
+		if (!stat(folders[i].path, &st) && !S_ISDIR(st.st_mode))
+			return bad(c, folders[i].option, what.text);
+		for (size_t j = 0; j < i; j++) {
+			if (!same_folder(folders[i].path, folders[j].path))
+				continue;
+			cause_set(&what, E_OK,
+				  "%.300s: is the folder of `%s`; name another",
+				  folders[i].path, folders[j].option);
+			return bad(c, folders[i].option, what.text);
+		}
+	}
+	return E_OK;
+}
+
 static enum err check_file(const struct checker *c, unsigned i, const char *key,
 			   const char *path, bool secret)
 {
@@ -268,6 +327,18 @@ static enum err check_url(const struct checker *c, struct config *config)
 	return E_OK;
 }
 
+static void keep_places(const struct checker *c, struct config *config)
+{
+	config->store_place = keep_place(c, "store");
+	config->keys_place = keep_place(c, "keys");
+	for (unsigned i = 0; i < config->listeners_count; i++) {
+		char path[OPTION_NAME_MAX];
+
+		snprintf(path, sizeof(path), "listeners[%u].tls.key", i);
+		config->listeners[i].place = keep_place(c, path);
+	}
+}
+
 enum err config_check(struct config *config, const struct yaml_file *file,
 		      struct cause *cause)
 {
@@ -275,6 +346,19 @@ enum err config_check(struct config *config, const struct yaml_file *file,
 	enum err err = check_services(&c);
 
 	if (!err)
+		err = check_folders(&c);
+	if (!err)
 		err = check_listeners(&c);
-	return err ? err : check_url(&c, config);
+	if (!err)
+		err = check_url(&c, config);
+	if (!err)
+		keep_places(&c, config);
+	return err;
+}
+
+enum err config_blame(const char *place, enum err err, struct cause *cause)
+{
+	struct cause what = *cause;
+
+	return cause_set(cause, err, "%.255s: %s", place, what.text);
 }

@@ -9,52 +9,54 @@
 #include <cyaml/cyaml.h>
 
 /* clang-format off */
-/* type, key, member, min, max, default, meaning, why the range */
+/*
+ * type, key, member, min, max, default, meaning. ttl: tokens under a minute
+ * break docker, and a longer life outlasts a revoked token.
+ */
 #define ROOT_OPTIONS(X, S)                                                     \
 	X(S, TEXT, "issuer", issuer, 1, 255, "dockpass",                       \
-	  "the JWT's iss; registries are told the same name", NULL)            \
+	  "the JWT's iss; registries are told the same name")                  \
 	X(S, TEXT, "url", url, 1, 1024, NULL,                                  \
-	  "what the world calls this server, http(s)://host[:port]; the realm is url + /token (default: the first listener)", NULL) \
+	  "what the world calls this server, http(s)://host[:port]; the realm is url + /token (default: the first listener)") \
 	X(S, TEXT, "store", store, 1, 1024, "store",                           \
-	  "folder of the database; relative paths start at this file's folder", NULL) \
+	  "folder of the database; relative paths start at this file's folder") \
 	X(S, TEXT, "keys", keys, 1, 1024, "keys",                              \
-	  "folder of the private keys, mode 0700", NULL)                       \
+	  "folder of the private keys, mode 0700")                             \
 	X(S, TEXT, "public", public, 1, 1024, "public",                        \
-	  "folder of bundle.pem and jwks.json, for registries to read", NULL)  \
+	  "folder of bundle.pem and jwks.json, for registries to read")        \
 	X(S, NUMBER, "workers", workers, 0, 1024, "0",                         \
-	  "event loops; 0: one a core", NULL)
+	  "event loops; 0: one a core")
 #define LISTENER_OPTIONS(X, S)                                                 \
 	X(S, TEXT, "address", address, 1, 255, "127.0.0.1:5001",               \
-	  "IP:PORT, IPv6 as [::1]:5001", NULL)
+	  "IP:PORT, IPv6 as [::1]:5001")
 #define TLS_OPTIONS(X, S)                                                      \
 	X(S, TEXT, "certificate", certificate, 1, 1024, NULL,                  \
-	  "PEM file, the chain after it; without tls: plain HTTP", NULL)       \
+	  "PEM file, the chain after it; without tls: plain HTTP")             \
 	X(S, TEXT, "key", key, 1, 1024, NULL,                                  \
-	  "PEM file of its private key, mode 0600", NULL)
+	  "PEM file of its private key, mode 0600")
 #define SERVICE_OPTIONS(X, S)                                                  \
 	X(S, TEXT, "name", name, 1, 255, NULL,                                 \
-	  "the JWT's aud: what the registry calls itself (must be set)", NULL) \
+	  "the JWT's aud: what the registry calls itself (must be set)") \
 	X(S, NUMBER, "ttl", ttl, 60, 86400, "300",                             \
-	  "seconds that a JWT lives, at least 60",                             \
-	  "tokens under a minute break docker, and a longer life outlasts a revoked token") \
+	  "seconds that a JWT lives, at least 60")                             \
 	X(S, STYLE, "kid", kid, 0, 0, "libtrust",                              \
-	  "the JWT's key id: libtrust (registry 2 and 3) or rfc7638", NULL)    \
+	  "the JWT's key id: libtrust (registry 2 and 3) or rfc7638")          \
 	X(S, FLAG, "x5c", x5c, 0, 0, "true",                                   \
-	  "certificate in the JWT; false for a registry 3 that has only jwks", NULL) \
+	  "certificate in the JWT; false for a registry 3 that has only jwks") \
 	X(S, FLAG, "anonymous", anonymous, 0, 0, "true",                       \
-	  "may pull what is public without a token", NULL)                     \
+	  "may pull what is public without a token")                           \
 	X(S, FLAG, "refresh_tokens", refresh_tokens, 0, 0, "false",            \
-	  "hand out refresh tokens to clients that ask", NULL)
+	  "hand out refresh tokens to clients that ask")
 #define PAT_OPTIONS(X, S)                                                      \
 	X(S, FLAG, "username_must_match", username_must_match, 0, 0, "false",  \
-	  "the user name beside a token must be its owner's", NULL)            \
+	  "the user name beside a token must be its owner's")                  \
 	X(S, FLAG, "write_registry_implies_pull", write_implies_pull, 0, 0, "true", \
-	  "write_registry is pull and push; false: push alone", NULL)
+	  "write_registry is pull and push; false: push alone")
 #define LIMIT_OPTIONS(X, S)                                                    \
 	X(S, NUMBER, "connections", connections, 1, 1000000, "20000",          \
-	  "open at one time; lowered to what the descriptor limit allows", NULL) \
+	  "open at one time; lowered to what the descriptor limit allows") \
 	X(S, NUMBER, "connections_per_address", connections_per_address, 1, 1000000, "4000", \
-	  "of one client address", NULL)
+	  "of one client address")
 
 #define STRUCT_ROOT	 struct config
 #define STRUCT_LISTENERS struct config_listener
@@ -63,11 +65,11 @@
 #define STRUCT_PAT	 struct config
 #define STRUCT_LIMITS	 struct config
 
-#define ROW(section_, type_, key_, member, min_, max_, fallback_, help_, why_) \
+#define ROW(section_, type_, key_, member, min_, max_, fallback_, help_) \
 	{ .section = SECTION_##section_, .key = key_,                          \
 	  .type = OPTION_##type_,                                              \
 	  .offset = offsetof(STRUCT_##section_, member), .min = min_,          \
-	  .max = max_, .fallback = fallback_, .help = help_, .why = why_ },
+	  .max = max_, .fallback = fallback_, .help = help_ },
 const struct option options[] = {
 	ROOT_OPTIONS(ROW, ROOT)
 	LISTENER_OPTIONS(ROW, LISTENERS)
@@ -194,6 +196,10 @@ void config_free(struct config *config)
 	if (!config)
 		return;
 	free((void *)(uintptr_t)config->path);
+	free((void *)(uintptr_t)config->store_place);
+	free((void *)(uintptr_t)config->keys_place);
+	for (unsigned i = 0; i < config->listeners_count; i++)
+		free((void *)(uintptr_t)config->listeners[i].place);
 	cyaml_free(&cyaml, &root_value, config, 0);
 }
 
@@ -282,7 +288,9 @@ static enum err check_text(const struct option *option, struct str text,
 {
 	if (text.len < option->min)
 		return cause_set(cause, E_SYNTAX,
-				 "is empty; write a value or remove the key");
+				 option->fallback ? "is empty; write a value "
+						    "or remove the key"
+						  : "is empty; write a value");
 	if (text.len > option->max)
 		return cause_set(cause, E_LIMIT, "is longer than %u bytes",
 				 (unsigned)option->max);
@@ -300,18 +308,19 @@ static enum err check_number(const struct option *option, struct str text,
 	enum err err = str_to_u64(text, UINT64_MAX, &n);
 	bool under = !err && n < option->min;
 
-	if (err == E_SYNTAX)
-		return cause_set(cause, err,
+	/* "0300" is 300 to one reader and 192 to another. */
+	if (err == E_SYNTAX || (text.len > 1 && text.at[0] == '0'))
+		return cause_set(cause, E_SYNTAX,
 				 "'%.*s' is no number; write %u to %u",
 				 (int)(text.len < 40 ? text.len : 40), text.at,
 				 (unsigned)option->min, (unsigned)option->max);
 	if (!err && !under && n <= option->max)
 		return E_OK;
-	return cause_set(cause, E_LIMIT, "%.*s is %s %u; %s",
+	return cause_set(cause, E_LIMIT, "%.*s is %s %u; write %u to %u",
 			 (int)(text.len < 24 ? text.len : 24), text.at,
 			 under ? "under" : "over",
 			 (unsigned)(under ? option->min : option->max),
-			 option->why ? option->why : "write a number in range");
+			 (unsigned)option->min, (unsigned)option->max);
 }
 
 enum err option_check(const struct option *option, struct str text,
@@ -327,15 +336,17 @@ enum err option_check(const struct option *option, struct str text,
 	case OPTION_FLAG:
 		if (str_eq(text, STR("true")) || str_eq(text, STR("false")))
 			return E_OK;
-		return cause_set(cause, E_SYNTAX, "'%.*s' is not true or false",
+		return cause_set(cause, E_SYNTAX,
+				 "'%.*s' is no flag; write true or false",
 				 shown, text.at);
 	default:
 		for (size_t i = 0; i < COUNT(styles); i++)
 			if (str_eq(text, str_of(styles[i].str)))
 				return E_OK;
 		return cause_set(cause, E_SYNTAX,
-				 "'%.*s' is not libtrust or rfc7638", shown,
-				 text.at);
+				 "'%.*s' is no kind of key id; write libtrust "
+				 "or rfc7638",
+				 shown, text.at);
 	}
 }
 

@@ -33,7 +33,6 @@ struct option {
 	uint64_t min, max;    /* of a number; of a text's length */
 	const char *fallback; /* NULL: must be set, or `help` says */
 	const char *help;
-	const char *why; /* of a range: what goes wrong outside */
 };
 
 extern const struct option options[];

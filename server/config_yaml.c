@@ -197,13 +197,17 @@ static enum err parser_failed(struct walk *w, const yaml_parser_t *parser)
 {
 	const char *problem =
 		parser->problem ? parser->problem : "cannot be read";
+	size_t line = parser->problem_mark.line;
 
+	/* A key without its colon is missed where the next one ends. */
+	if (!strcmp(problem, "could not find expected ':'"))
+		line = parser->context_mark.line;
 	if (parser->error == YAML_READER_ERROR && parser->problem)
 		return reader_failed(w, parser);
 	return cause_set(w->cause, E_SYNTAX,
 			 "%s:%zu: no YAML: %s; look at quotes and indentation "
 			 "(spaces, no tabs)",
-			 w->file->name, parser->problem_mark.line + 1, problem);
+			 w->file->name, line + 1, problem);
 }
 
 enum err yaml_read(struct yaml_file *file, struct str text, struct cause *cause)

@@ -185,7 +185,7 @@ static enum err read_key(struct keys *keys, size_t i, struct cause *cause)
 	buf_init(&pem, PEM_MAX);
 	err = file_read(path.at, true, &pem, cause);
 	if (err == E_NOT_FOUND)
-		return cause_set(cause, err,
+		return cause_set(cause, E_CORRUPT,
 				 "%s: not found, but %s/keyring names it; "
 				 "restore the file, or remove the line",
 				 path.at, keys->folder);

@@ -77,6 +77,8 @@ static enum err load_keys(struct live *live, struct cause *cause)
 	enum err err = keys_load(live->config->keys, &live->keyring, cause);
 
 	buf_init(&jwks, JWKS_MAX);
+	if (err == E_NOT_FOUND)
+		config_blame(live->config->keys_place, err, cause);
 	if (err)
 		return err;
 	live->key = keyring_current(live->keyring);
@@ -138,7 +140,7 @@ static enum err load_tls(struct live *live, struct cause *cause)
 			continue;
 		err = tls_new(at->certificate, at->key, &live->tls[i], cause);
 		if (err)
-			return err;
+			return config_blame(at->place, err, cause);
 	}
 	return E_OK;
 }

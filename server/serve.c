@@ -107,6 +107,8 @@ static enum err up_owner(struct server *server, struct cause *cause)
 
 	/* A change of user makes a process dumpable or not by itself. */
 	prctl(PR_SET_DUMPABLE, 0);
+	if (err == E_NOT_FOUND)
+		config_blame(server->config->store_place, err, cause);
 	return err;
 }
 
@@ -122,8 +124,12 @@ static void down_live(struct server *server)
 
 static enum err up_store(struct server *server, struct cause *cause)
 {
-	return db_open(server->config->store, DB_SERVE, time(NULL),
-		       &server->services.db, cause);
+	enum err err = db_open(server->config->store, DB_SERVE, time(NULL),
+			       &server->services.db, cause);
+
+	if (err == E_NOT_FOUND)
+		config_blame(server->config->store_place, err, cause);
+	return err;
 }
 
 static void down_store(struct server *server)

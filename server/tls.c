@@ -117,8 +117,9 @@ static enum err use_key(struct ssl_ctx_st *tls, const char *path,
 	if (!key)
 		return cause_set(cause, E_SYNTAX,
 				 "%s: holds no private key in PEM without a "
-				 "passphrase",
-				 path);
+				 "passphrase; name the key's file, or write "
+				 "one without: openssl pkey -in %s -out NEW",
+				 path, path);
 	fine = SSL_CTX_use_PrivateKey(tls, key) == 1 &&
 	       SSL_CTX_check_private_key(tls) == 1;
 	EVP_PKEY_free(key);

@@ -29,6 +29,8 @@ bool call_store(struct call *call)
 	if (!err)
 		err = db_open(call->config->store, DB_OPEN, call->now,
 			      &call->db, &call->cause);
+	if (err == E_NOT_FOUND)
+		config_blame(call->config->store_place, err, &call->cause);
 	if (err)
 		call_failed(call, err);
 	return !err;

@@ -27,6 +27,8 @@ static bool call_owner(struct call *call)
 	if (!call_config(call))
 		return false;
 	err = become_owner(call->config->store, &root, &call->cause);
+	if (err == E_NOT_FOUND)
+		config_blame(call->config->store_place, err, &call->cause);
 	if (err)
 		call_failed(call, err);
 	return !err;
@@ -40,6 +42,8 @@ bool call_keys(struct call *call, struct keyring **keyring)
 	if (!call_owner(call))
 		return false;
 	err = keys_load(call->config->keys, keyring, &call->cause);
+	if (err == E_NOT_FOUND)
+		config_blame(call->config->keys_place, err, &call->cause);
 	if (err)
 		call_failed(call, err);
 	return !err;

@@ -78,16 +78,22 @@ MISTAKES = {
         ":3: services[0].ttl: '5m' is no number; write 60 to 86400"),
     "a life under a minute": (
         "services:\n  - name: r\n    ttl: 59\n",
-        ":3: services[0].ttl: 59 is under 60; tokens under a minute break "
-        "docker, and a longer life outlasts a revoked token"),
+        ":3: services[0].ttl: 59 is under 60; write 60 to 86400"),
+    "a life over a day": (
+        "services:\n  - name: r\n    ttl: 86401\n",
+        ":3: services[0].ttl: 86401 is over 86400; write 60 to 86400"),
+    "a number that C would take for 192": (
+        "services:\n  - name: r\n    ttl: 0300\n",
+        ":3: services[0].ttl: '0300' is no number; write 60 to 86400"),
     "a flag that YAML would take": (
         "services:\n  - name: r\n    x5c: yes\n",
-        ":3: services[0].x5c: 'yes' is not true or false"),
+        ":3: services[0].x5c: 'yes' is no flag; write true or false"),
     "a word outside a closed list": (
         "services:\n  - name: r\n    kid: thumbprint\n",
-        ":3: services[0].kid: 'thumbprint' is not libtrust or rfc7638"),
+        ":3: services[0].kid: 'thumbprint' is no kind of key id; write "
+        "libtrust or rfc7638"),
     "a list for a value": (ONE + "issuer: [a]\n",
-                           ":2: issuer: must hold a single value"),
+                           ":2: issuer: must hold a single value, as `key: value`"),
     "a value for a list": (
         "services: r\n", ":1: services: must hold a list, each entry behind "
         "a dash"),
@@ -97,6 +103,9 @@ MISTAKES = {
     "nothing behind a key": (
         ONE + "issuer:\n", ":2: issuer: is empty; write a value or remove the "
         "key"),
+    "nothing behind a key that must be": (
+        "services: [{name: }]\n", ":1: services[0].name: is empty; write a "
+        "value"),
     "a name of 256 bytes": (
         f"services: [{{name: {'x' * 256}}}]\n",
         ":1: services[0].name: is longer than 255 bytes"),
@@ -106,6 +115,9 @@ MISTAKES = {
     # the form of the file
     "an empty file": ("", f": {NO_SERVICE}"),
     "a comment alone": ("# later\n", f": {NO_SERVICE}"),
+    "a key without its colon": (
+        "services:\n  - name: r\n    ttl 300\n    kid: libtrust\n",
+        f":3: no YAML: could not find expected ':'; {YAML}"),
     "a tab": (ONE + "pat:\n\tusername_must_match: true\n",
               ":3: no YAML: found character that cannot start any token; "
               + YAML),
@@ -176,7 +188,16 @@ MISTAKES = {
     "a URL with a user": (
         ONE + "url: https://me@a.example\n", ":2: url: has no valid host; "
         "write as https://auth.example.com"),
-    # files that are named
+    # files and folders that are named
+    "a file for a folder": (
+        ONE + "store: dockpass.yaml\n", ":2: store: {folder}/dockpass.yaml: "
+        "is no folder; name a folder"),
+    "the keys where the store is": (
+        ONE + "keys: store\n", ":2: keys: {folder}/store: is the folder of "
+        "`store`; name another"),
+    "the bundle where the keys are": (
+        ONE + "public: ./keys/\n", ":2: public: {folder}/./keys/: is the "
+        "folder of `keys`; name another"),
     "half of a certificate": (
         ONE + "listeners:\n  - tls: {certificate: a.crt}\n",
         ":3: listeners[0].tls.certificate: one of the two files alone; tls "
@@ -209,6 +230,16 @@ def test_a_file_that_is_not_there(desk):
             1, f"dockpass: {want.format('/no/where.yaml')}\n")
 
 
+def test_a_file_that_others_can_write(desk):
+    file = write(desk, ONE)
+    for mode in (0o646, 0o666):
+        file.chmod(mode)
+        refused(file, f"{file}: others can write it; run: chmod o-w {file}")
+    file.chmod(0o664)
+    assert run("check", "--config", file).returncode == 0
+    file.chmod(0o644)
+
+
 def test_a_folder_for_a_file(desk):
     refused(desk.folder,
             f"{desk.folder}: is a folder; name the file in it")
@@ -217,11 +248,11 @@ def test_a_folder_for_a_file(desk):
 # The same by a variable, which is named then
 
 VARIABLES = {
-    "SERVICES_0_TTL=59": "59 is under 60; tokens under a minute break docker, "
-                         "and a longer life outlasts a revoked token",
+    "SERVICES_0_TTL=59": "59 is under 60; write 60 to 86400",
     "SERVICES_0_TTL=1e3": "'1e3' is no number; write 60 to 86400",
-    "SERVICES_0_X5C=1": "'1' is not true or false",
-    "SERVICES_0_KID=none": "'none' is not libtrust or rfc7638",
+    "SERVICES_0_X5C=1": "'1' is no flag; write true or false",
+    "SERVICES_0_KID=none": "'none' is no kind of key id; write libtrust or "
+                           "rfc7638",
     "ISSUER=": "is empty; write a value or remove the key",
     "ISSUER=a\nb": "holds a control character, or is not UTF-8; write one "
                    "line of text",
@@ -230,8 +261,9 @@ VARIABLES = {
     "URL=auth": "must begin with https:// or http://",
     "LISTENERS_0_ADDRESS=here": "'here' has no port from 1 to 65535; "
                                 + ADDRESS,
-    "LIMITS_CONNECTIONS=0": "0 is under 1; write a number in range",
-    "WORKERS=1025": "1025 is over 1024; write a number in range",
+    "LIMITS_CONNECTIONS=0": "0 is under 1; write 1 to 1000000",
+    "WORKERS=1025": "1025 is over 1024; write 0 to 1024",
+    "PUBLIC=store": "{folder}/store: is the folder of `store`; name another",
     "SERVICES_1_NAME=registry": "another service has this name; names must "
                                 "differ",
 }
@@ -246,6 +278,7 @@ UNKNOWN = ["ISSUERS=x", "SERVICE_0_TTL=99", "SERVICES_2_TTL=99",
     ids=ascii)
 def test_a_mistake_in_a_variable(desk, variable, want):
     name, _, value = ("DOCKPASS_" + variable).partition("=")
+    want = want.replace("{folder}", str(desk.folder))
     refused(desk.config_file, f"{name}: {want}", **{name: value})
 
 

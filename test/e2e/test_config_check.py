@@ -227,17 +227,22 @@ def test_a_keyring_that_is_damaged(own):
 
 def test_folders_that_are_not_there(own):
     shutil.move(own.folder / "keys", own.folder / "k")
-    broken(own, "{folder}/keys: not found; name the folder of keys in "
+    keys = "{folder}/dockpass.yaml:8: keys: "
+    broken(own, keys + "{folder}/keys: not found; name the folder of keys in "
            "dockpass.yaml, restore it from a backup, or make a first key: "
            "dockpass key new", KEYS)
     shutil.move(own.folder / "k", own.folder / "keys")
     (own.folder / "store/data.mdb").unlink()
-    missing = "{folder}/store: no store there; name another folder in " \
-        "dockpass.yaml, restore it from a backup, or init another folder " \
+    missing = "{folder}/dockpass.yaml:7: store: {folder}/store: no store " \
+        "there; name another folder in dockpass.yaml, restore it from a backup, or init another folder " \
         "and move its store here"
     broken(own, missing, STORE)
     shutil.rmtree(own.folder / "store")
     broken(own, missing, STORE)
+    refused(own.config_file, "DOCKPASS_KEYS: /nowhere: not found; name the "
+            "folder of keys in dockpass.yaml, restore it from a backup, or "
+            "make a first key: dockpass key new", [["registry-config"]],
+            DOCKPASS_KEYS="/nowhere", DOCKPASS_STORE=str(own.folder))
 
 
 def test_a_store_that_others_can_read(own):
@@ -256,10 +261,14 @@ def test_certificates(own, tmp_path):
     second = Certificate(tmp_path / "b")
     own.configure(listener={"tls": {"certificate": str(first.file),
                                     "key": str(second.key)}})
-    lines = {run(*command, "--config", own.config_file).stderr
-             for command in BOTH}
-    line, = lines
-    assert str(second.key) in line and line.count("\n") == 1
+    line = own.config_file.read_text().split("key: ")[0].count("\n") + 1
+    where = f"{own.config_file}:{line}: listeners[0].tls.key: "
+    broken(own, f"{where}{second.key}: does not belong to the certificate "
+           f"{first.file}: name the key that it was made for", BOTH)
+    second.key.write_text("")
+    broken(own, f"{where}{second.key}: holds no private key in PEM without a "
+           "passphrase; name the key's file, or write one without: openssl "
+           f"pkey -in {second.key} -out NEW", BOTH)
     own.configure(listener=first.listener)
     assert own.cli("check").endswith("ok\n")
 

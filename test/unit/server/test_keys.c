@@ -137,7 +137,7 @@ static const struct {
 	{ "no line feed at the end", "current %s", E_OK, NULL },
 	{ "a key that is not there",
 	  "current %s\nnext AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",
-	  E_NOT_FOUND, "AAAA.pem: not found" },
+	  E_CORRUPT, "AAAA.pem: not found" },
 	{ "one key twice", "current %s\nretired %s\n", E_EXISTS, "already" },
 	{ "an unknown state", "old %s\n", E_SYNTAX, "keyring:1: " },
 	{ "a line without a name", "current %s\nnext\n", E_SYNTAX,
