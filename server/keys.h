@@ -36,3 +36,9 @@ enum err keys_remove(const char *folder, struct str kid,
 /* Writes public/bundle.pem and public/jwks.json, each whole or not at all. */
 enum err keys_publish(const struct keyring *keyring, const char *folder,
 		      struct cause *cause) MUST_CHECK;
+/*
+ * Are both there, and of these keys? Else *cause says which is not, and how it
+ * is written again.
+ */
+enum err keys_check_public(const struct keyring *keyring, const char *folder,
+			   struct cause *cause) MUST_CHECK;

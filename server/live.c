@@ -1,13 +1,13 @@
 /* server/live.c - builds a snapshot, whole or not at all. */
 #include "server/live.h"
 
+#include <limits.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "server/keys.h"
-#include "server/log.h"
 #include "server/tls.h"
 #include "token/claims.h"
 #include "token/date.h"
@@ -43,8 +43,10 @@ static void live_free(struct live *live)
 
 	for (unsigned i = 0; live->tls && i < listeners; i++)
 		tls_free(live->tls[i]);
-	for (unsigned i = 0; live->services && i < services; i++)
+	for (unsigned i = 0; live->services && i < services; i++) {
 		text_free(&live->services[i].header);
+		text_free(&live->services[i].bare);
+	}
 	free(live->tls);
 	free(live->services);
 	text_free(&live->realm);
@@ -97,32 +99,42 @@ static enum err load_keys(struct live *live, struct cause *cause)
 	return E_OK;
 }
 
-/* A registry refuses an ended certificate, though not the bare key id. */
-static enum err make_headers(struct live *live, int64_t now,
-			     struct cause *cause)
+static enum err make_header(const struct live *live,
+			    const struct config_service *service, bool x5c,
+			    struct str *out, struct cause *cause)
+{
+	AUTO(buf) struct buf header;
+	enum err err;
+
+	buf_init(&header, HEADER_MAX);
+	err = claims_header(live->key, service->kid, x5c, &header);
+	if (err || header.over)
+		return cause_set(cause, err ? err : E_LIMIT,
+				 "no JWT header for service %s", service->name);
+	text_take(&header, out);
+	return E_OK;
+}
+
+static enum err make_headers(struct live *live, struct cause *cause)
 {
 	const struct config *config = live->config;
-	bool ended = live->key->not_after <= now;
+	enum err err = E_OK;
 
 	live->services =
 		calloc(config->services_count, sizeof(*live->services));
 	assert(live->services);
-	for (unsigned i = 0; i < config->services_count; i++) {
+	for (unsigned i = 0; i < config->services_count && !err; i++) {
 		const struct config_service *service = &config->services[i];
-		AUTO(buf) struct buf header;
-		enum err err;
+		struct live_service *made = &live->services[i];
 
-		buf_init(&header, HEADER_MAX);
-		err = claims_header(live->key, service->kid,
-				    service->x5c && !ended, &header);
-		if (err || header.over)
-			return cause_set(cause, err ? err : E_LIMIT,
-					 "no JWT header for service %s",
-					 service->name);
-		live->services[i].config = service;
-		text_take(&header, &live->services[i].header);
+		made->config = service;
+		err = make_header(live, service, service->x5c, &made->header,
+				  cause);
+		if (!err)
+			err = make_header(live, service, false, &made->bare,
+					  cause);
 	}
-	return E_OK;
+	return err;
 }
 
 static enum err load_tls(struct live *live, struct cause *cause)
@@ -149,7 +161,6 @@ enum err live_load(const char *config_path, struct live **out,
 		   struct cause *cause)
 {
 	AUTO(live) struct live *live = calloc(1, sizeof(*live));
-	int64_t now = time(NULL);
 	struct buf realm;
 	enum err err;
 
@@ -160,7 +171,7 @@ enum err live_load(const char *config_path, struct live **out,
 	if (!err)
 		err = load_keys(live, cause);
 	if (!err)
-		err = make_headers(live, now, cause);
+		err = make_headers(live, cause);
 	if (!err)
 		err = load_tls(live, cause);
 	if (err)
@@ -185,31 +196,49 @@ const struct live_service *live_service(const struct live *live,
 	return NULL;
 }
 
-static void warn_end(const char *what, int64_t end, int64_t now,
-		     const char *advice)
+struct str live_header(const struct live *live,
+		       const struct live_service *service, int64_t now)
 {
-	struct date_text day = date_print(end);
-
-	if (end <= now)
-		log_event(LEVEL_WARNING, "certificate",
-			  "the certificate of %s ended on %s: %s", what, day.at,
-			  advice);
-	else if (end - now < (int64_t)WARN_DAYS * DAY)
-		log_event(LEVEL_WARNING, "certificate",
-			  "the certificate of %s ends on %s: %s", what, day.at,
-			  advice);
+	return now < live->key->not_after ? service->header : service->bare;
 }
 
-void live_warn(const struct live *live)
-{
-	int64_t now = time(NULL);
+struct warner {
+	int64_t now;
+	live_say *say;
+	void *arg;
+};
 
-	warn_end("the signing key", live->key->not_after, now,
-		 "registries refuse x5c then, so it is left out: make a key "
-		 "with 'dockpass key new'");
-	for (unsigned i = 0; i < live->config->listeners_count; i++)
+static void warn_end(const struct warner *w, const char *path, const char *what,
+		     int64_t end, const char *advice)
+{
+	struct cause line;
+
+	if (end - w->now >= (int64_t)WARN_DAYS * DAY)
+		return;
+	cause_set(&line, E_OK, "%.200s: the certificate of %s %s at %s: %s",
+		  path, what, end <= w->now ? "ended" : "ends",
+		  time_print(end).at, advice);
+	w->say(w->arg, "certificate", line.text);
+}
+
+void live_warn(const struct live *live, int64_t now, live_say *say, void *arg)
+{
+	const struct warner w = { now, say, arg };
+	const struct config *config = live->config;
+	struct cause cause;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s.pem", config->keys,
+		 live->key->rfc7638);
+	warn_end(&w, path, "the signing key", live->key->not_after,
+		 "registries refuse its x5c then, so tokens go without; change "
+		 "the key, beginning with 'dockpass key new'");
+	for (unsigned i = 0; i < config->listeners_count; i++)
 		if (live->tls[i])
-			warn_end(live->config->listeners[i].address,
-				 tls_not_after(live->tls[i]), now,
+			warn_end(&w, config->listeners[i].certificate,
+				 config->listeners[i].address,
+				 tls_not_after(live->tls[i]),
 				 "renew it, then reload");
+	if (keys_check_public(live->keyring, config->public, &cause))
+		say(arg, "keys", cause.text);
 }

@@ -16,7 +16,8 @@ struct ssl_ctx_st;
 
 struct live_service {
 	const struct config_service *config;
-	struct str header; /* first part of the JWT, encoded */
+	/* First part of the JWT, encoded; `bare`: without x5c. */
+	struct str header, bare;
 };
 
 struct live {
@@ -33,11 +34,18 @@ struct live {
 /* Everything is checked here: a snapshot that exists works. */
 enum err live_load(const char *config_path, struct live **out,
 		   struct cause *cause) MUST_CHECK;
-/* Logs which certificates have ended or will within 90 days. */
-void live_warn(const struct live *live);
+/*
+ * Says what will not work, or not for long: certificates that end within 90
+ * days, and what registries read, if it is not of these keys.
+ */
+typedef void live_say(void *arg, const char *event, const char *text);
+void live_warn(const struct live *live, int64_t now, live_say *say, void *arg);
 struct live *live_hold(struct live *live);
 void live_drop(struct live *live); /* NULL is fine */
 
 /* By name; the only one if the name is empty; else NULL. */
 const struct live_service *live_service(const struct live *live,
 					struct str name);
+/* A registry refuses an ended certificate, though not the bare key id. */
+struct str live_header(const struct live *live,
+		       const struct live_service *service, int64_t now);

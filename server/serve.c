@@ -17,11 +17,13 @@
 #include "server/file.h"
 #include "server/listen.h"
 #include "server/worker.h"
+#include "token/date.h"
 
 enum {
 	PASSWORD_THREADS = 2,
 	POLL_MS = 20,
 	LEAVE_MS = 10 * 1000,
+	HOUR = 60 * 60, /* in seconds */
 	WRITER_MS = 400 /* after the workers, which have nearly all of it */
 };
 
@@ -314,12 +316,18 @@ static void warn_fixed(const struct config *old, const struct config *new)
 			  "workers has changed: restart to use the new number");
 }
 
+static void log_warning(void *arg, const char *event, const char *text)
+{
+	(void)arg;
+	log_event(LEVEL_WARNING, event, "%s", text);
+}
+
 /* After the start or a reload; a failed one says one line alone. */
 static void say_warnings(const struct server *server)
 {
 	const struct config *config = server->live->config;
 
-	live_warn(server->live);
+	live_warn(server->live, time(NULL), log_warning, NULL);
 	if (server->connections < config->connections)
 		log_event(LEVEL_WARNING, "limits",
 			  "limits.connections is %u, lowered to %u by the "
@@ -396,16 +404,39 @@ static void say_started(const struct server *server)
 		  server->workers_count, server->live->key->libtrust);
 }
 
-/* Until a signal ends it. */
+/*
+ * The next signal, or 0 once it is another day than *day (UTC). By the clock
+ * and at least once an hour, as clocks are set and machines sleep.
+ */
+static int wait_signal(const struct server *server, int64_t *day)
+{
+	for (;;) {
+		int64_t now = time(NULL), left = DAY - now % DAY;
+		const struct timespec wait = { left < HOUR ? left : HOUR, 0 };
+		int got;
+
+		if (now / DAY != *day) {
+			*day = now / DAY;
+			return 0;
+		}
+		got = sigtimedwait(&server->signals, NULL, &wait);
+		if (got > 0)
+			return got;
+	}
+}
+
+/* Until a signal ends it; what it warns of comes nearer every day. */
 static bool run(struct server *server)
 {
+	int64_t day = time(NULL) / DAY;
 	int got;
 
 	say_started(server);
-	while ((got = sigwaitinfo(&server->signals, NULL)) != SIGTERM &&
-	       got != SIGINT)
+	while ((got = wait_signal(server, &day)) != SIGTERM && got != SIGINT)
 		if (got == SIGHUP)
 			reload(server);
+		else
+			live_warn(server->live, time(NULL), log_warning, NULL);
 	return leave(server);
 }
 

@@ -71,7 +71,8 @@ static enum err write_answer(struct request *req, const struct asking *ask,
 	if (RAND_bytes(claims.jti, JTI_LEN) != 1)
 		return E_CRYPTO;
 	json_open(body, '{');
-	err = write_jwt(req, &claims, service->header, body);
+	err = write_jwt(req, &claims, live_header(req->live, service, req->now),
+			body);
 	if (err)
 		return err;
 	json_put_int(body, "expires_in", claims.expires_at - req->now);

@@ -4,11 +4,19 @@
 #include "server/live.h"
 #include "server/serve.h"
 
+static void on_warning(void *arg, const char *event, const char *text)
+{
+	(void)event;
+	call_warn(arg, "dockpass: warning: %s", text);
+}
+
 static enum err open_all(struct call *call)
 {
 	struct live *live = NULL;
 	enum err err = live_load(call->config->path, &live, &call->cause);
 
+	if (!err)
+		live_warn(live, call->now, on_warning, call);
 	live_drop(live);
 	return err;
 }
@@ -31,7 +39,7 @@ static void put_config(struct call *call)
 	buf_add_char(out, '\n');
 }
 
-/* All that serve would refuse, but for a port that is taken. */
+/* All that serve would refuse or warn of, but for a port that is taken. */
 static int check_run(struct call *call)
 {
 	enum err err;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "server/config_table.h"
+#include "server/keys.h"
 #include "token/buf.h"
 
 struct stanza {
@@ -189,6 +190,9 @@ int registry_run(struct call *call)
 	if (!call_keys(call, &keyring))
 		return EXIT_REFUSED;
 	s.keyring = keyring;
+	if (!bundle.len &&
+	    keys_check_public(keyring, call->config->public, &call->cause))
+		call_warn(call, "dockpass: warning: %s", call->cause.text);
 	status = find_service(call, &service);
 	if (!status)
 		status = choose(call, service, &s);

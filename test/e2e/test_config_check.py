@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography import x509
 
 from support.dockpass import ENV, PATIENCE, PROGRAM, Dockpass
 from support.site import Certificate
@@ -270,7 +271,13 @@ def test_certificates(own, tmp_path):
            "passphrase; name the key's file, or write one without: openssl "
            f"pkey -in {second.key} -out NEW", BOTH)
     own.configure(listener=first.listener)
-    assert own.cli("check").endswith("ok\n")
+    done = own.run("check", "--config", own.config_file)
+    end = x509.load_pem_x509_certificate(
+        first.file.read_bytes()).not_valid_after
+    assert done.stdout.endswith("ok\n") and done.stderr == (
+        f"dockpass: warning: {first.file}: the certificate of 127.0.0.1:"
+        f"{own.port} ends at {end:%Y-%m-%dT%H:%M:%S}.000Z: renew it, then "
+        "reload\n")
 
 
 def test_a_port_that_is_taken_is_for_serve_alone(own):

@@ -124,6 +124,29 @@ def test_a_refresh_token_dies_after_90_days(later, clock):
     check_dead(later, refresh(later, token), "refresh_expired")
 
 
+def key_end(dockpass):
+    """The file of the signing key, when its certificate ends, as text."""
+    key, = dockpass.json("key", "list")
+    when = datetime.datetime.strptime(key["not_after"],
+                                      "%Y-%m-%dT%H:%M:%S.%f%z")
+    return (dockpass.folder / "keys" / f"{key['rfc7638']}.pem",
+            int(when.timestamp()), key["not_after"])
+
+
+def header(dockpass):
+    return jwt.get_unverified_header(dockpass.ask().json()["token"])
+
+
+def warnings(dockpass, event="certificate"):
+    return [line["message"] for line in dockpass.log(event)]
+
+
+def said(file, word, end):
+    return (f"{file}: the certificate of the signing key {word} at {end}: "
+            "registries refuse its x5c then, so tokens go without; change the "
+            "key, beginning with 'dockpass key new'")
+
+
 # row, days before its end, what the log says; its tokens have x5c
 ENDS = [
     ("a year before", 365, [], True),
@@ -137,13 +160,47 @@ ENDS = [
 def test_k04_a_certificate_ends(clock, tmp_path, row, days, words, x5c):
     """Registries refuse x5c then, but not the key id alone."""
     with Dockpass(tmp_path) as dockpass:
-        end = dockpass.json("key", "list")[0]["not_after"]
-        when = datetime.datetime.strptime(end, "%Y-%m-%dT%H:%M:%S.%f%z")
-        clock.set(int(when.timestamp()) - days * DAY)
+        file, when, end = key_end(dockpass)
+        clock.set(when - days * DAY)
+        want = [said(file, word, end) for word in words]
+        check = dockpass.run("check", "--config", dockpass.config_file,
+                             env=clock.env())
+        assert check.stderr.splitlines() == [f"dockpass: warning: {line}"
+                                             for line in want]
         dockpass.serve(env=clock.env())
-        head = jwt.get_unverified_header(dockpass.ask().json()["token"])
-        assert ("x5c" in head) == x5c
-    said = [line["message"].split(":")[0]
-            for line in dockpass.log("certificate")]
-    assert said == [f"the certificate of the signing key {word} on {end[:10]}"
-                    for word in words]
+        assert ("x5c" in header(dockpass)) == x5c
+    assert warnings(dockpass) == want
+
+
+def test_k04_a_certificate_ends_while_the_server_runs(clock, tmp_path):
+    """To the second, without a reload: only the bare key id is left."""
+    with Dockpass(tmp_path) as dockpass:
+        _, end, _ = key_end(dockpass)
+        clock.set(end - 1)
+        dockpass.serve(env=clock.env())
+        before = header(dockpass)
+        clock.set(end)
+        assert header(dockpass) == {key: value for key, value in
+                                    before.items() if key != "x5c"}
+        assert "x5c" in before and "kid" in before
+
+
+def test_warnings_come_once_a_day(clock, tmp_path):
+    """At 00:00 UTC: certificates, and keys whose reload was forgotten."""
+    with Dockpass(tmp_path) as dockpass:
+        file, when, end = key_end(dockpass)
+        midnight = (when - 30 * DAY) // DAY * DAY
+        clock.set(midnight - 1)
+        dockpass.serve(env=clock.env())
+        ends = said(file, "ends", end)
+        assert warnings(dockpass) == [ends]
+        kid = header(dockpass)["kid"]
+        dockpass.cli("key", "new")
+        for day in (1, 2):
+            clock.set(midnight + day * DAY - 1)
+            dockpass.logged(day - 1, event="keys")
+            assert warnings(dockpass) == [ends] * (day + 1)
+        assert warnings(dockpass, "keys") == 2 * [
+            f"{dockpass.folder}/public/bundle.pem: is not of the keys in use: "
+            "reload the server if keys have changed since, else write it "
+            f"again: dockpass key activate {kid}"]

@@ -62,6 +62,7 @@ static void make_key(void)
 				 E_OK);
 		live_services[i].config = &services[i];
 		live_services[i].header = buf_str(&headers[i]);
+		live_services[i].bare = buf_str(&headers[i]);
 	}
 	assert_int_equal(signer_new(live.key, &signer), E_OK);
 }
