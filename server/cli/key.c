@@ -174,7 +174,7 @@ static bool key_known(struct call *call, const struct keyring *keyring)
 static int key_change(struct call *call,
 		      enum err (*change)(const char *folder, struct str kid,
 					 struct cause *cause),
-		      const char *then)
+		      const char *then, const char *after)
 {
 	AUTO(keyring) struct keyring *keyring = NULL;
 	enum err err;
@@ -188,20 +188,21 @@ static int key_change(struct call *call,
 		return EXIT_REFUSED;
 	if (call->json)
 		print_key(call, keyring, call->args[0]);
-	call_note(call, "%s: %s", then, follow);
+	call_note(call, "%s: %s%s%s", then, follow, *after ? ", " : "", after);
 	return EXIT_DONE;
 }
 
 static int key_activate(struct call *call)
 {
-	return key_change(call, keys_activate,
-			  "it signs once the server knows");
+	return key_change(call, keys_activate, "it signs once the server knows",
+			  "");
 }
 
+/* Whoever forgets the reload has a server whose tokens nobody takes. */
 static int key_remove(struct call *call)
 {
 	return key_change(call, keys_remove,
-			  "removed; registries forget it at their restart");
+			  "removed; the server may still sign with it", bring);
 }
 
 static int key_export(struct call *call)

@@ -245,6 +245,60 @@ def test_each_command_publishes(own):
     assert stat.S_IMODE((own.folder / "public").stat().st_mode) == 0o755
 
 
+# What registries read is not what it should be: said, with the remedy
+
+def spoil(file):
+    file.write_text(file.read_text().replace("A", "B"))
+
+
+SPOILT = {
+    "no folder": (lambda public: shutil.rmtree(public), "bundle.pem: cannot "
+                  "open it: No such file or directory"),
+    "no bundle": (lambda public: (public / "bundle.pem").unlink(),
+                  "bundle.pem: cannot open it: No such file or directory"),
+    "another server's bundle": (lambda public: spoil(public / "bundle.pem"),
+                                "bundle.pem: is not of the keys in use"),
+    "an empty bundle": (lambda public: (public / "bundle.pem").write_text(""),
+                        "bundle.pem: is not of the keys in use"),
+    "another server's jwks": (lambda public: spoil(public / "jwks.json"),
+                              "jwks.json: is not of the keys in use"),
+}
+AGAIN = "reload the server if keys have changed since, else write it again: " \
+    "dockpass key activate "
+
+
+@pytest.mark.parametrize("row", SPOILT.values(), ids=SPOILT.keys())
+def test_public_files_that_are_not_of_the_keys(own, row):
+    spoil_it, what = row
+    public = own.folder / "public"
+    kid = own.json("key", "new")["kid"]
+    own.cli("key", "activate", kid)
+    spoil_it(public)
+    want = f"{public}/{what}: {AGAIN}{kid}"
+    for command in ("check", "check --json", "registry-config --json"):
+        done = own.run(*command.split(), "--config", own.config_file)
+        assert done.stderr == f"dockpass: warning: {want}\n", command
+    own.serve()
+    assert [line["message"] for line in own.log("keys")] == [want]
+    own.cli("key", "activate", kid)
+    for command in ("check", "registry-config"):
+        done = own.run(command, "--config", own.config_file)
+        assert done.stderr == ""
+    assert own.reload().startswith("done: ")
+    assert len(own.log("keys")) == 1
+    spoil_it(public)
+    assert own.reload().startswith("done: ")
+    assert [line["message"] for line in own.log("keys")] == 2 * [want]
+    assert own.log("keys")[0]["level"] == "warning"
+
+
+def test_a_bundle_elsewhere_is_not_looked_for(own):
+    shutil.rmtree(own.folder / "public")
+    done = own.run("registry-config", "--bundle", "/b.pem", "--config",
+                   own.config_file)
+    assert done.stderr == ""
+
+
 # States
 
 FOLLOW = "send SIGHUP to the server (systemctl reload dockpass)"
@@ -273,8 +327,9 @@ def test_the_life_of_a_key(own):
             "with dockpass key activate")
     done = own.run("key", "remove", first["rfc7638"], "--config",
                    own.config_file)
-    assert done.stderr == ("removed; registries forget it at their restart: "
-                           f"{FOLLOW}\n")
+    assert done.stderr == (
+        f"removed; the server may still sign with it: {FOLLOW}, bring "
+        "public/bundle.pem to the registries, restart them\n")
     assert states(own) == {second["kid"]: "current"}
     assert [file.stem for file in (own.folder / "keys").glob("*.pem")] == [
         second["rfc7638"]]
