@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/cli/help.h"
 #include "server/cli/line.h"
 
 #ifndef DOCKPASS_VERSION
@@ -115,21 +116,6 @@ static const struct command *row_at(size_t *group, size_t *i)
 #define EACH_COMMAND(command)                                                  \
 	size_t group_ = 0, i_ = 0;                                             \
 	for (const struct command *command; (command = row_at(&group_, &i_));)
-
-static void print_command_help(const struct command *command)
-{
-	printf("usage: dockpass %s%s%s\n\n%s\n\n", command->words,
-	       *command->usage ? " " : "", command->usage, command->help);
-	for (size_t i = 0; i < OPT_COUNT; i++) {
-		char name[48];
-
-		if (!((command->opts | OPT_ALWAYS) >> i & 1))
-			continue;
-		snprintf(name, sizeof(name), "--%s %s", opt_rows[i].name,
-			 opt_rows[i].takes ? opt_rows[i].takes : "");
-		printf("  %-24s %s\n", name, opt_rows[i].help);
-	}
-}
 
 /* `first` empty: all of them. */
 static int print_help(struct str first)
@@ -317,7 +303,7 @@ static int run(const struct command *command, const struct line *line)
 			call.args[call.argc++] = line->words[i];
 	memcpy(call.opts, line->opts, sizeof(call.opts));
 	if (call.opts[OPT_HELP]) {
-		print_command_help(command);
+		help_print(command);
 		return EXIT_DONE;
 	}
 	status = check_line(&call, line);

@@ -14,15 +14,17 @@
 /* name, what it takes (NULL: nothing), meaning */
 #define OPT_LIST(X)                                                            \
 	X(CONFIG, "config", "FILE",                                            \
-	  "dockpass.yaml to use (or DOCKPASS_CONFIG)")                         \
+	  "the file; or DOCKPASS_CONFIG, else /etc/dockpass/dockpass.yaml")    \
 	X(HELP, "help", NULL, "what the command does, and its options")        \
 	X(JSON, "json", NULL, "output as JSON")                                \
 	X(LOG_FORMAT, "log-format", "json|text",                               \
-	  "lines for machines or people")                                      \
+	  "lines for machines or people (default: json)")                      \
 	X(SERVICE, "service", "NAME", "the registry's name, the JWT's aud")    \
-	X(ISSUER, "issuer", "NAME", "the JWT's iss")                           \
-	X(LISTEN, "listen", "ADDR:PORT", "where the server listens")           \
-	X(URL, "url", "URL", "what the world calls this server")               \
+	X(ISSUER, "issuer", "NAME", "the JWT's iss (default: dockpass)")       \
+	X(LISTEN, "listen", "ADDR:PORT",                                       \
+	  "where the server listens (default: 127.0.0.1:5001)")                \
+	X(URL, "url", "URL",                                                   \
+	  "what the world calls this server (default: its listener)")          \
 	X(EMAIL, "email", "E", "e-mail address")                               \
 	X(ADMIN, "admin", NULL, "may do everything in every project")          \
 	X(EXTERNAL, "external", NULL,                                          \
@@ -33,22 +35,19 @@
 	X(RECURSIVE, "recursive", NULL, "also what lies below")                \
 	X(VISIBILITY, "visibility", "V", "private, internal or public")        \
 	X(REGISTRY, "registry", "R",                                           \
-	  "of a project: enabled, private or disabled; of registry-config: 2 " \
-	  "or 3")                                                              \
+	  "enabled, private (members alone) or disabled")                      \
 	X(ARCHIVED, "archived", "true|false", "true: pull only")               \
 	X(NAME, "name", "N", "what the token is for")                          \
-	X(SCOPES, "scopes", "A,B",                                             \
-	  "what the token may do: api, read_registry, write_registry ...")     \
+	X(SCOPES, "scopes", "A,B", "what the token may do, see below")         \
 	X(EXPIRES, "expires", "YYYY-MM-DD", "dead from that day 00:00 UTC")    \
 	X(IMPERSONATION, "impersonation", NULL,                                \
 	  "hidden from its owner, no mail")                                    \
 	X(PROJECT, "project", "PATH", "of a project")                          \
 	X(GROUP, "group", "PATH", "of a group")                                \
-	X(ROLE, "role", "ROLE", "of its bot; maintainer unless said")          \
-	X(ALG, "alg", "A", "ES256, RS256, ES384 or EdDSA")                     \
+	X(ROLE, "role", "ROLE", "of its bot (default: maintainer)")            \
+	X(ALG, "alg", "A", "ES256, RS256, ES384 or EdDSA (default: ES256)")    \
 	X(CURRENT, "current", NULL, "the signing key alone")                   \
-	X(FORMAT, "format", "F",                                               \
-	  "of key export: pem or jwks; of registry-config: yaml or env")       \
+	X(FORMAT, "format", "F", "pem or jwks")                                \
 	X(TABLE, "table", NULL, "all options as README's table")               \
 	X(BUNDLE, "bundle", "PATH",                                            \
 	  "where the registry finds bundle.pem; jwks.json lies beside it")     \

@@ -11,7 +11,7 @@
 #include "server/keys.h"
 #include "token/date.h"
 
-enum { EXPORT_MAX = 1 << 20 };
+enum { EXPORT_MAX = 1 << 20, KID_LEAST = 4 /* letters of an id */ };
 
 static const char follow[] =
 	"send SIGHUP to the server (systemctl reload dockpass)";
@@ -161,14 +161,39 @@ static int key_new_command(struct call *call)
 	return EXIT_DONE;
 }
 
-/* By either id; the line that a wrong one gets. */
-static bool key_known(struct call *call, const struct keyring *keyring)
+static bool begins(const struct key *key, struct str text)
 {
-	if (keyring_find(keyring, call->args[0]))
-		return true;
-	call_refuse(call, "no key '%.80s'; dockpass key list shows all",
-		    call->args[0].at);
-	return false;
+	return text.len >= KID_LEAST &&
+	       (str_starts(str_of(key->libtrust), text) ||
+		str_starts(str_of(key->rfc7638), text));
+}
+
+/* By either id or its beginning; what a wrong one gets is printed. */
+static bool find_key(struct call *call, const struct keyring *keyring,
+		     struct str *kid)
+{
+	struct str text = call->args[0];
+	const struct key *whole = keyring_find(keyring, text), *found = whole;
+
+	for (size_t i = 0; !whole && i < keyring_len(keyring); i++) {
+		if (!begins(keyring_at(keyring, i), text))
+			continue;
+		if (found) {
+			call_refuse(call,
+				    "several keys begin with '%.80s'; "
+				    "dockpass key list shows all",
+				    text.at);
+			return false;
+		}
+		found = keyring_at(keyring, i);
+	}
+	if (!found) {
+		call_refuse(call, "no key '%.80s'; dockpass key list shows all",
+			    text.at);
+		return false;
+	}
+	*kid = arena_copy(&call->arena, str_of(found->libtrust));
+	return true;
 }
 
 static int key_change(struct call *call,
@@ -177,17 +202,18 @@ static int key_change(struct call *call,
 		      const char *then, const char *after)
 {
 	AUTO(keyring) struct keyring *keyring = NULL;
+	struct str kid;
 	enum err err;
 
-	if (!call_keys(call, &keyring) || !key_known(call, keyring))
+	if (!call_keys(call, &keyring) || !find_key(call, keyring, &kid))
 		return EXIT_REFUSED;
-	err = change(call->config->keys, call->args[0], &call->cause);
+	err = change(call->config->keys, kid, &call->cause);
 	if (err)
 		return call_failed(call, err);
 	if (!publish(call, &keyring))
 		return EXIT_REFUSED;
 	if (call->json)
-		print_key(call, keyring, call->args[0]);
+		print_key(call, keyring, kid);
 	call_note(call, "%s: %s%s%s", then, follow, *after ? ", " : "", after);
 	return EXIT_DONE;
 }

@@ -53,11 +53,41 @@ def test_help_of_each_command(command):
     assert usage.startswith(f"usage: dockpass {command}") and not empty
     assert f"{command:18} {what}" in HELP
     options = set(re.findall(r"^  (--[a-z-]+)", "\n".join(rest), re.M))
-    assert {"--config", "--help"} <= options
-    assert set(re.findall(r"--[a-z-]+", usage)) <= options
+    assert "--help" in options
+    assert ("--config" in options) == (command != "init")
+    assert set(re.findall(r"--[a-z-]+", usage)) == options - {"--help"}
     for form in (["help", *words], [*words, "-h"], ["--help", *words],
                  [*words, "--help", "--config", "/nowhere", "too", "many"]):
         assert run(*form, env=BARE).stdout == done.stdout
+
+
+# What an option means here and not there, and what happens without it.
+MEANINGS = {
+    "init": ["aud (default: registry)", "iss (default: dockpass)",
+             "listens (default: 127.0.0.1:5001)", "(default: its listener)"],
+    "serve": ["people (default: json)", "SIGHUP reads configuration",
+              "SIGTERM finishes what is under way",
+              "or DOCKPASS_CONFIG, else /etc/dockpass/dockpass.yaml"],
+    "project add": ["or public (default: private)",
+                    "or disabled (default: enabled)"],
+    "project set": ["or disabled\n", "or public\n"],
+    "token create": ["(default: maintainer)"],
+    "key new": ["or EdDSA (default: ES256)", "follows at SIGHUP"],
+    "key activate": ["its first 4 characters", "follows at SIGHUP"],
+    "key remove": ["its first 4 characters", "follows at SIGHUP"],
+    "key export": ["  pem or jwks\n"],
+    "registry-config": ["2 or 3 (default: what both take)",
+                        "yaml or env (default: yaml)"],
+    "explain": ["as a token of USER with these scopes"],
+}
+
+
+@pytest.mark.parametrize("command", MEANINGS)
+def test_help_speaks_of_its_command(command):
+    told = run(*command.split(), "--help", env=BARE).stdout
+    for words in MEANINGS[command]:
+        assert words in told, words
+    assert not re.search(r"\bof (registry-config|key export|a project):", told)
 
 
 @pytest.mark.parametrize("group", sorted({
@@ -109,7 +139,8 @@ WORDS = {
 def test_each_command_refuses_what_it_does_not_know(desk, command):
     words = command.split() + WORDS.get(command, "").split()
     usage = run(*command.split(), "--help").stdout.splitlines()[0]
-    usage = usage.removeprefix("usage: ")
+    usage = usage.removeprefix("usage: ").removesuffix(
+        " [--config FILE]").removesuffix(" [--json]")
     for more, message in {
             "--colour": "no option --colour", "-x": "no option -x",
             "surplus": f"{command}: one argument too many: 'surplus'",

@@ -245,60 +245,6 @@ def test_each_command_publishes(own):
     assert stat.S_IMODE((own.folder / "public").stat().st_mode) == 0o755
 
 
-# What registries read is not what it should be: said, with the remedy
-
-def spoil(file):
-    file.write_text(file.read_text().replace("A", "B"))
-
-
-SPOILT = {
-    "no folder": (lambda public: shutil.rmtree(public), "bundle.pem: cannot "
-                  "open it: No such file or directory"),
-    "no bundle": (lambda public: (public / "bundle.pem").unlink(),
-                  "bundle.pem: cannot open it: No such file or directory"),
-    "another server's bundle": (lambda public: spoil(public / "bundle.pem"),
-                                "bundle.pem: is not of the keys in use"),
-    "an empty bundle": (lambda public: (public / "bundle.pem").write_text(""),
-                        "bundle.pem: is not of the keys in use"),
-    "another server's jwks": (lambda public: spoil(public / "jwks.json"),
-                              "jwks.json: is not of the keys in use"),
-}
-AGAIN = "reload the server if keys have changed since, else write it again: " \
-    "dockpass key activate "
-
-
-@pytest.mark.parametrize("row", SPOILT.values(), ids=SPOILT.keys())
-def test_public_files_that_are_not_of_the_keys(own, row):
-    spoil_it, what = row
-    public = own.folder / "public"
-    kid = own.json("key", "new")["kid"]
-    own.cli("key", "activate", kid)
-    spoil_it(public)
-    want = f"{public}/{what}: {AGAIN}{kid}"
-    for command in ("check", "check --json", "registry-config --json"):
-        done = own.run(*command.split(), "--config", own.config_file)
-        assert done.stderr == f"dockpass: warning: {want}\n", command
-    own.serve()
-    assert [line["message"] for line in own.log("keys")] == [want]
-    own.cli("key", "activate", kid)
-    for command in ("check", "registry-config"):
-        done = own.run(command, "--config", own.config_file)
-        assert done.stderr == ""
-    assert own.reload().startswith("done: ")
-    assert len(own.log("keys")) == 1
-    spoil_it(public)
-    assert own.reload().startswith("done: ")
-    assert [line["message"] for line in own.log("keys")] == 2 * [want]
-    assert own.log("keys")[0]["level"] == "warning"
-
-
-def test_a_bundle_elsewhere_is_not_looked_for(own):
-    shutil.rmtree(own.folder / "public")
-    done = own.run("registry-config", "--bundle", "/b.pem", "--config",
-                   own.config_file)
-    assert done.stderr == ""
-
-
 # States
 
 FOLLOW = "send SIGHUP to the server (systemctl reload dockpass)"
@@ -335,6 +281,42 @@ def test_the_life_of_a_key(own):
         second["rfc7638"]]
     assert own.refused("key", "remove", first["kid"]) == (
         1, f"dockpass: no key '{first['kid']}'; dockpass key list shows all")
+
+
+def test_a_beginning_that_one_key_has(own):
+    """Four characters or more of either id; every key is named in whole."""
+    first = listed(own)[0]
+    second = own.json("key", "new")
+    for kid in (first["kid"][:3], second["kid"] + "A"):
+        assert own.refused("key", "activate", kid) == (
+            1, f"dockpass: no key '{kid}'; dockpass key list shows all")
+    own.cli("key", "activate", second["kid"][:4])
+    assert states(own) == {first["kid"]: "retired", second["kid"]: "current"}
+    done = own.run("key", "activate", "--json", "--config", own.config_file,
+                   "--", second["rfc7638"][:4])
+    told = json.loads(done.stdout)
+    assert (told["kid"], told["state"]) == (second["kid"], "current")
+    own.cli("key", "remove", first["kid"][:9])
+    assert states(own) == {second["kid"]: "current"}
+
+
+def test_a_beginning_that_two_keys_have(own):
+    """Of two keys that are looked for, as chance makes none."""
+    alike = {}
+    for number in range(1, 4000):
+        private = ec.derive_private_key(number, ec.SECP256R1())
+        start = libtrust(private.public_key())[:4]
+        if start in alike:
+            break
+        alike[start] = private
+    for one in (alike[start], private):
+        put_key(own, one, "next")
+    for command in ("activate", "remove"):
+        assert own.refused("key", command, start) == (
+            1, f"dockpass: several keys begin with '{start}'; dockpass key "
+            "list shows all")
+    own.cli("key", "remove", libtrust(private.public_key())[:14])
+    own.cli("key", "activate", start)
 
 
 def test_a_key_that_never_signed_can_go(own):

@@ -5,6 +5,7 @@ test/unit/server/test_cli.c has x5c and kid against each --registry.
 """
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -162,3 +163,57 @@ def test_without_a_signing_key_nothing_is_said(one):
 def test_json_escapes_what_needs_it(several):
     text = several.cli("registry-config", "--service", ODD, "--json")
     assert json.loads(text)["service"] == ODD
+
+
+# What registries read is not what it should be: said, with the remedy
+
+def spoil(file):
+    file.write_text(file.read_text().replace("A", "B"))
+
+
+SPOILT = {
+    "no folder": (lambda public: shutil.rmtree(public), "bundle.pem: cannot "
+                  "open it: No such file or directory"),
+    "no bundle": (lambda public: (public / "bundle.pem").unlink(),
+                  "bundle.pem: cannot open it: No such file or directory"),
+    "another server's bundle": (lambda public: spoil(public / "bundle.pem"),
+                                "bundle.pem: is not of the keys in use"),
+    "an empty bundle": (lambda public: (public / "bundle.pem").write_text(""),
+                        "bundle.pem: is not of the keys in use"),
+    "another server's jwks": (lambda public: spoil(public / "jwks.json"),
+                              "jwks.json: is not of the keys in use"),
+}
+AGAIN = "reload the server if keys have changed since, else write it again: " \
+    "dockpass key activate "
+
+
+@pytest.mark.parametrize("row", SPOILT.values(), ids=SPOILT.keys())
+def test_public_files_that_are_not_of_the_keys(one, row):
+    spoil_it, what = row
+    public = one.folder / "public"
+    kid = one.json("key", "new")["kid"]
+    one.cli("key", "activate", kid)
+    spoil_it(public)
+    want = f"{public}/{what}: {AGAIN}{kid}"
+    for command in ("check", "check --json", "registry-config --json"):
+        done = one.run(*command.split(), "--config", one.config_file)
+        assert done.stderr == f"dockpass: warning: {want}\n", command
+    one.serve()
+    assert [line["message"] for line in one.log("keys")] == [want]
+    one.cli("key", "activate", kid)
+    for command in ("check", "registry-config"):
+        done = one.run(command, "--config", one.config_file)
+        assert done.stderr == ""
+    assert one.reload().startswith("done: ")
+    assert len(one.log("keys")) == 1
+    spoil_it(public)
+    assert one.reload().startswith("done: ")
+    assert [line["message"] for line in one.log("keys")] == 2 * [want]
+    assert one.log("keys")[0]["level"] == "warning"
+
+
+def test_a_bundle_elsewhere_is_not_looked_for(one):
+    shutil.rmtree(one.folder / "public")
+    done = one.run("registry-config", "--bundle", "/b.pem", "--config",
+                   one.config_file)
+    assert done.stderr == ""

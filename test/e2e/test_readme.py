@@ -31,10 +31,26 @@ def test_table_of_options_is_the_programs():
 def test_commands_are_those_of_help():
     listed = re.findall(r"^  ([a-z][a-z -]*[a-z])  ", dockpass("--help"), re.M)
     usages = [dockpass(*words.split(), "--help").splitlines()[0]
+              .removesuffix(" [--config FILE]").removesuffix(" [--json]")
               for words in listed]
     block = re.search(r"```\n(.*?)```", section("Command line"), re.S)[1]
     assert len(listed) > 20
     assert ["usage: " + line for line in block.splitlines()] == usages
+
+
+def test_scopes_and_roles_in_help_are_the_tables():
+    """The same words for what they may; every role and scope has a line."""
+    told = dockpass("token", "create", "--help")
+    table = re.findall(r"^\| (`(?:read|write|api|\w+).*`) \| (.*) \|$",
+                       section("Who may do what"), re.M)
+    assert len(table) == 5
+    for names, may in table:
+        names, may = names.replace("`", ""), may.replace(" and ", ", ")
+        assert re.search(rf"^  {names}\s+{may}$", told, re.M), names
+    roles = re.search(r"Roles: ([a-z, ]+)\.", README)[1].split(", ")
+    for text in told, dockpass("member", "add", "--help"):
+        block = text.split("\nRoles")[1]
+        assert re.findall(r"\b(" + "|".join(roles) + r")\b", block) == roles
 
 
 def test_reasons_are_those_of_the_header():

@@ -1,0 +1,98 @@
+/*
+ * server/cli/help.c - see the header. What an option means is in the table of
+ * options; here is what a command has beside or against it.
+ */
+#include "server/cli/help.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "server/cli/line.h"
+
+#define ROLES                                                                  \
+	"Roles, in a private project and what lies below a group:\n"           \
+	"  guest, planner           nothing; pull where it is not private\n"   \
+	"  reporter                 pull\n"                                    \
+	"  developer                pull, push\n"                              \
+	"  maintainer, owner        pull, push, delete\n"
+#define SCOPES                                                                 \
+	"Scopes, several with commas; the role must allow it, too:\n"          \
+	"  api                      pull, push, delete; admins: the catalog\n" \
+	"  read_api                 pull; admins: the catalog\n"               \
+	"  read_registry            pull\n"                                    \
+	"  write_registry           pull, push\n"                              \
+	"  read_user, read_repository, write_repository, sudo\n"               \
+	"                           nothing in a registry\n"
+#define FOLLOW                                                                 \
+	"The server follows at SIGHUP (systemctl reload dockpass), a "         \
+	"registry once it has\npublic/bundle.pem and is restarted.\n"
+#define KID "KID: either id of the key, or its first 4 characters or more.\n"
+
+/* Where an option means something else, or has a default. NULL: it has none. */
+static const struct {
+	const char *words;
+	enum opt opt;
+	const char *help;
+} meanings[] = {
+	{ "init", OPT_CONFIG, NULL },
+	{ "init", OPT_SERVICE,
+	  "the registry's name, the JWT's aud (default: registry)" },
+	{ "project add", OPT_VISIBILITY,
+	  "private, internal or public (default: private)" },
+	{ "project add", OPT_REGISTRY,
+	  "enabled, private (members alone) or disabled (default: enabled)" },
+	{ "registry-config", OPT_REGISTRY, "2 or 3 (default: what both take)" },
+	{ "registry-config", OPT_FORMAT, "yaml or env (default: yaml)" },
+	{ "explain", OPT_SCOPES, "as a token of USER with these scopes" },
+};
+
+static const struct {
+	const char *words, *text;
+} notes[] = {
+	{ "serve",
+	  "SIGHUP reads configuration, keys and certificates again, without "
+	  "dropping a\nconnection. SIGTERM finishes what is under way, 10 s at "
+	  "most.\n" },
+	{ "member add", ROLES },
+	{ "token create", SCOPES },
+	{ "token create", ROLES },
+	{ "explain", SCOPES },
+	{ "key new", FOLLOW },
+	{ "key activate", KID FOLLOW },
+	{ "key remove", KID FOLLOW },
+};
+
+static const char *meaning(const struct command *command, enum opt opt)
+{
+	for (size_t i = 0; i < COUNT(meanings); i++)
+		if (meanings[i].opt == opt &&
+		    !strcmp(meanings[i].words, command->words))
+			return meanings[i].help;
+	return opt_rows[opt].help;
+}
+
+static bool takes(const struct command *command, enum opt opt)
+{
+	return (command->opts | OPT_ALWAYS) >> opt & 1 && meaning(command, opt);
+}
+
+void help_print(const struct command *command)
+{
+	printf("usage: dockpass %s%s%s%s%s\n\n%s\n\n", command->words,
+	       *command->usage ? " " : "", command->usage,
+	       takes(command, OPT_JSON) ? " [--json]" : "",
+	       takes(command, OPT_CONFIG) ? " [--config FILE]" : "",
+	       command->help);
+	for (enum opt opt = 0; opt < OPT_COUNT; opt++) {
+		char name[48];
+
+		if (!takes(command, opt))
+			continue;
+		snprintf(name, sizeof(name), "--%s %s", opt_rows[opt].name,
+			 opt_rows[opt].takes ? opt_rows[opt].takes : "");
+		printf("  %-24s %s\n", name, meaning(command, opt));
+	}
+	for (size_t i = 0; i < COUNT(notes); i++)
+		if (!strcmp(notes[i].words, command->words))
+			printf("\n%s", notes[i].text);
+}

@@ -1,0 +1,6 @@
+/* server/cli/help.h - what `dockpass COMMAND --help` prints. */
+#pragma once
+
+#include "server/cli/command.h"
+
+void help_print(const struct command *command);
