@@ -6,53 +6,124 @@
 
 #include "store/member.h"
 
-static void trace_project(struct trace *trace, const struct space *project,
-			  enum role role)
+/* `project`: NULL, none. `from`: where the role is given, or NULL. */
+static void trace_project(struct trace *trace, struct str name,
+			  const struct space *project,
+			  const struct standing *standing,
+			  const struct space *from)
 {
-	if (!trace)
+	if (!project) {
+		trace_step(trace, "project: none for repository " STR_FMT,
+			   STR_ARG(name));
 		return;
+	}
 	trace_step(trace, "project: " STR_FMT, STR_ARG(project->path));
 	trace_step(trace, "visibility: " STR_FMT ", registry " STR_FMT "%s",
 		   STR_ARG(visibility_name(project->rules.visibility)),
 		   STR_ARG(registry_access_name(project->rules.registry)),
 		   project->rules.archived ? ", archived" : "");
-	trace_step(trace, "role: " STR_FMT, STR_ARG(role_name(role)));
+	if (standing->admin)
+		trace_step(trace, "role: administrator");
+	else
+		trace_step(trace, "role: " STR_FMT "%s" STR_FMT,
+			   STR_ARG(role_name(standing->role)),
+			   from ? ", from " : "",
+			   STR_ARG(from ? from->path : STR("")));
+}
+
+/* What would have the right, at the least: "a login", "role developer". */
+static struct str needed(struct trace *trace, const struct project_rules *rules,
+			 unsigned right, bool signed_in)
+{
+	static const enum role roles[] = { ROLE_GUEST, ROLE_REPORTER,
+					   ROLE_DEVELOPER, ROLE_MAINTAINER };
+	struct standing least = { .signed_in = true };
+	size_t i = 0;
+
+	if (!signed_in && project_rights(rules, &least) & right)
+		return STR("a login");
+	do
+		least.role = roles[i++];
+	while (i < COUNT(roles) && !(project_rights(rules, &least) & right));
+	return arena_printf(trace->arena, "role " STR_FMT,
+			    STR_ARG(role_name(least.role)));
+}
+
+/* The one cause for each action that is refused. `project`: NULL, none. */
+static void trace_refused(struct trace *trace, const struct space *project,
+			  bool signed_in, unsigned refused, unsigned allowed)
+{
+	static const struct {
+		unsigned right;
+		const char *name;
+	} actions[] = {
+		{ RIGHT_PULL, "pull" },
+		{ RIGHT_PUSH, "push" },
+		{ RIGHT_DELETE, "delete" },
+	};
+
+	for (size_t i = 0; i < COUNT(actions); i++) {
+		unsigned right = actions[i].right;
+		struct str cause;
+
+		if (!(refused & right))
+			continue;
+		if (!project)
+			cause = STR("it is in no project");
+		else if (allowed & right)
+			cause = STR("the token's scopes do not reach it");
+		else if (project->rules.registry == REGISTRY_DISABLED)
+			cause = STR("the project's registry is disabled");
+		else if (project->rules.archived && right != RIGHT_PULL)
+			cause = STR("the project is archived");
+		else
+			cause = arena_printf(
+				trace->arena, "it needs " STR_FMT,
+				STR_ARG(needed(trace, &project->rules, right,
+					       signed_in)));
+		trace_step(trace, "refused: %s, " STR_FMT, actions[i].name,
+			   STR_ARG(cause));
+	}
 }
 
 /* What role and visibility allow in the project of a repository. */
 static enum err repository_rights(struct txn *txn, const struct identity *who,
-				  struct str name, struct trace *trace,
-				  unsigned *out)
+				  const struct scope *scope,
+				  struct trace *trace, unsigned *out)
 {
 	struct standing standing = {
 		.signed_in = who->kind == IDENTITY_USER,
 		.external = who->external,
 		.admin = who->admin,
 	};
+	const struct space *project = NULL, *from = NULL;
 	struct space_chain chain;
-	const struct space *last;
+	unsigned rights = 0;
 	enum err err;
 
 	*out = 0;
 	chain.len = 0;
-	if (path_valid(name)) {
-		err = space_walk(txn, name, &chain);
+	if (path_valid(scope->name)) {
+		err = space_walk(txn, scope->name, &chain);
 		if (err)
 			return err;
 	}
-	last = chain.len ? &chain.at[chain.len - 1] : NULL;
-	if (!last || last->kind != SPACE_PROJECT) {
-		trace_add(trace, "project: none for repository " STR_FMT,
-			  STR_ARG(name));
-		return E_OK;
-	}
-	if (standing.signed_in) {
-		err = member_role(txn, &chain, who->user, &standing.role);
+	if (chain.len && chain.at[chain.len - 1].kind == SPACE_PROJECT)
+		project = &chain.at[chain.len - 1];
+	if (project && standing.signed_in) {
+		err = member_role(txn, &chain, who->user, &standing.role,
+				  &from);
 		if (err)
 			return err;
 	}
-	trace_project(trace, last, standing.role);
-	*out = project_rights(&last->rules, &standing);
+	if (project)
+		rights = project_rights(&project->rules, &standing);
+	if (trace) {
+		trace_project(trace, scope->name, project, &standing, from);
+		trace_refused(trace, project, standing.signed_in,
+			      scope->rights & ~(rights & who->rights), rights);
+	}
+	*out = rights;
 	return E_OK;
 }
 
@@ -60,14 +131,20 @@ static enum err allowed(struct txn *txn, const struct identity *who,
 			const struct scope *scope, struct trace *trace,
 			unsigned *out)
 {
+	bool admin = who->kind == IDENTITY_USER && who->admin;
+
 	*out = 0;
 	if (scope->type == SCOPE_REPOSITORY)
-		return repository_rights(txn, who, scope->name, trace, out);
-	if (scope->type == SCOPE_CATALOG && who->kind == IDENTITY_USER &&
-	    who->admin)
+		return repository_rights(txn, who, scope, trace, out);
+	if (scope->type == SCOPE_CATALOG && admin)
 		*out = RIGHT_CATALOG;
 	trace_add(trace, "catalog: %s",
-		  *out ? "administrator" : "not an administrator");
+		  admin ? "administrator" : "not an administrator");
+	if (!admin)
+		trace_add(trace, "refused: *, it needs an administrator");
+	else if (!(who->rights & RIGHT_CATALOG))
+		trace_add(trace, "refused: *, the token's scopes do not reach "
+				 "it");
 	return E_OK;
 }
 

@@ -96,20 +96,25 @@ void member_remove_space(struct txn *txn, uint64_t space)
 }
 
 enum err member_role(struct txn *txn, const struct space_chain *chain,
-		     uint64_t user, enum role *out)
+		     uint64_t user, enum role *out, const struct space **from)
 {
+	const struct space *where = NULL;
 	enum role best = ROLE_NONE;
 
 	*out = ROLE_NONE;
+	*from = NULL;
 	for (size_t i = 0; i < chain->len; i++) {
 		enum role role;
 		enum err err = member_get(txn, chain->at[i].id, user, &role);
 
 		if (err && err != E_NOT_FOUND)
 			return err;
-		if (role > best)
-			best = role;
+		if (role <= best)
+			continue;
+		best = role;
+		where = &chain->at[i];
 	}
 	*out = best;
+	*from = where;
 	return E_OK;
 }

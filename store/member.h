@@ -17,6 +17,10 @@ void member_remove(struct txn *txn, uint64_t space, uint64_t user);
 void member_remove_user(struct txn *txn, uint64_t user);
 void member_remove_space(struct txn *txn, uint64_t space);
 
-/* The highest of his roles in the chain: the project and all groups above. */
+/*
+ * The highest of his roles in the chain: the project and all groups above.
+ * *from is where he has it, NULL if nowhere.
+ */
 enum err member_role(struct txn *txn, const struct space_chain *chain,
-		     uint64_t user, enum role *out) MUST_CHECK;
+		     uint64_t user, enum role *out,
+		     const struct space **from) MUST_CHECK;

@@ -10,10 +10,10 @@
 /* code, what it means and what to do */
 #define REASON_LIST(X)                                                         \
 	X(NONE, "none", "not decided")                                         \
-	X(GRANTED, "granted", "all that was asked")                            \
-	X(PARTIAL, "partial", "less than asked: role, visibility or scopes of the token do not reach the rest") \
-	X(NOTHING, "nothing", "nothing of what was asked: no such project, no role in it, or the token's scopes do not reach it") \
-	X(LOGIN, "login", "credentials are right; nothing was asked")          \
+	X(GRANTED, "granted", "all that was asked and could be read")          \
+	X(PARTIAL, "partial", "less than was asked; dockpass explain names the cause of each refusal") \
+	X(NOTHING, "nothing", "nothing of what was asked; dockpass explain names the cause of each refusal") \
+	X(LOGIN, "login", "nothing was asked; the credentials, if there were any, are right") \
 	X(BAD_REQUEST, "bad_request", "the request cannot be read; the message says what is wrong") \
 	X(UNKNOWN_SERVICE, "unknown_service", "no service of that name is configured") \
 	X(NO_CREDENTIALS, "no_credentials", "the service takes no anonymous requests") \

@@ -20,6 +20,7 @@ void trace_step(struct trace *trace, const char *fmt, ...)
 	assert(len >= 0);
 	if ((size_t)len >= sizeof(line))
 		len = sizeof(line) - 1;
+	make_printable(line);
 	trace->at[trace->len++] =
 		arena_copy(trace->arena, (struct str) { line, (size_t)len });
 }

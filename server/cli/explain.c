@@ -11,7 +11,7 @@ struct question {
 	struct call *call;
 	struct txn txn;
 	struct trace *trace;
-	struct scope_list *want, *may;
+	struct scope_list *want, *may, *spare;
 	struct identity who;
 	enum reason why;
 	unsigned scopes; /* with USER */
@@ -116,6 +116,45 @@ static enum err decide(struct question *q)
 	return err == E_REFUSED ? E_OK : err;
 }
 
+static bool understood(struct question *q, struct str scope)
+{
+	q->spare->len = q->spare->seen = 0;
+	return !scope_parse(scope, &q->call->arena, q->spare, NULL) &&
+	       q->spare->len;
+}
+
+/* The server passes over them too, and its log does not show them. */
+static void trace_ignored(struct question *q)
+{
+	struct str rest = call_opt(q->call, OPT_ACCESS), scope, action;
+
+	while (str_cut(&rest, ' ', &scope)) {
+		size_t head = scope.len;
+		struct str actions;
+
+		while (head && scope.at[head - 1] != ':')
+			head--;
+		actions = str_skip(scope, head);
+		if (scope.len && !understood(q, scope)) {
+			trace_add(q->trace,
+				  "ignored: " STR_FMT ", it cannot be read",
+				  STR_ARG(scope));
+			continue;
+		}
+		while (str_cut(&actions, ',', &action)) {
+			struct str alone = arena_printf(
+				&q->call->arena, STR_FMT STR_FMT, (int)head,
+				scope.at, STR_ARG(action));
+
+			if (action.len && !understood(q, alone))
+				trace_add(q->trace,
+					  "ignored: " STR_FMT
+					  ", it cannot be read",
+					  STR_ARG(alone));
+		}
+	}
+}
+
 static void print_answer(struct question *q)
 {
 	struct buf *out = &q->call->out;
@@ -172,6 +211,7 @@ static int answer(struct question *q)
 				   (unsigned long long)q->id);
 	if (err)
 		return call_failed(call, err);
+	trace_ignored(q);
 	print_answer(q);
 	return EXIT_DONE;
 }
@@ -184,6 +224,7 @@ static int explain_run(struct call *call)
 		.trace = arena_alloc(arena, sizeof(*q.trace)),
 		.want = arena_alloc(arena, sizeof(*q.want)),
 		.may = arena_alloc(arena, sizeof(*q.may)),
+		.spare = arena_alloc(arena, sizeof(*q.spare)),
 	};
 	int status;
 

@@ -66,48 +66,80 @@ def test_of_one_thing_too(world, who, scope):
 
 API = "right: pull push delete catalog"
 PRIV = ["project: g/priv", "visibility: private, registry enabled"]
+SCOPES_LACK = "the token's scopes do not reach it"
 STEPS = [
     ("alice --scopes api", "repository:g/priv/img:pull,push,delete",
      ["credential: as a token of alice", "owner alice: active", API, *PRIV,
-      "role: developer", "result: g/priv/img: pull push"],
+      "role: developer, from g", "refused: delete, it needs role maintainer",
+      "result: g/priv/img: pull push"],
      "repository:g/priv/img:pull,push", "partial"),
     ("ALICE --scopes read_registry", "repository:G/Priv:pull",
      ["credential: as a token of alice", "owner alice: active", "right: pull",
-      *PRIV, "role: developer", "result: g/priv: pull"],
+      *PRIV, "role: developer, from g", "result: g/priv: pull"],
      "repository:g/priv:pull", "granted"),
     ("alice --scopes write_registry", "repository:team/app/a/b:delete",
      ["credential: as a token of alice", "owner alice: active",
       "right: pull push", "project: team/app",
-      "visibility: private, registry enabled", "role: maintainer",
+      "visibility: private, registry enabled",
+      "role: maintainer, from team/app", f"refused: delete, {SCOPES_LACK}",
       "result: team/app/a/b: nothing"], None, "nothing"),
+    ("alice --scopes read_api", "repository:g/priv:*",
+     ["credential: as a token of alice", "owner alice: active",
+      "right: pull catalog", *PRIV, "role: developer, from g",
+      f"refused: push, {SCOPES_LACK}",
+      "refused: delete, it needs role maintainer", "result: g/priv: pull"],
+     "repository:g/priv:pull", "partial"),
     ("eve --scopes api", "repository:g/int/x:pull repository:none/x:pull",
      ["credential: as a token of eve", "owner eve: active", API,
       "project: g/int", "visibility: internal, registry enabled",
       "role: no role", "result: g/int/x: pull",
-      "project: none for repository none/x", "result: none/x: nothing"],
+      "project: none for repository none/x",
+      "refused: pull, it is in no project", "result: none/x: nothing"],
      "repository:g/int/x:pull", "partial"),
     ("ext --scopes api", "repository:g/int/x:pull",
      ["credential: as a token of ext", "owner ext: active, external", API,
       "project: g/int", "visibility: internal, registry enabled",
-      "role: no role", "result: g/int/x: nothing"], None, "nothing"),
-    ("gus --scopes api", "repository:g/memb/x:pull",
+      "role: no role", "refused: pull, it needs role guest",
+      "result: g/int/x: nothing"], None, "nothing"),
+    ("gus --scopes api", "repository:g/memb/x:pull,push",
      ["credential: as a token of gus", "owner gus: active", API,
       "project: g/memb", "visibility: public, registry private",
-      "role: guest", "result: g/memb/x: nothing"], None, "nothing"),
+      "role: guest, from g", "refused: pull, it needs role reporter",
+      "refused: push, it needs role developer", "result: g/memb/x: nothing"],
+     None, "nothing"),
     ("bob --scopes api", "repository:g/arch:pull,push repository:g/off:pull",
      ["credential: as a token of bob", "owner bob: active", API,
       "project: g/arch", "visibility: private, registry enabled, archived",
-      "role: maintainer", "result: g/arch: pull", "project: g/off",
-      "visibility: private, registry disabled", "role: maintainer",
+      "role: maintainer, from g", "refused: push, the project is archived",
+      "result: g/arch: pull", "project: g/off",
+      "visibility: private, registry disabled", "role: maintainer, from g",
+      "refused: pull, the project's registry is disabled",
       "result: g/off: nothing"], "repository:g/arch:pull", "partial"),
+    ("root --scopes api", "repository:g/arch:push,delete",
+     ["credential: as a token of root", "owner root: active, administrator",
+      API, "project: g/arch",
+      "visibility: private, registry enabled, archived",
+      "role: administrator", "refused: push, the project is archived",
+      "refused: delete, the project is archived", "result: g/arch: nothing"],
+     None, "nothing"),
+    ("eve --scopes api", "repository:g/arch:pull",
+     ["credential: as a token of eve", "owner eve: active", API,
+      "project: g/arch", "visibility: private, registry enabled, archived",
+      "role: no role", "refused: pull, it needs role reporter",
+      "result: g/arch: nothing"], None, "nothing"),
     ("root --scopes read_api", "registry:catalog:*",
      ["credential: as a token of root", "owner root: active, administrator",
       "right: pull catalog", "catalog: administrator", "result: catalog: *"],
      "registry:catalog:*", "granted"),
+    ("root --scopes read_registry", "registry:catalog:*",
+     ["credential: as a token of root", "owner root: active, administrator",
+      "right: pull", "catalog: administrator", f"refused: *, {SCOPES_LACK}",
+      "result: catalog: nothing"], None, "nothing"),
     ("bob --scopes api", "registry:catalog:*",
      ["credential: as a token of bob", "owner bob: active", API,
-      "catalog: not an administrator", "result: catalog: nothing"], None,
-     "nothing"),
+      "catalog: not an administrator",
+      "refused: *, it needs an administrator", "result: catalog: nothing"],
+     None, "nothing"),
     ("bob --scopes read_user", "repository:g/priv:pull",
      ["credential: as a token of bob", "owner bob: active",
       "right: none of the scopes reaches a registry"], None,
@@ -118,10 +150,17 @@ STEPS = [
     ("--anonymous", "repository:g/pub/x:pull,push",
      ["credential: none, anonymous", "project: g/pub",
       "visibility: public, registry enabled", "role: no role",
-      "result: g/pub/x: pull"], "repository:g/pub/x:pull", "partial"),
+      "refused: push, it needs role developer", "result: g/pub/x: pull"],
+     "repository:g/pub/x:pull", "partial"),
+    ("--anonymous", "repository:g/int:pull",
+     ["credential: none, anonymous", "project: g/int",
+      "visibility: internal, registry enabled", "role: no role",
+      "refused: pull, it needs a login", "result: g/int: nothing"], None,
+     "nothing"),
     ("--anonymous", "repository:g/priv:pull",
      ["credential: none, anonymous", *PRIV, "role: no role",
-      "result: g/priv: nothing"], None, "nothing"),
+      "refused: pull, it needs role reporter", "result: g/priv: nothing"],
+     None, "nothing"),
 ]
 
 
@@ -160,7 +199,7 @@ def test_steps_of_a_token_through_its_life(own_world, faketime):
         check_steps(world, ["--token-id", str(token)], ACCESS, *args)
     active = f'credential: token {token} "it" is active'
     check([active, "owner ann: active", "right: pull", *FOUND,
-           "role: reporter", "result: g/p/img: pull"], ACCESS, "granted")
+           "role: reporter, from g", "result: g/p/img: pull"], ACCESS, "granted")
     world.cli("user", "block", "ann")
     check([active, "owner ann: blocked"], None, "owner_blocked")
     world.cli("token", "revoke", token)
@@ -189,16 +228,38 @@ def test_steps_of_a_projects_token(own_world):
                if user["bot"])
     head = [f'credential: token {token} "ci" is active',
             f"owner {bot}: active, bot", API]
-    for path, rules, role, may in (
-            ("g/priv", "private, registry enabled", "maintainer",
-             "pull push delete"),
-            ("g/int", "internal, registry enabled", "no role", "pull"),
-            ("team/app", "private, registry enabled", "no role", "nothing")):
+    lack = [f"refused: {action}, it needs role {role}" for action, role in
+            (("pull", "reporter"), ("push", "developer"),
+             ("delete", "maintainer"))]
+    for path, rules, role, refused, may in (
+            ("g/priv", "private, registry enabled",
+             "maintainer, from g/priv", [], "pull push delete"),
+            ("g/int", "internal, registry enabled", "no role", lack[1:],
+             "pull"),
+            ("team/app", "private, registry enabled", "no role", lack,
+             "nothing")):
         told = world.json("explain", "--token-id", token, "--access",
                           f"repository:{path}:pull,push,delete")
         assert told["steps"] == head + [
             f"project: {path}", f"visibility: {rules}", f"role: {role}",
-            f"result: {path}: {may}"]
+            *refused, f"result: {path}: {may}"]
+
+
+@pytest.mark.parametrize("access, ignored", [
+    ("repository:g/priv:pull repositry:g/priv:push,pull",
+     ["repositry:g/priv:push,pull"]),
+    ("repository:g/priv:pull,psh,,fly",
+     ["repository:g/priv:psh", "repository:g/priv:fly"]),
+    ("nonsense  repository:g/priv:pull a\033[31m repository:g/priv:",
+     ["nonsense", "a?[31m", "repository:g/priv:"]),
+    ("repository(plugin):g/priv:pull,Pull", ["repository(plugin):g/priv:Pull"]),
+    ("repository:g/priv:pull", [])])
+def test_what_cannot_be_read_is_said(world, access, ignored):
+    """The server passes over it, and so a typing error looks granted."""
+    steps = world.json("explain", "alice", "--scopes", "api", "--access",
+                       access)["steps"]
+    told = [f"ignored: {what}, it cannot be read" for what in ignored]
+    assert steps[-1 - len(told):] == ["result: g/priv: pull", *told]
 
 
 @pytest.mark.parametrize("option, scopes, want", [

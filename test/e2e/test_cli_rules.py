@@ -244,14 +244,14 @@ def test_the_highest_role_of_project_and_groups_counts(own):
                          "repository:a/b/c:pull")["steps"]
         return next(step for step in steps if step.startswith("role: "))
     assert role() == "role: no role"
-    for path, given, want in (("a/b", "reporter", "reporter"),
-                              ("a/b/c", "guest", "reporter"),
-                              ("a", "maintainer", "maintainer"),
-                              ("a/b/c", "owner", "owner")):
+    for path, given, want in (("a/b", "reporter", "reporter, from a/b"),
+                              ("a/b/c", "guest", "reporter, from a/b"),
+                              ("a", "maintainer", "maintainer, from a"),
+                              ("a/b/c", "owner", "owner, from a/b/c")):
         own.cli("member", "add", path, "ann", given)
         assert role() == f"role: {want}"
     own.cli("member", "remove", "a/b/c", "ann")
-    assert role() == "role: maintainer"
+    assert role() == "role: maintainer, from a"
 
 
 def test_who_is_no_member_cannot_be_removed(desk):

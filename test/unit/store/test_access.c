@@ -381,10 +381,14 @@ static void several_scopes(void **state)
 	assert_int_equal(may.at[0].rights, RIGHT_PULL | RIGHT_PUSH);
 	assert_str(may.at[1].name, "g/public");
 	assert_int_equal(may.at[1].rights, RIGHT_PULL);
-	assert_int_equal(trace.len, 12);
+	assert_int_equal(trace.len, 16);
 	assert_str(trace.at[0], "project: g/disabled");
-	assert_str(trace.at[3], "result: g/disabled: nothing");
-	assert_str(trace.at[7], "result: g/private: pull push");
+	assert_str(trace.at[2], "role: developer, from g");
+	assert_str(trace.at[5],
+		   "refused: delete, the project's registry is disabled");
+	assert_str(trace.at[6], "result: g/disabled: nothing");
+	assert_str(trace.at[10], "refused: delete, it needs role maintainer");
+	assert_str(trace.at[11], "result: g/private: pull push");
 	world_close(&w);
 }
 
