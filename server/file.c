@@ -26,9 +26,8 @@ static enum err cause_errno(struct cause *cause, const char *what,
 {
 	enum err err = errno == ENOENT ? E_NOT_FOUND : E_IO;
 
-	return cause_set(
-		cause, err, "%s: %s: %s%s", path, what, strerror(errno),
-		errno == EACCES ? "; run as root or as its owner" : "");
+	return cause_set(cause, err, "%s: %s: %s%s", path, what,
+			 strerror(errno), errno_advice(errno));
 }
 
 static enum err check_file(int fd, const char *path, bool secret,

@@ -93,8 +93,7 @@ static enum err lock(struct keys *keys, int how, struct cause *cause)
 	if (keys->fd < 0)
 		return cause_set(
 			cause, E_IO, "%s: cannot open the folder of keys: %s%s",
-			keys->folder, strerror(errno),
-			errno == EACCES ? "; run as root or as its owner" : "");
+			keys->folder, strerror(errno), errno_advice(errno));
 	if (fstat(keys->fd, &st))
 		return cause_set(cause, E_IO, "%s: %s", keys->folder,
 				 strerror(errno));
@@ -249,6 +248,19 @@ enum err keys_load(const char *folder, struct keyring **out,
 	return E_OK;
 }
 
+/* Does the file `keyring` name it? If nobody can tell, it may. */
+static bool is_named(const char *folder, const char *name)
+{
+	struct keys now = { .folder = folder, .fd = -1 };
+
+	if (read_list(&now, NULL))
+		return true;
+	for (size_t i = 0; i < now.list.len; i++)
+		if (!strcmp(now.list.at[i].name, name))
+			return true;
+	return false;
+}
+
 static enum err add_key(struct keys *keys, enum key_alg alg, struct str name,
 			int64_t now, struct cause *cause)
 {
@@ -275,8 +287,11 @@ static enum err add_key(struct keys *keys, enum key_alg alg, struct str name,
 	if (err)
 		return err;
 	list->len++;
-	/* After a failure the file stays: `keyring` may name it already. */
-	return write_list(keys, cause);
+	err = write_list(keys, cause);
+	/* It may have failed after the name was there. */
+	if (err && !is_named(keys->folder, list->at[list->len - 1].name))
+		unlink(path.at);
+	return err;
 }
 
 enum err keys_new(const char *folder, enum key_alg alg, struct str name,

@@ -254,6 +254,13 @@ static enum err apply(struct txn *txn, struct change *change)
 	return err;
 }
 
+static enum err store_failed(struct cause *cause, enum err err,
+			     const struct db *db)
+{
+	return cause_set(cause, err, "the store %s failed: %s", db_folder(db),
+			 err_text(err));
+}
+
 enum err change_apply(struct txn *txn, struct change *change)
 {
 	AUTO(txn) struct txn own;
@@ -267,21 +274,19 @@ enum err change_apply(struct txn *txn, struct change *change)
 		err = txn_commit(&own);
 		txn->err = err;
 		if (err)
-			cause_set(&change->cause, err, "the store failed: %s",
-				  err_text(err));
+			store_failed(&change->cause, err, txn->db);
 	}
 	if (err)
 		change->new_id = 0;
 	return change->result = err;
 }
 
-static void fail_all(struct change *const *list, size_t n, enum err err)
+static void fail_all(struct change *const *list, size_t n, enum err err,
+		     const struct db *db)
 {
 	for (size_t i = 0; i < n; i++) {
 		list[i]->new_id = 0;
-		list[i]->result =
-			cause_set(&list[i]->cause, err, "the store failed: %s",
-				  err_text(err));
+		list[i]->result = store_failed(&list[i]->cause, err, db);
 	}
 }
 
@@ -296,6 +301,6 @@ enum err change_commit(struct db *db, struct change *const *list, size_t n)
 			continue; /* it carries its own result */
 	err = txn_commit(&txn);
 	if (err)
-		fail_all(list, n, err);
+		fail_all(list, n, err, db);
 	return err;
 }

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <lmdb.h>
 
@@ -70,6 +71,11 @@ static enum err err_of(int code)
 		return E_LIMIT;
 	case ENOMEM:
 		return E_MEMORY;
+	case ENOSPC:
+	case EDQUOT:
+		return E_SPACE;
+	case EROFS:
+		return E_READONLY;
 	default: /* errno's are positive, LMDB's own negative */
 		return code > 0 && code != EINVAL ? E_IO : E_INTERNAL;
 	}
@@ -107,7 +113,8 @@ static enum err open_env(struct db *db, const char *folder, struct cause *cause)
 		return cause_set(
 			cause, err_of(code), "cannot open store %s: %s%s",
 			folder, mdb_strerror(code),
-			err_of(code) == E_CORRUPT ? "; restore a backup" : "");
+			err_of(code) == E_CORRUPT ? "; restore a backup"
+						  : errno_advice(code));
 	return E_OK;
 }
 
@@ -246,6 +253,14 @@ void db_cleanup(struct db **db)
 	db_close(*db);
 }
 
+const char *db_folder(const struct db *db)
+{
+	const char *folder = "";
+
+	mdb_env_get_path(db->env, &folder);
+	return folder;
+}
+
 /* Transactions */
 
 static void begin(struct db *db, struct MDB_txn *parent, unsigned flags,
@@ -284,6 +299,16 @@ void txn_nested(struct txn *parent, struct txn *txn)
 		begin(parent->db, parent->mdb, 0, txn);
 }
 
+/* A disk that fills up within a write is EIO to LMDB. */
+static int commit_code(struct db *db, int code)
+{
+	struct statvfs disk;
+
+	if (code == EIO && !statvfs(db_folder(db), &disk) && !disk.f_bavail)
+		return ENOSPC;
+	return code;
+}
+
 enum err txn_commit(struct txn *txn)
 {
 	MDB_txn *mdb = txn->mdb;
@@ -294,7 +319,7 @@ enum err txn_commit(struct txn *txn)
 	}
 	assert(mdb);
 	txn->mdb = NULL; /* gone, whatever comes of it */
-	return txn->err = err_of(mdb_txn_commit(mdb));
+	return txn->err = err_of(commit_code(txn->db, mdb_txn_commit(mdb)));
 }
 
 void txn_cleanup(struct txn *txn)

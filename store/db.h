@@ -66,6 +66,7 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 		 struct db **out, struct cause *cause) MUST_CHECK;
 void db_close(struct db *db); /* NULL is fine */
 void db_cleanup(struct db **db);
+const char *db_folder(const struct db *db);
 
 struct txn {
 	struct MDB_txn *mdb;

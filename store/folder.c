@@ -38,8 +38,7 @@ static enum err cause_errno(struct cause *cause, const char *what,
 	enum err err = errno == ENOENT ? E_NOT_FOUND : E_IO;
 
 	return cause_set(cause, err, "%s %s: %s%s", what, path, strerror(errno),
-			 errno == EACCES ? "; run as root or as its owner"
-					 : "");
+			 errno_advice(errno));
 }
 
 /* LMDB and mkdir() leave the names in a folder to the kernel's mood. */
@@ -200,8 +199,8 @@ void folder_tame_signals(const char *folder)
 	struct path data = path_of(folder, "data.mdb");
 
 	snprintf(last_words.at, sizeof(last_words.at),
-		 "dockpass: %s: damaged or cut short, or its disk fails; "
-		 "restore a backup\n",
+		 "dockpass: %s: damaged or cut short, or its disk is full or "
+		 "fails; free some space, or restore a backup\n",
 		 data.at);
 	last_words.len = strlen(last_words.at);
 	sigaction(SIGBUS, &action, NULL);

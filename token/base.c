@@ -1,6 +1,7 @@
 /* token/base.c - slices, error texts, causes. */
 #include "token/base.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,21 @@ const char *err_text(enum err err)
 	};
 
 	return (size_t)err < COUNT(texts) ? texts[err] : "unknown failure";
+}
+
+const char *errno_advice(int number)
+{
+	switch (number) {
+	case EACCES:
+		return "; run as root or as its owner";
+	case ENOSPC:
+	case EDQUOT:
+		return "; free some space, then repeat";
+	case EROFS:
+		return "; make it writable, then repeat";
+	default:
+		return "";
+	}
 }
 
 enum err cause_set(struct cause *cause, enum err err, const char *fmt, ...)

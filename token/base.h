@@ -44,6 +44,8 @@
 	X(E_INTERNAL, "internal failure")                                      \
 	X(E_MEMORY, "out of memory")                                           \
 	X(E_IO, "input/output failure")                                        \
+	X(E_SPACE, "no space left on the disk: free some, then repeat")        \
+	X(E_READONLY, "the disk is read-only: make it writable, then repeat")  \
 	X(E_CRYPTO, "cryptographic failure")                                   \
 	X(E_CORRUPT, "the store is damaged; restore a backup")                 \
 	X(E_VERSION, "stored format is of another version")                    \
@@ -64,6 +66,8 @@ enum err {
 };
 
 const char *err_text(enum err err);
+/* What a person can do about an errno: "; free some space, ...", or "". */
+const char *errno_advice(int number);
 
 /*
  * One line for a person: what is wrong and what to do. Never a secret. A

@@ -45,18 +45,23 @@ enum status asking_refuse(struct reply *reply, bool post, enum status status,
 	return reply_grant_error(reply, status, grant_error(status), message);
 }
 
-enum status asking_fail(struct reply *reply, bool post, enum err err)
+enum status asking_fail_as(struct reply *reply, bool post, enum err err,
+			   const char *why)
 {
 	if (err == E_BUSY)
 		return asking_refuse(reply, post, STATUS_UNAVAILABLE,
 				     REASON_TOO_BUSY,
 				     STR("too much to do: try again in a "
 					 "moment"));
-	log_event(LEVEL_ERROR, "failure", "a token could not be made: %s",
-		  err_text(err));
+	log_event(LEVEL_ERROR, "failure", "a token could not be made: %s", why);
 	return asking_refuse(reply, post, STATUS_INTERNAL, REASON_FAILURE,
 			     STR("the token server has failed: its log says "
 				 "why"));
+}
+
+enum status asking_fail(struct reply *reply, bool post, enum err err)
+{
+	return asking_fail_as(reply, post, err, err_text(err));
 }
 
 static enum status bad_request(struct reply *reply, bool post,

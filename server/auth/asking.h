@@ -44,6 +44,9 @@ enum status asking_refuse(struct reply *reply, bool post, enum status status,
 			  enum reason reason, struct str message);
 /* A failure of ours, which is never a 401: 500, or 503 when E_BUSY. */
 enum status asking_fail(struct reply *reply, bool post, enum err err);
+/* The same; the log has `why`. */
+enum status asking_fail_as(struct reply *reply, bool post, enum err err,
+			   const char *why);
 
 /*
  * Who asks, into ask->who. STATUS_PENDING: req->resume will go on with `next`

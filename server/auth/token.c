@@ -149,7 +149,8 @@ static enum status on_refresh_added(struct request *req, struct reply *reply)
 		return sign_in(req, reply, ask, answer);
 	}
 	if (err)
-		return asking_fail(reply, ask->post, err);
+		return asking_fail_as(reply, ask->post, err,
+				      ask->change.cause.text);
 	return answer(req, reply, ask);
 }
 

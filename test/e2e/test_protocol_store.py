@@ -167,7 +167,8 @@ def test_a_store_cut_short_under_the_server(own):
     daemon, own.daemon = own.daemon, None
     assert daemon.process.wait(10 * PATIENCE) == 1
     assert own.output.endswith(f"{own.folder}/store/data.mdb: damaged or cut "
-                               "short, or its disk fails; restore a backup\n")
+                               "short, or its disk is full or fails; free some "
+                               "space, or restore a backup\n")
 
 
 def key(*ids):

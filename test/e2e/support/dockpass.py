@@ -39,6 +39,7 @@ class Dockpass:
     """`services` and `listener` are what dockpass.yaml holds of them."""
 
     verify = True  # with TLS: the path of the CA's file, as text
+    inside = ()  # words of a command that runs the program somewhere
 
     def __init__(self, folder, services=None, listener=None, **options):
         self.folder = Path(folder) / "dockpass"
@@ -87,7 +88,7 @@ class Dockpass:
     def run(self, *args, stdin=None, env=None, secret=False, check=True):
         """One command, as a finished process."""
         done = subprocess.run(
-            [PROGRAM, *map(str, args)], input=stdin, text=True,
+            [*self.inside, PROGRAM, *map(str, args)], input=stdin, text=True,
             capture_output=True, timeout=60 * PATIENCE, check=False,
             env={**ENV, **(env or {})})
         with open(self.said, "a", encoding="utf-8") as said:
@@ -139,7 +140,8 @@ class Dockpass:
     def launch(self, *args, env=None):
         """Starts it, and waits for nothing."""
         self.daemon = Daemon(
-            [PROGRAM, "serve", "--config", self.config_file, *args],
+            [*self.inside, PROGRAM, "serve", "--config", self.config_file,
+             *args],
             self.log_file, env={**ENV, **(env or {})})
 
     def serve(self, *args, env=None):

@@ -431,7 +431,7 @@ static void store_failure_fails_all(void **state)
 	assert_int_equal(a.result, E_CORRUPT);
 	assert_int_equal(a.new_id, 0);
 	assert_int_equal(b.result, E_CORRUPT);
-	assert_non_null(strstr(a.cause.text, "store failed"));
+	assert_non_null(strstr(a.cause.text, "failed: "));
 	txn_read(f.db, &txn);
 	assert_int_equal(txn_count(&txn, TABLE_USER), 0);
 	txn_cleanup(&txn);

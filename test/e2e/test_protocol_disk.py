@@ -1,0 +1,148 @@
+"""A disk that is full or read-only: who is told says where and what to do,
+nothing is left behind, and what is there is still read.
+
+The disk is a small tmpfs that this test alone sees; only root can mount it.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support import tokens
+from support.dockpass import Dockpass
+from support.ways import get_basic, login, refresh, refresh_token
+
+ASKED = "repository:g/app:pull,push"
+GRANTED = {"repository:g/app": "pull,push"}
+FULL = "no space left on the disk: free some, then repeat"
+WHERE = 'mount -t tmpfs -o size=1m none "$0" && echo mounted && exec cat'
+
+
+class Disk:
+    """Held by a process in a mount namespace of its own, seen through it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.holder = subprocess.Popen(
+            ["unshare", "-m", "sh", "-c", WHERE, folder], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.mounted = self.holder.stdout.readline() == "mounted\n"
+        self.inside = ["nsenter", "-m", "-t", str(self.holder.pid)]
+        self.path = Path(f"/proc/{self.holder.pid}/root{folder}")
+
+    def fill(self, but=0):
+        """To the last byte; then `but` bytes are given back."""
+        with open(self.path / "fill", "ab", buffering=0) as file:
+            while os.statvfs(self.path).f_bavail:
+                file.write(bytes(4096))
+            file.truncate(file.tell() - but)
+
+    def free(self):
+        (self.path / "fill").unlink()
+
+    def remount(self, how):
+        subprocess.run([*self.inside, "mount", "-o", f"remount,{how}",
+                        self.folder], check=True, timeout=20)
+
+    def end(self):
+        self.holder.communicate()
+
+
+@pytest.fixture
+def disk(tmp_path):
+    if os.geteuid():
+        pytest.skip("only root can mount a small disk")
+    (tmp_path / "disk").mkdir()
+    disk = Disk(tmp_path / "disk")
+    try:
+        if not disk.mounted:
+            pytest.skip("no disk can be mounted here")
+        yield disk
+    finally:
+        disk.end()
+
+
+@pytest.fixture
+def own(disk, tmp_path):
+    """A dockpass whose store and keys are on that disk, not started."""
+    own = Dockpass(tmp_path, services=[{"name": "registry",
+                                        "refresh_tokens": True}])
+    own.user("alice")
+    own.cli("project", "add", "g/app")
+    own.cli("member", "add", "g", "alice", "developer")
+    own.secret = own.token("alice", scopes="api")
+    for name in ("store", "keys"):
+        shutil.copytree(own.folder / name, disk.path / name)
+        own.configure(**{name: str(disk.folder / name)})
+    own.inside = disk.inside
+    with own:
+        yield own
+
+
+# What fits into pages that the store has already is done: so, again. With some
+# space left the first write ends short, which is no ENOSPC to LMDB.
+@pytest.mark.parametrize("left", [0, 8192])
+@pytest.mark.parametrize("command", [
+    "token create alice --name x --scopes api", "user add {} --email e@x",
+    "project add p/{}"])
+def test_a_full_disk_is_named(disk, own, command, left):
+    disk.fill(but=left)
+    for turn in range(100):
+        done = own.run(*command.format(f"n{turn}").split(), "--config",
+                       own.config_file, check=False, secret=True)
+        if done.returncode:
+            break
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"dockpass: the store {disk.folder}/store failed: " \
+        f"{FULL}\n"
+    assert own.json("user", "list")[0]["username"] == "alice"
+    disk.free()
+    own.cli(*command.format("again").split(), secret=True)
+
+
+@pytest.mark.parametrize("left", [0, 4096], ids=["nothing", "one page"])
+def test_a_failed_key_leaves_nothing(disk, own, left):
+    """A page: the key itself can be written, the keyring cannot."""
+    before = set((disk.path / "keys").iterdir())
+    known = own.json("key", "list")
+    disk.fill(but=left)
+    status, message = own.refused("key", "new")
+    assert status == 1 and f"{disk.folder}/keys/" in message
+    assert message.endswith(
+        ": No space left on device; free some space, then repeat")
+    assert set((disk.path / "keys").iterdir()) == before
+    assert own.json("key", "list") == known
+    disk.free()
+    own.cli("key", "new")
+    assert len(own.json("key", "list")) == 2
+
+
+def test_the_server_says_that_the_disk_is_full(disk, own):
+    own.serve()
+    disk.fill()
+    for _ in range(100):
+        given = login(own, own.secret)
+        if given.status_code != 200:
+            break
+    tokens.refusal(given, 500, "UNKNOWN")
+    assert own.logged(0, event="failure")[0]["message"] == \
+        f"a token could not be made: the store {disk.folder}/store failed: " \
+        f"{FULL}"
+    answer = get_basic(own, own.secret, ASKED)
+    assert tokens.access(answer, own) == GRANTED
+    disk.free()
+    assert refresh(own, refresh_token(login(own, own.secret))).ok
+
+
+@pytest.mark.parametrize("command", [
+    "user list", "user block alice", "token revoke 1", "serve"])
+def test_a_disk_that_is_read_only(disk, own, command):
+    disk.remount("ro")
+    status, message = own.refused(*command.split())
+    disk.remount("rw")
+    assert status == 1 and f"{disk.folder}/store" in message
+    assert message.endswith(
+        ": Read-only file system; make it writable, then repeat")
