@@ -91,6 +91,8 @@ static void print_text(const struct log_token *line, struct buf *out)
 	buf_printf(out, " %d " STR_FMT, (int)line->status,
 		   STR_ARG(reason_code(log->reason)));
 	text_str(out, "addr", line->address);
+	if (log->anonymous)
+		buf_add(out, STR(" anonymous"));
 	text_str(out, "user", cut(log->user));
 	if (log->token_id)
 		buf_printf(out, " token_id:%llu",

@@ -75,11 +75,19 @@ static enum err check_pat(const struct login *login, const struct pat *pat,
 	struct trace *trace = login->trace;
 	unsigned long long id = pat->id;
 	struct settings settings;
-	struct user user;
+	struct user user = { 0 };
 	enum err err = settings_read(login->txn, &settings);
+	bool gone;
 
-	if (err)
+	if (!err)
+		err = user_get(login->txn, pat->user, &user);
+	gone = err == E_NOT_FOUND;
+	if (err && !gone)
 		return fail(err, why);
+	if (login->token)
+		*login->token =
+			(struct login_token) { pat->id, arena_copy(login->arena,
+								   user.name) };
 	if (pat->revoked_at) {
 		trace_add(trace, "credential: token %llu was revoked at %s", id,
 			  time_print(pat->revoked_at).at);
@@ -92,13 +100,10 @@ static enum err check_pat(const struct login *login, const struct pat *pat,
 	}
 	trace_add(trace, "credential: token %llu \"" STR_FMT "\" is active", id,
 		  STR_ARG(pat->name));
-	err = user_get(login->txn, pat->user, &user);
-	if (err == E_NOT_FOUND) {
+	if (gone) {
 		trace_add(trace, "owner: removed");
 		return refuse(REASON_TOKEN_REVOKED, why);
 	}
-	if (err)
-		return fail(err, why);
 	if (username && !str_eq_nocase(*username, user.name)) {
 		trace_add(trace, "owner: not the user name that was given");
 		return refuse(REASON_WRONG_USERNAME, why);

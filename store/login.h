@@ -32,10 +32,17 @@ struct login_policy {
 	bool write_implies_pull;
 };
 
+/* The token that was shown and its owner, refused or not: for the log. */
+struct login_token {
+	uint64_t id;	  /* 0: none is known */
+	struct str owner; /* empty: gone */
+};
+
 struct login {
 	struct txn *txn;
 	struct arena *arena;
-	struct trace *trace; /* NULL: nobody wants the steps */
+	struct trace *trace;	   /* NULL: nobody wants the steps */
+	struct login_token *token; /* filled; NULL: nobody wants it */
 	struct login_policy policy;
 	int64_t now;
 };

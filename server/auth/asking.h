@@ -22,6 +22,7 @@ struct asking {
 
 	/* Kept while it waits. */
 	struct identity who;
+	struct login_token token;
 	struct str refresh; /* the token to answer with */
 	struct str hash;
 	struct password_job job;

@@ -20,14 +20,14 @@ static enum status refuse_401(struct reply *reply, const struct asking *ask,
 			     message);
 }
 
-static struct login login_of(const struct request *req,
-			     const struct asking *ask)
+static struct login login_of(const struct request *req, struct asking *ask)
 {
 	const struct config *config = req->live->config;
 
 	return (struct login){
 		.txn = req->txn,
 		.arena = req->arena,
+		.token = &ask->token,
 		.now = req->now,
 		.policy = {
 			.username_must_match =
@@ -38,15 +38,26 @@ static struct login login_of(const struct request *req,
 	};
 }
 
+/* Whoever shows a token is its owner, whatever name he typed beside it. */
+static void log_owner(struct reply *reply, const struct asking *ask)
+{
+	reply->log.token_id = ask->token.id;
+	if (ask->token.owner.len)
+		reply->log.user = ask->token.owner;
+}
+
 /* The holder of a right secret is told what its scopes lack. */
 static enum status no_scope(struct request *req, struct reply *reply,
-			    const struct asking *ask, const struct pat *pat)
+			    const struct asking *ask)
 {
 	struct str has = arena_copy(req->arena, STR("token has scopes "));
-	unsigned left = pat->scopes;
+	struct pat pat;
 	struct str name;
+	enum err err = pat_get(req->txn, ask->token.id, &pat);
 
-	for (bool first = true; (name = pat_scopes_next(&left)).len;
+	if (err)
+		return asking_fail(reply, ask->post, err);
+	for (bool first = true; (name = pat_scopes_next(&pat.scopes)).len;
 	     first = false)
 		has = arena_printf(req->arena, STR_FMT "%s" STR_FMT,
 				   STR_ARG(has), first ? "" : ", ",
@@ -57,24 +68,6 @@ static enum status no_scope(struct request *req, struct reply *reply,
 			   STR_ARG(has));
 	return asking_refuse(reply, ask->post, STATUS_FORBIDDEN,
 			     REASON_NO_REGISTRY_SCOPE, has);
-}
-
-/* A token that is there, but may not. */
-static enum status token_refused(struct request *req, struct reply *reply,
-				 const struct asking *ask, enum reason reason)
-{
-	struct digest digest;
-	struct pat pat = { 0 };
-	enum err err = secret_digest(ask->credential.secret, &digest);
-
-	if (!err)
-		err = pat_find(req->txn, &digest, &pat);
-	if (err && err != E_NOT_FOUND)
-		return asking_fail(reply, ask->post, err);
-	reply->log.token_id = pat.id;
-	if (reason == REASON_NO_REGISTRY_SCOPE)
-		return no_scope(req, reply, ask, &pat);
-	return refuse_401(reply, ask, reason, bad_token);
 }
 
 static enum status password_known(struct request *req, struct reply *reply,
@@ -150,8 +143,11 @@ static enum status by_token(struct request *req, struct reply *reply,
 	enum err err =
 		login_pat(&login, shown->user, shown->secret, &ask->who, &why);
 
+	log_owner(reply, ask);
+	if (err == E_REFUSED && why == REASON_NO_REGISTRY_SCOPE)
+		return no_scope(req, reply, ask);
 	if (err == E_REFUSED)
-		return token_refused(req, reply, ask, why);
+		return refuse_401(reply, ask, why, bad_token);
 	if (err && err != E_NOT_FOUND)
 		return asking_fail(reply, ask->post, err);
 	if (!err)
@@ -174,6 +170,7 @@ static enum status by_refresh(struct request *req, struct reply *reply,
 	if (service->refresh_tokens)
 		err = login_refresh(&login, ask->credential.secret,
 				    str_of(service->name), &ask->who, &why);
+	log_owner(reply, ask);
 	if (err == E_NOT_FOUND || err == E_REFUSED)
 		return refuse_401(reply, ask,
 				  why == REASON_NONE ? REASON_UNKNOWN_REFRESH
@@ -186,6 +183,7 @@ static enum status by_refresh(struct request *req, struct reply *reply,
 static enum status by_nothing(struct request *req, struct reply *reply,
 			      struct asking *ask, token_step *next)
 {
+	reply->log.anonymous = true;
 	if (!live_service(req->live, ask->service)->config->anonymous)
 		return refuse_401(reply, ask, REASON_NO_CREDENTIALS,
 				  STR("this registry asks for a login: use "

@@ -196,10 +196,8 @@ static enum status signed_in(struct request *req, struct reply *reply,
 	const struct live_service *service =
 		live_service(req->live, ask->service);
 
-	if (ask->who.kind == IDENTITY_USER) {
+	if (ask->who.kind == IDENTITY_USER)
 		reply->log.user = ask->who.name;
-		reply->log.token_id = ask->who.pat;
-	}
 	if (!service)
 		return unknown_service(reply, ask);
 	if (!ask->offline || !service->config->refresh_tokens || !ask->who.pat)

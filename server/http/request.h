@@ -73,7 +73,8 @@ const char *status_phrase(enum status status);
 
 /* What the log line tells; filled as the handler learns it. Never a secret. */
 struct request_log {
-	bool wanted; /* a token request */
+	bool wanted;	/* a token request */
+	bool anonymous; /* without any credential */
 	enum reason reason;
 	struct str user, client, service, asked, granted;
 	uint64_t token_id;

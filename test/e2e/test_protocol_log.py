@@ -11,6 +11,7 @@ import pytest
 
 from support.dockpass import PATIENCE
 from support.process import wait_until
+from support.ways import login, refresh, refresh_token
 from support.wire import Wire
 from support.world import World
 
@@ -67,8 +68,21 @@ LINES = {
     "a blocked owner": (lambda w: {"auth": w.basic("blk", "api")}, {
         "user": "blk", "token": ("blk", "api"), "status": 401,
         "reason": "owner_blocked"}),
+    "a blocked owner, whatever name he types": (
+        lambda w: {"auth": ("a", w.pat("blk", "api"))}, {
+            "user": "blk", "token": ("blk", "api"), "status": 401,
+            "reason": "owner_blocked"}),
+    "a blocked owner who types none": (
+        lambda w: {"headers": {"User-Agent": "test/1", "Authorization":
+                               "Bearer " + w.pat("blk", "api")}}, {
+            "user": "blk", "token": ("blk", "api"), "status": 401,
+            "reason": "owner_blocked"}),
+    "a granted one, whatever name he types": (
+        lambda w: {"auth": ("root", w.pat("alice", "api"))}, {
+            "user": "alice", "token": ("alice", "api"), "status": 200,
+            "granted": "repository:g/priv:pull,push", "reason": "partial"}),
     "no scope of a registry's": (
-        lambda w: {"auth": w.basic("gus", "read_user")}, {
+        lambda w: {"auth": ("a", w.pat("gus", "read_user"))}, {
             "user": "gus", "token": ("gus", "read_user"), "status": 403,
             "reason": "no_registry_scope"}),
     "no credentials": (lambda w: {"fields": {"service": "closed"}}, {
@@ -101,6 +115,29 @@ def test_a_line_has_all_that_tells_why(world, row):
     assert {key: line[key] for key in want} == want
 
 
+def test_who_is_refused_is_named_until_he_is_gone(own_world):
+    """By refresh token too; then the typed name is all that is known."""
+    world = own_world.serve()
+    secret = world.token("eve", scopes="api", name="eve's")
+    number = world.token_id("eve's")
+    refreshed = refresh_token(login(world, secret))
+
+    def said(ask):
+        line = line_of(world, ask)
+        return line["user"], line["token_id"], line["reason"]
+    assert said(lambda: refresh(world, refreshed)) == ("eve", number, "login")
+    for command, name, reason in (
+            (("user", "block", "eve"), "eve", "owner_blocked"),
+            (("token", "revoke", number), "eve", "token_revoked"),
+            (("user", "remove", "eve", "--yes"), "a", "token_revoked")):
+        world.cli(*command)
+        assert said(lambda: world.ask(SCOPE, auth=("a", secret))) == \
+            (name, number, reason)
+        if reason == "owner_blocked":
+            assert said(lambda: refresh(world, refreshed)) == \
+                ("eve", number, reason)
+
+
 def test_only_token_requests_have_a_line(world):
     """The next token request's line is the first that comes."""
     def ask():
@@ -124,6 +161,13 @@ def test_a_line_for_people(own_world):
         rf'token_id:{number} client:"a\\"b" service:"registry" '
         rf'asked:"{re.escape(ASKED)}" '
         r'granted:"repository:g/priv:pull,push" \d+us', line)
+    for service in ("registry", "closed"):
+        (line,) = lines_of(own_world, lambda s=service: ask(
+            SCOPE, fields={"service": s, "client_id": None}))
+        assert ' addr:"127.0.0.1" anonymous client:' in line
+    (line,) = lines_of(own_world, lambda: ask(SCOPE, auth=(
+        "joe", "glpat-" + "a" * 20)))
+    assert ' addr:"127.0.0.1" user:"joe" client:' in line
     for evil in EVIL.values():
         (line,) = lines_of(own_world, lambda e=evil: send(
             own_world, query=b"client_id=" + quoted(e)))
