@@ -62,6 +62,27 @@ bool secret_looks_like_token(struct str text)
 	       str_starts(text, STR(REFRESH_PREFIX));
 }
 
+bool secret_hide(char *text)
+{
+	static const char *const prefixes[] = { PAT_PREFIX, REFRESH_PREFIX };
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+		"0123456789-_";
+	bool found = false;
+
+	for (size_t i = 0; i < COUNT(prefixes); i++)
+		for (char *at = text; (at = strstr(at, prefixes[i]));) {
+			size_t len;
+
+			at += strlen(prefixes[i]);
+			len = strspn(at, alphabet);
+			memset(at, '*', len);
+			at += len;
+			found = true;
+		}
+	return found;
+}
+
 enum err secret_digest(struct str text, struct digest *out)
 {
 	struct digest digest;

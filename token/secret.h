@@ -41,6 +41,9 @@ struct str secret_str(const struct secret *secret);
  */
 bool secret_looks_like_token(struct str text);
 
+/* A word that begins like one keeps its prefix alone; true: there was one. */
+bool secret_hide(char *text);
+
 /* SHA-256 of the text, 0 to any number of bytes. */
 enum err secret_digest(struct str text, struct digest *out) MUST_CHECK;
 bool digest_eq(const struct digest *a, const struct digest *b); /* const time */

@@ -30,19 +30,23 @@ struct str call_opt(const struct call *call, enum opt opt)
 	return str_of(call->opts[opt]);
 }
 
-/* Words of the command line may hold anything: still one line. */
+/* Words of the command line may hold anything: still one line, no secret. */
 static void complain(const char *what, const struct command *command)
 {
 	struct cause line;
+	const char *hint = "";
 
 	cause_set(&line, E_OK, "%s", what);
 	make_printable(line.text);
+	if (secret_hide(line.text))
+		hint = "; a secret is no argument: dockpass token show --stdin "
+		       "finds its token";
 	if (command)
-		fprintf(stderr, "dockpass: %s; usage: dockpass %s%s%s\n",
-			line.text, command->words, *command->usage ? " " : "",
-			command->usage);
+		fprintf(stderr, "dockpass: %s%s; usage: dockpass %s%s%s\n",
+			line.text, hint, command->words,
+			*command->usage ? " " : "", command->usage);
 	else
-		fprintf(stderr, "dockpass: %s\n", line.text);
+		fprintf(stderr, "dockpass: %s%s\n", line.text, hint);
 }
 
 int call_usage(struct call *call, const char *fmt, ...)

@@ -31,6 +31,7 @@
 	  "sees internal projects as a member only")                           \
 	X(PASSWORD_STDIN, "password-stdin", NULL,                              \
 	  "read a password from standard input")                               \
+	X(STDIN, "stdin", NULL, "by its secret, read from standard input")     \
 	X(YES, "yes", NULL, "also what it owns")                               \
 	X(RECURSIVE, "recursive", NULL, "also what lies below")                \
 	X(VISIBILITY, "visibility", "V", "private, internal or public")        \

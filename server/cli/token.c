@@ -1,16 +1,13 @@
-/* server/cli/token.c - dockpass token ... */
+/* server/cli/token.c - dockpass token list, show, revoke. */
+#include "server/cli/token.h"
+
 #include <string.h>
 
-#include <openssl/crypto.h>
-#include <openssl/rand.h>
-
-#include "server/cli/command.h"
+#include "server/cli/stdin.h"
 #include "store/member.h"
 #include "store/record.h"
+#include "store/refresh.h"
 #include "token/date.h"
-#include "token/encode.h"
-
-enum { BOT_RANDOM = 16 };
 
 static const struct str head[] = {
 	{ "ID", 2 },	  { "OWNER", 5 },   { "NAME", 4 },  { "SCOPES", 6 },
@@ -184,8 +181,7 @@ static enum err list_all(struct printer *p, uint64_t space)
 	return err ? err : p->txn.err;
 }
 
-/* Of the three ways to name an owner, at most one. */
-static int check_owner(struct call *call, bool needed)
+int token_check_owner(struct call *call, bool needed)
 {
 	int n = call->argc + !!call->opts[OPT_PROJECT] +
 		!!call->opts[OPT_GROUP];
@@ -241,7 +237,7 @@ static enum err find_whose(struct printer *p, struct whose *whose)
 
 static int token_list(struct call *call)
 {
-	int status = check_owner(call, false);
+	int status = token_check_owner(call, false);
 	AUTO(printer) struct printer p = { 0 };
 	struct whose whose;
 	enum err err;
@@ -267,7 +263,7 @@ static int token_list(struct call *call)
 	return EXIT_DONE;
 }
 
-static int print_one(struct call *call, uint64_t id, struct str secret)
+int token_print(struct call *call, uint64_t id, struct str secret)
 {
 	AUTO(printer) struct printer p = { 0 };
 	struct pat pat;
@@ -292,25 +288,68 @@ static int print_one(struct call *call, uint64_t id, struct str secret)
 	return EXIT_DONE;
 }
 
+/* The id of the token that has a secret, or whose refresh token has it. */
+static enum err find_secret(struct call *call, struct str secret, uint64_t *id)
+{
+	AUTO(txn) struct txn txn = { 0 };
+	struct refresh refresh;
+	struct digest digest;
+	struct pat pat;
+	enum err err = secret_digest(secret, &digest);
+
+	if (err)
+		return err;
+	txn_read(call->db, &txn);
+	err = pat_find(&txn, &digest, &pat);
+	*id = pat.id;
+	if (err != E_NOT_FOUND)
+		return err;
+	err = refresh_find(&txn, &digest, &refresh);
+	*id = refresh.pat;
+	return err == E_NOT_FOUND
+		       ? cause_set(&call->cause, err,
+				   "no token has this secret: mistyped, of "
+				   "another server, or a refresh token that is "
+				   "gone")
+		       : err;
+}
+
+static int read_secret(struct call *call, uint64_t *id)
+{
+	AUTO(buf) struct buf text;
+	struct str secret;
+	enum err err =
+		stdin_line("secret", SECRET_MAX, &text, &secret, &call->cause);
+
+	if (!err && !call_store(call))
+		return EXIT_REFUSED;
+	if (!err)
+		err = find_secret(call, str_trim(secret), id);
+	return err ? call_failed(call, err) : EXIT_DONE;
+}
+
+/* Opens the store as well. */
 static int read_id(struct call *call, uint64_t *id)
 {
-	if (!str_to_u64(call->args[0], INT64_MAX, id) && *id)
-		return EXIT_DONE;
-	return call_usage(call,
-			  "'%.40s' is no token id, a number from "
-			  "dockpass token list",
-			  call->args[0].at);
+	if (call->argc == !!call->opts[OPT_STDIN])
+		return call_usage(call, "%s: say one of ID and --stdin",
+				  call->command->words);
+	if (!call->argc)
+		return read_secret(call, id);
+	if (str_to_u64(call->args[0], INT64_MAX, id) || !*id)
+		return call_usage(call,
+				  "'%.40s' is no token id, a number from "
+				  "dockpass token list",
+				  call->args[0].at);
+	return call_store(call) ? EXIT_DONE : EXIT_REFUSED;
 }
 
 static int token_show(struct call *call)
 {
-	uint64_t id;
+	uint64_t id = 0;
 	int status = read_id(call, &id);
 
-	if (status)
-		return status;
-	return call_store(call) ? print_one(call, id, (struct str) { 0 })
-				: EXIT_REFUSED;
+	return status ? status : token_print(call, id, (struct str) { 0 });
 }
 
 static int token_revoke(struct call *call)
@@ -320,137 +359,10 @@ static int token_revoke(struct call *call)
 
 	if (status)
 		return status;
-	if (!call_store(call))
-		return EXIT_REFUSED;
 	status = call_commit(call, &change);
 	if (status || !call->json)
 		return status;
-	return print_one(call, change.id, (struct str) { 0 });
-}
-
-/* The kind of owner, and where he is named. */
-static void read_owner(struct call *call, struct change *change)
-{
-	if (call->argc) {
-		change->user = call->args[0];
-		change->kind = call->opts[OPT_IMPERSONATION] ? PAT_IMPERSONATION
-							     : PAT_PERSONAL;
-		return;
-	}
-	change->kind = call->opts[OPT_PROJECT] ? PAT_PROJECT : PAT_GROUP;
-	change->role = ROLE_MAINTAINER;
-	change->path =
-		arena_lower(&call->arena, call_opt(call, call->opts[OPT_PROJECT]
-								 ? OPT_PROJECT
-								 : OPT_GROUP));
-}
-
-static int read_scopes(struct call *call, struct change *change)
-{
-	static const char list[] = "api, read_user, read_api, "
-				   "read_repository, write_repository, "
-				   "read_registry, write_registry, sudo";
-	struct str unknown = { 0 };
-	unsigned scopes;
-
-	if (!call->opts[OPT_NAME] || !call->opts[OPT_SCOPES])
-		return call_usage(call, "token create: --%s is missing",
-				  call->opts[OPT_NAME] ? "scopes" : "name");
-	if (pat_scopes_parse(call_opt(call, OPT_SCOPES), &scopes, &unknown))
-		return call_usage(call, "scope '%.*s' is not one of %s",
-				  (int)(unknown.len < 40 ? unknown.len : 40),
-				  unknown.at ? unknown.at : "", list);
-	change->scopes = scopes;
-	change->text = call_opt(call, OPT_NAME);
-	return EXIT_DONE;
-}
-
-static int read_terms(struct call *call, struct change *change)
-{
-	int status = read_scopes(call, change);
-	enum role role;
-
-	if (status)
-		return status;
-	if (call->opts[OPT_EXPIRES] &&
-	    date_parse(call_opt(call, OPT_EXPIRES), &change->expires_at))
-		return call_usage(call, "'%.40s' is no date, write YYYY-MM-DD",
-				  call->opts[OPT_EXPIRES]);
-	if (call->opts[OPT_EXPIRES] && !change->expires_at)
-		change->expires_at = 1; /* 0 is never, not 1970-01-01 */
-	if (call->opts[OPT_ROLE] && call->argc)
-		return call_usage(call, "--role is for --project and --group; "
-					"a user has his own roles");
-	if (call->opts[OPT_IMPERSONATION] && !call->argc)
-		return call_usage(call, "--impersonation is for users");
-	if (!call->opts[OPT_ROLE])
-		return EXIT_DONE;
-	if (role_parse(call_opt(call, OPT_ROLE), &role))
-		return call_usage(call,
-				  "role '%.40s' is not guest, planner, "
-				  "reporter, developer, maintainer or "
-				  "owner",
-				  call->opts[OPT_ROLE]);
-	change->role = role;
-	return EXIT_DONE;
-}
-
-static enum err make_secret(struct call *call, struct change *change,
-			    struct secret *secret)
-{
-	unsigned char random[PAT_RANDOM], bot[BOT_RANDOM];
-	AUTO(buf) struct buf hex;
-	enum err err;
-
-	buf_init(&hex, 2 * BOT_RANDOM);
-	if (RAND_priv_bytes(random, sizeof(random)) != 1 ||
-	    RAND_bytes(bot, sizeof(bot)) != 1)
-		return cause_set(&call->cause, E_CRYPTO, "no random bytes");
-	*secret = secret_pat(random);
-	OPENSSL_cleanse(random, sizeof(random));
-	err = secret_digest(secret_str(secret), &change->digest);
-	hex_add(&hex, STR_OF(bot));
-	if (!change->user.len)
-		change->bot = arena_copy(&call->arena, buf_str(&hex));
-	return err;
-}
-
-static int token_create(struct call *call)
-{
-	struct change change = { .type = CHANGE_TOKEN_ADD };
-	AUTO(secret) struct secret secret = { 0 };
-	int status = check_owner(call, true);
-	enum err err;
-
-	if (status)
-		return status;
-	read_owner(call, &change);
-	status = read_terms(call, &change);
-	if (status)
-		return status;
-	if (!call_store(call))
-		return EXIT_REFUSED;
-	err = make_secret(call, &change, &secret);
-	if (err)
-		return call_failed(call, err);
-	status = call_commit(call, &change);
-	if (status)
-		return status;
-	call->lost = arena_cstr(
-		&call->arena,
-		arena_printf(&call->arena,
-			     "the secret of token %llu is lost; revoke it and "
-			     "create another",
-			     (unsigned long long)change.new_id));
-	if (call->json)
-		return print_one(call, change.new_id, secret_str(&secret));
-	buf_add(&call->out, secret_str(&secret));
-	buf_add_char(&call->out, '\n');
-	call_note(call, "token %llu made, %s%s; its secret is not shown again",
-		  (unsigned long long)change.new_id,
-		  change.expires_at ? "dies on " : "never expires",
-		  change.expires_at ? date_print(change.expires_at).at : "");
-	return EXIT_DONE;
+	return token_print(call, change.id, (struct str) { 0 });
 }
 
 /* clang-format off */
@@ -460,8 +372,8 @@ static const struct command rows[] = {
 	  O(JSON) | O(NAME) | O(SCOPES) | O(EXPIRES) | O(IMPERSONATION) | O(PROJECT) | O(GROUP) | O(ROLE), token_create },
 	{ "token list", "[USER | --project PATH | --group PATH]", "tokens, dead ones too", 0, 1,
 	  O(JSON) | O(PROJECT) | O(GROUP), token_list },
-	{ "token show", "ID", "one token", 1, 1, O(JSON), token_show },
-	{ "token revoke", "ID", "refuse a token from the next request on", 1, 1, O(JSON), token_revoke },
+	{ "token show", "(ID | --stdin)", "one token", 0, 1, O(JSON) | O(STDIN), token_show },
+	{ "token revoke", "(ID | --stdin)", "refuse a token from the next request on; JWTs live until their exp", 0, 1, O(JSON) | O(STDIN), token_revoke },
 };
 /* clang-format on */
 

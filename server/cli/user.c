@@ -1,17 +1,12 @@
 /* server/cli/user.c - dockpass user ... */
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
 #include "server/cli/command.h"
+#include "server/cli/stdin.h"
 #include "server/password.h"
-
-enum { CHUNK = 256 };
 
 static const struct {
 	enum user_flag flag;
@@ -129,77 +124,18 @@ static int user_show(struct call *call)
 	return EXIT_DONE;
 }
 
-static enum err too_long(struct cause *cause)
-{
-	return cause_set(cause, E_LIMIT,
-			 "the password on standard input is longer than %d "
-			 "bytes; choose a shorter one",
-			 PASSWORD_LEN_MAX);
-}
-
-/* To the end; of a terminal, a line. */
-static enum err read_stdin(struct buf *text, bool terminal, struct cause *cause)
-{
-	ssize_t n;
-
-	do {
-		char *at = buf_room(text, CHUNK);
-
-		if (!at)
-			return too_long(cause);
-		n = read(STDIN_FILENO, at, CHUNK);
-		if (n < 0)
-			return cause_set(cause, E_IO,
-					 "the password cannot be read from "
-					 "standard input: %s; pipe it in",
-					 strerror(errno));
-		buf_grew(text, (size_t)n);
-	} while (n && !(terminal && str_has(buf_str(text), '\n')));
-	return E_OK;
-}
-
-/* Typed, it is not shown. */
-static enum err read_text(struct buf *text, struct cause *cause)
-{
-	struct termios shown, hidden;
-	enum err err;
-
-	if (tcgetattr(STDIN_FILENO, &shown))
-		return read_stdin(text, false, cause);
-	hidden = shown;
-	hidden.c_lflag &= ~(tcflag_t)ECHO;
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	fputs("password, then Enter (it is not shown): ", stderr);
-	err = read_stdin(text, true, cause);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-	fputc('\n', stderr);
-	return err;
-}
-
 /* One line from standard input, hashed; *cause when it will not do. */
 static enum err read_password(char hash[PASSWORD_TEXT], struct cause *cause)
 {
 	unsigned char salt[PASSWORD_RANDOM];
 	AUTO(buf) struct buf text;
 	struct str password;
-	enum err err;
+	enum err err = stdin_line("password", PASSWORD_LEN_MAX, &text,
+				  &password, cause);
 
 	hash[0] = '\0';
-	buf_init(&text, PASSWORD_LEN_MAX + 1 + CHUNK);
-	err = read_text(&text, cause);
 	if (err)
 		return err;
-	password = buf_str(&text);
-	if (password.len && password.at[password.len - 1] == '\n')
-		password.len--;
-	if (!password.len)
-		return cause_set(cause, E_SYNTAX,
-				 "the password on standard input is empty; "
-				 "pipe it in");
-	if (str_has(password, '\0') || str_has(password, '\n'))
-		return cause_set(cause, E_SYNTAX,
-				 "the password on standard input holds a NUL "
-				 "or a second line; give one line of text");
 	if (secret_looks_like_token(password))
 		return cause_set(cause, E_REFUSED,
 				 "the password on standard input begins like a "
@@ -208,8 +144,6 @@ static enum err read_password(char hash[PASSWORD_TEXT], struct cause *cause)
 	if (RAND_bytes(salt, sizeof(salt)) != 1)
 		return cause_set(cause, E_CRYPTO, "no random bytes");
 	err = password_hash(password, STR_OF(salt), hash);
-	if (err == E_LIMIT)
-		return too_long(cause);
 	return err ? cause_set(cause, err, "hashing the password failed: %s",
 			       err_text(err))
 		   : E_OK;

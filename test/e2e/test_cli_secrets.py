@@ -11,9 +11,10 @@ import subprocess
 
 import pytest
 
-from support import secrets, tokens
+from support import secrets, tokens, ways
 from support.dockpass import ENV, PATIENCE, PROGRAM, Dockpass
 from support.process import wait_until
+from support.ways import refresh_token
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +75,8 @@ WHY = "the password on standard input "
     ("a\0b", "holds a NUL or a second line; give one line of text"),
     ("glpat-0123456789abcdefghij", "begins like a token, and would be taken "
      "for one; choose another"),
-    ("x" * 512, "is longer than 511 bytes; choose a shorter one"),
-    ("x" * 100000, "is longer than 511 bytes; choose a shorter one"),
+    ("x" * 512, "is longer than 511 bytes; give a shorter one"),
+    ("x" * 100000, "is longer than 511 bytes; give a shorter one"),
 ], ids=["nothing", "an empty line", "an empty second line", "two lines",
         "a NUL", "a token", "512 bytes", "100000 bytes"])
 def test_what_is_no_password_changes_none(live, stdin, message):
@@ -195,3 +196,68 @@ def test_a_refused_token_makes_no_secret(live):
                     "--config", live.config_file, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "glpat-" not in done.stderr
+
+
+# A secret that leaked
+
+def test_a_secret_leads_to_its_token(live):
+    """Whether it lives or not; never by an argument."""
+    secret = live.token("alice", scopes="api", name="leaked")
+    token = live.token_id("leaked")
+
+    def ask(what, *args, text=secret + "\n"):
+        return live.json("token", what, "--stdin", *args, stdin=text)
+    assert ask("show") == live.json("token", "show", token)
+    assert ask("show", text=f" {secret} ")["name"] == "leaked"
+    assert ask("revoke")["revoked"] and ask("show")["revoked"]
+    tokens.refusal(login(live, "x", secret), 401, "UNAUTHORIZED")
+    assert live.cli("token", "revoke", "--stdin", stdin=secret) == ""
+
+
+def test_a_refresh_token_leads_to_its_token(tmp_path):
+    with Dockpass(tmp_path, services=[{"name": "registry",
+                                       "refresh_tokens": True}]) as own:
+        own.user("alice")
+        secret = own.token("alice", scopes="api")
+        refresh = refresh_token(ways.login(own.serve(), secret))
+        told = own.json("token", "show", "--stdin", stdin=refresh)
+        assert told == own.json("token", "show", "1")
+
+
+@pytest.mark.parametrize("stdin, args, status, message", [
+    ("glpat-" + "q" * 20, ["--stdin"], 1, "no token has this secret: mistyped, "
+     "of another server, or a refresh token that is gone"),
+    ("", ["--stdin"], 1, "the secret on standard input is empty; pipe it in"),
+    ("x" * 65, ["--stdin"], 1, "the secret on standard input is longer than "
+     "64 bytes; give a shorter one"),
+    ("", [], 2, "token {}: say one of ID and --stdin; usage: dockpass token {} "
+     "(ID | --stdin)"),
+    ("x", ["1", "--stdin"], 2, "token {}: say one of ID and --stdin; usage: "
+     "dockpass token {} (ID | --stdin)")])
+@pytest.mark.parametrize("what", ["show", "revoke"])
+def test_what_leads_to_no_token(live, what, stdin, args, status, message):
+    assert live.refused("token", what, *args, stdin=stdin) == (
+        status, "dockpass: " + message.format(what, what))
+
+
+HINT = "a secret is no argument: dockpass token show --stdin finds its token"
+
+
+@pytest.mark.parametrize("kind", ["glpat-", "dprt-"])
+@pytest.mark.parametrize("command", [
+    "token show {}", "token revoke {}", "token list {}", "token list --group {}",
+    "token create {} --name x --scopes api", "token create alice --name x "
+    "--scopes {}", "explain {} --scopes api --access repository:a:pull",
+    "explain --token-id {} --access repository:a:pull",
+    "user show {}", "user block {}", "user remove {}", "user add a {} --email e",
+    "user two-factor alice {}", "user list --{}", "{}", "user {}", "-{}",
+    "project show {}", "member add g {} guest", "key activate {}",
+    "--config {} user list"])
+def test_an_error_never_repeats_a_secret(live, command, kind):
+    secret = kind + "Q_-9" * 5
+    where = [] if "--config" in command else ["--config", live.config_file]
+    done = live.run(*command.format(secret).split(), *where, check=False,
+                    secret=True)
+    assert done.returncode and done.stdout == ""
+    assert "Q_-9" not in done.stderr and kind + "***" in done.stderr
+    assert HINT in done.stderr and done.stderr.count("\n") == 1

@@ -108,6 +108,30 @@ static void digests_differ_in_any_byte(void **state)
 	}
 }
 
+static void hidden_in_what_is_said(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ "no user 'alice'", NULL },
+		{ "no user 'GLPAT-abc'", NULL },
+		{ "'glpat-aB3_-z' is no id", "'glpat-******' is no id" },
+		{ "glpat-", "glpat-" },
+		{ "x=dprt-abc glpat-abcglpat-x",
+		  "x=dprt-*** glpat-**********" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "%s", rows[i].text);
+		assert_int_equal(secret_hide(text), rows[i].want != NULL);
+		assert_string_equal(text,
+				    rows[i].want ? rows[i].want : rows[i].text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +139,7 @@ int main(void)
 		cmocka_unit_test(text_of_a_refresh_token),
 		cmocka_unit_test(cleanup_wipes),
 		cmocka_unit_test(looks_like_a_token),
+		cmocka_unit_test(hidden_in_what_is_said),
 		cmocka_unit_test(digest_is_sha256),
 		cmocka_unit_test(digests_differ_in_any_byte),
 	};
