@@ -61,9 +61,12 @@ static enum err print_json(struct printer *p, const struct pat *pat,
 {
 	struct buf *out = &p->call->out;
 	enum role role = ROLE_NONE;
+	struct space space = { 0 }; /* it may be gone */
 
 	if (pat->space && member_get(&p->txn, pat->space, pat->user, &role))
 		role = ROLE_NONE;
+	if (pat->space && space_get(&p->txn, pat->space, &space))
+		space.id = 0;
 	json_open(out, '{');
 	json_put_int(out, "id", (int64_t)pat->id);
 	json_put_str(out, "name", pat->name);
@@ -81,8 +84,13 @@ static enum err print_json(struct printer *p, const struct pat *pat,
 		      pat_active(pat, &p->settings, p->call->now));
 	if (pat->kind == PAT_IMPERSONATION)
 		json_put_bool(out, "impersonation", true);
-	if (pat->space)
+	if (pat->space) {
 		json_put_int(out, "access_level", role);
+		if (space.id)
+			json_put_str(out, kinds[pat->kind], space.path);
+		else
+			json_put_null(out, kinds[pat->kind]);
+	}
 	if (secret.len)
 		json_put_str(out, "token", secret);
 	json_close(out, '}');
@@ -111,15 +119,38 @@ static struct str state_text(const struct printer *p, const struct pat *pat)
 							    : STR("active");
 }
 
+/* Of a bot its project or group. Who is gone leaves his tokens, revoked. */
+static enum err owner_text(struct printer *p, const struct pat *pat,
+			   struct str *out)
+{
+	struct space space;
+	struct user owner;
+	enum err err;
+
+	if (pat->space) {
+		err = space_get(&p->txn, pat->space, &space);
+		if (!err)
+			*out = arena_printf(&p->call->arena, STR_FMT " (%s)",
+					    STR_ARG(space.path),
+					    kinds[pat->kind]);
+	} else {
+		err = user_get(&p->txn, pat->user, &owner);
+		*out = owner.name;
+	}
+	if (err != E_NOT_FOUND)
+		return err;
+	*out = STR("-");
+	return pat->revoked_at ? E_OK : E_CORRUPT;
+}
+
 static enum err print_row(struct printer *p, const struct pat *pat)
 {
 	struct call *call = p->call;
-	struct user owner;
-	enum err err = user_get(&p->txn, pat->user, &owner);
-	bool gone = err == E_NOT_FOUND; /* his tokens stay, revoked */
+	struct str owner;
+	enum err err = owner_text(p, pat, &owner);
 	const struct str cells[COUNT(head)] = {
 		show_id(call, pat->id),
-		err ? STR("-") : owner.name,
+		owner,
 		pat->name,
 		scopes_text(call, pat->scopes),
 		show_date(call, pat->created_at),
@@ -128,9 +159,8 @@ static enum err print_row(struct printer *p, const struct pat *pat)
 		str_of(pat->kind < COUNT(kinds) ? kinds[pat->kind] : "?"),
 	};
 
-	listing_row(&p->listing, cells);
-	if (gone)
-		return pat->revoked_at ? E_OK : E_CORRUPT;
+	if (!err)
+		listing_row(&p->listing, cells);
 	return err;
 }
 

@@ -7,6 +7,8 @@
 #include "server/cli/command.h"
 #include "server/cli/stdin.h"
 #include "server/password.h"
+#include "store/member.h"
+#include "store/record.h"
 
 static const struct {
 	enum user_flag flag;
@@ -18,9 +20,8 @@ static const struct {
 	{ USER_BOT, "bot", "bot" },
 };
 
-static void print_json(struct buf *out, const struct user *user)
+static void put_user(struct buf *out, const struct user *user)
 {
-	json_open(out, '{');
 	json_put_int(out, "id", (int64_t)user->id);
 	json_put_str(out, "username", user->name);
 	json_put_str(out, "name", user->name);
@@ -31,6 +32,12 @@ static void print_json(struct buf *out, const struct user *user)
 	for (size_t i = 0; i < COUNT(flags); i++)
 		json_put_bool(out, flags[i].json, user->flags & flags[i].flag);
 	put_time(out, "created_at", user->created_at);
+}
+
+static void print_json(struct buf *out, const struct user *user)
+{
+	json_open(out, '{');
+	put_user(out, user);
 	json_close(out, '}');
 }
 
@@ -96,9 +103,104 @@ static int user_list(struct call *call)
 	return EXIT_DONE;
 }
 
-static int user_show(struct call *call)
+static const struct str member_head[] = { { "MEMBER OF", 9 }, { "ROLE", 4 } };
+
+/* Into the output as JSON, or into the listing. */
+static enum err print_memberships(struct call *call, struct txn *txn,
+				  uint64_t user, struct listing *listing)
+{
+	struct key8 prefix = key_u64(user);
+	AUTO(cursor) struct cursor c = { 0 };
+	enum err err = E_OK;
+
+	for (cursor_open(txn, TABLE_USER_MEMBER, STR_OF(prefix.at), &c);
+	     !err && cursor_next(&c);) {
+		struct unpack key = { .rest = c.key };
+		struct space space;
+		enum role role;
+
+		unpack_u64(&key);
+		err = space_get(txn, unpack_u64(&key), &space);
+		if (!err)
+			err = member_get(txn, space.id, user, &role);
+		if (err)
+			break;
+		if (!call->json) {
+			const struct str cells[] = { space.path,
+						     role_name(role) };
+
+			listing_row(listing, cells);
+			continue;
+		}
+		json_open(&call->out, '{');
+		json_put_str(&call->out, "path", space.path);
+		json_put_str(&call->out, "role", role_name(role));
+		json_close(&call->out, '}');
+	}
+	return err ? err : txn->err;
+}
+
+static enum err count_tokens(struct call *call, struct txn *txn, uint64_t user,
+			     int64_t *active)
+{
+	struct key8 prefix = key_u64(user);
+	AUTO(cursor) struct cursor c = { 0 };
+	struct settings settings;
+	enum err err = settings_read(txn, &settings);
+
+	*active = 0;
+	for (cursor_open(txn, TABLE_USER_PAT, STR_OF(prefix.at), &c);
+	     !err && cursor_next(&c);) {
+		struct unpack key = { .rest = c.key };
+		struct pat pat;
+
+		unpack_u64(&key);
+		err = pat_get(txn, unpack_u64(&key), &pat);
+		*active += !err && pat_active(&pat, &settings, call->now);
+	}
+	return err ? err : txn->err;
+}
+
+/* All that tells what becomes of it if he goes. */
+static enum err print_one(struct call *call, struct txn *txn,
+			  const struct user *user)
 {
 	struct listing listing = { &call->arena, COUNT(head), 0, 0, NULL };
+	struct listing places = { &call->arena, COUNT(member_head), 0, 0,
+				  NULL };
+	struct buf *out = &call->out;
+	int64_t active;
+	enum err err = count_tokens(call, txn, user->id, &active);
+
+	if (call->json) {
+		json_open(out, '{');
+		put_user(out, user);
+		json_put_int(out, "active_tokens", active);
+		json_key(out, "memberships");
+		json_open(out, '[');
+	}
+	listing_row(&places, member_head);
+	if (!err)
+		err = print_memberships(call, txn, user->id, &places);
+	if (call->json) {
+		json_close(out, ']');
+		json_close(out, '}');
+		buf_add_char(out, '\n');
+		return err;
+	}
+	listing_row(&listing, head);
+	add_row(call, &listing, user);
+	listing_print(&listing, out);
+	buf_printf(out, "\nactive tokens: %lld\n", (long long)active);
+	if (places.rows > 1) {
+		buf_add_char(out, '\n');
+		listing_print(&places, out);
+	}
+	return err;
+}
+
+static int user_show(struct call *call)
+{
 	AUTO(txn) struct txn txn = { 0 };
 	struct user user;
 	enum err err;
@@ -111,17 +213,9 @@ static int user_show(struct call *call)
 		return call_refuse(call,
 				   "no user '%s'; dockpass user list shows all",
 				   call->args[0].at);
-	if (err)
-		return call_failed(call, err);
-	if (call->json) {
-		print_json(&call->out, &user);
-		buf_add_char(&call->out, '\n');
-		return EXIT_DONE;
-	}
-	listing_row(&listing, head);
-	add_row(call, &listing, &user);
-	listing_print(&listing, &call->out);
-	return EXIT_DONE;
+	if (!err)
+		err = print_one(call, &txn, &user);
+	return err ? call_failed(call, err) : EXIT_DONE;
 }
 
 /* One line from standard input, hashed; *cause when it will not do. */
@@ -261,8 +355,8 @@ static const struct command rows[] = {
 	  "add a user", 1, 1,
 	  O(JSON) | O(EMAIL) | O(ADMIN) | O(EXTERNAL) | O(PASSWORD_STDIN), user_add },
 	{ "user list", "", "all users, bots of projects and groups too", 0, 0, O(JSON), user_list },
-	{ "user show", "NAME", "one user", 1, 1, O(JSON), user_show },
-	{ "user block", "NAME", "refuse a user and his tokens from now on", 1, 1, O(JSON), user_block },
+	{ "user show", "NAME", "one user, where he is a member, and how many tokens he has", 1, 1, O(JSON), user_show },
+	{ "user block", "NAME", "refuse a user and his tokens from now on; JWTs live until their exp", 1, 1, O(JSON), user_block },
 	{ "user unblock", "NAME", "let a blocked user in again", 1, 1, O(JSON), user_unblock },
 	{ "user remove", "NAME [--yes]", "remove a user; --yes: also who owns live tokens", 1, 1, O(YES), user_remove_command },
 	{ "user password", "NAME --password-stdin", "set the password", 1, 1, O(JSON) | O(PASSWORD_STDIN), user_password },

@@ -198,7 +198,8 @@ MEMBER = {"id": int, "username": str, "name": str, "state": str,
 TOKEN = {"id": int, "name": str, "scopes": [str], "user_id": int,
          "created_at": TIME, "expires_at": None, "last_used_at": None,
          "revoked": bool, "active": bool}
-OF_A_SPACE = TOKEN | {"access_level": int}
+OF_PROJECT = TOKEN | {"access_level": int, "project": str}
+OF_GROUP = TOKEN | {"access_level": int, "group": str}
 HIDDEN = TOKEN | {"impersonation": bool}
 NEW = {"token": SECRET}
 KEY = {"kid": KID, "alg": str, "state": str, "rfc7638": HASH,
@@ -211,7 +212,8 @@ CREATE = "token create {} --name x --scopes api,read_registry --json"
 SHAPES = {
     "user add ann --email a@x --json": USER,
     "user list --json": [USER],
-    "user show alice --json": USER,
+    "user show alice --json": USER | {
+        "active_tokens": int, "memberships": [{"path": str, "role": str}]},
     "user block ann --json": USER,
     "user unblock ann --json": USER,
     "user two-factor ann on --json": USER,
@@ -228,12 +230,12 @@ SHAPES = {
     CREATE.format("alice --expires 2999-12-31"):
         TOKEN | NEW | {"expires_at": DATE},
     CREATE.format("alice --impersonation"): HIDDEN | NEW,
-    CREATE.format("--project new/app"): OF_A_SPACE | NEW,
-    CREATE.format("--group new"): OF_A_SPACE | NEW,
-    "token list --project g/sub/app --json": [OF_A_SPACE],
+    CREATE.format("--project new/app"): OF_PROJECT | NEW,
+    CREATE.format("--group new"): OF_GROUP | NEW,
+    "token list --project g/sub/app --json": [OF_PROJECT],
     "token list --group g/sub --json": [],
     "token show 1 --json": TOKEN,
-    "token show 2 --json": OF_A_SPACE,
+    "token show 2 --json": OF_PROJECT,
     "token show 4 --json": HIDDEN,
     "token revoke 1 --json": TOKEN,
     "key list --json": [KEY],
@@ -324,12 +326,51 @@ HEADS = {
 def test_text(desk, command):
     head, *lines = desk.cli(*command.split()).splitlines()
     assert head.split() == HEADS[command].split()
+    if command == "user show alice":
+        assert lines.pop(1) == ""
+        del lines[1:]  # see below
     columns = [head.index(word) for word in head.split()]
     values = desk.json(*command.split())
     assert len(lines) == (len(values) if isinstance(values, list) else 1)
     for line in lines:
         assert all(line[at - 1] == " " for at in columns[1:])
         assert all(line[at] != " " for at in columns)
+
+
+def test_what_a_user_has(desk):
+    """What is to be thought of when somebody leaves."""
+    desk.user("leaver")
+    assert desk.cli("user", "show", "leaver").split("\n", 2)[2] == \
+        "\nactive tokens: 0\n"
+    for path, role in (("g/sub/app", "owner"), ("g", "guest")):
+        desk.cli("member", "add", path, "leaver", role)
+    for name in ("dead", "alive", "alive too"):
+        desk.token("leaver", scopes="api", name=name)
+    desk.cli("token", "revoke", desk.token_id("dead"))
+    assert desk.cli("user", "show", "leaver").split("\n", 2)[2] == (
+        "\nactive tokens: 2\n\nMEMBER OF  ROLE\n"
+        "g          guest\ng/sub/app  owner\n")
+    told = desk.json("user", "show", "leaver")
+    assert told["active_tokens"] == 2 and told["memberships"] == [
+        {"path": "g", "role": "guest"}, {"path": "g/sub/app", "role": "owner"}]
+
+
+@pytest.mark.parametrize("kind, path", [("project", "left/app"),
+                                        ("group", "left")])
+def test_whose_a_bots_token_is(desk, kind, path):
+    """Its place, not its bot; and nobody's when that is gone."""
+    desk.cli("project", "add", "left/app")
+    desk.token(f"--{kind}", path, scopes="api", name=f"of a {kind}")
+    token = desk.token_id(f"of a {kind}")
+
+    def owner():
+        row = desk.cli("token", "show", token).splitlines()[1]
+        return row.split("of a")[0].split(maxsplit=1)[1].rstrip()
+    assert owner() == f"{path} ({kind})"
+    assert desk.json("token", "show", token)[kind] == path
+    desk.cli("group", "remove", "left", "--recursive", "--yes")
+    assert owner() == "-"
+    assert desk.json("token", "show", token)[kind] is None
 
 
 def test_lists_are_aligned_by_characters(desk):
