@@ -1,6 +1,7 @@
 /* test/unit/token/test_secret.c - token/secret: texts and digests. */
 #include "test/unit/check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "token/encode.h"
