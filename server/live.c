@@ -36,14 +36,15 @@ static void text_free(struct str *s)
 	*s = (struct str) { 0 };
 }
 
+/* All but the configuration. */
 static void live_free(struct live *live)
 {
-	unsigned listeners = live->config ? live->config->listeners_count : 0;
-	unsigned services = live->config ? live->config->services_count : 0;
+	const struct config *config = live->config;
 
-	for (unsigned i = 0; live->tls && i < listeners; i++)
+	for (unsigned i = 0; live->tls && i < config->listeners_count; i++)
 		tls_free(live->tls[i]);
-	for (unsigned i = 0; live->services && i < services; i++) {
+	for (unsigned i = 0; live->services && i < config->services_count;
+	     i++) {
 		text_free(&live->services[i].header);
 		text_free(&live->services[i].bare);
 	}
@@ -52,7 +53,6 @@ static void live_free(struct live *live)
 	text_free(&live->realm);
 	text_free(&live->jwks);
 	keyring_free(live->keyring);
-	config_free(live->config);
 	free(live);
 }
 
@@ -64,13 +64,13 @@ struct live *live_hold(struct live *live)
 
 void live_drop(struct live *live)
 {
-	if (live && atomic_fetch_sub(&live->holders, 1) == 1)
-		live_free(live);
-}
+	struct config *config;
 
-static void live_cleanup(struct live **live)
-{
-	live_drop(*live);
+	if (!live || atomic_fetch_sub(&live->holders, 1) != 1)
+		return;
+	config = live->config;
+	live_free(live);
+	config_free(config);
 }
 
 static enum err load_keys(struct live *live, struct cause *cause)
@@ -157,32 +157,47 @@ static enum err load_tls(struct live *live, struct cause *cause)
 	return E_OK;
 }
 
-enum err live_load(const char *config_path, struct live **out,
-		   struct cause *cause)
+enum err live_new(struct config *config, struct live **out,
+		  struct cause *cause)
 {
-	AUTO(live) struct live *live = calloc(1, sizeof(*live));
+	struct live *live = calloc(1, sizeof(*live));
 	struct buf realm;
 	enum err err;
 
 	*out = NULL;
 	assert(live);
 	atomic_init(&live->holders, 1);
-	err = config_load(config_path, &live->config, cause);
-	if (!err)
-		err = load_keys(live, cause);
+	live->config = config;
+	err = load_keys(live, cause);
 	if (!err)
 		err = make_headers(live, cause);
 	if (!err)
 		err = load_tls(live, cause);
-	if (err)
+	if (err) {
+		live_free(live);
 		return err;
+	}
 	buf_init(&realm, 4096);
 	buf_printf(&realm, "%s/token", live->config->url);
 	text_take(&realm, &live->realm);
 	buf_done(&realm);
 	*out = live;
-	live = NULL;
 	return E_OK;
+}
+
+enum err live_load(const char *config_path, struct live **out,
+		   struct cause *cause)
+{
+	struct config *config;
+	enum err err = config_load(config_path, &config, cause);
+
+	*out = NULL;
+	if (err)
+		return err;
+	err = live_new(config, out, cause);
+	if (err)
+		config_free(config);
+	return err;
 }
 
 const struct live_service *live_service(const struct live *live,

@@ -31,7 +31,13 @@ struct live {
 	struct str jwks;	       /* body of /.well-known/jwks.json */
 };
 
-/* Everything is checked here: a snapshot that exists works. */
+/*
+ * Everything is checked here: a snapshot that exists works. The configuration
+ * is the snapshot's from then on; unless E_OK it stays the caller's.
+ */
+enum err live_new(struct config *config, struct live **out,
+		  struct cause *cause) MUST_CHECK;
+/* The same of a file. */
 enum err live_load(const char *config_path, struct live **out,
 		   struct cause *cause) MUST_CHECK;
 /*

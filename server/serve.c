@@ -32,6 +32,7 @@ struct server {
 	enum log_format format;
 	sigset_t signals;
 	struct config *config; /* of the start: what a reload cannot change */
+	struct live *first;    /* whose it is, once there is one */
 	struct live *live;
 	struct crowd *crowd;
 	unsigned connections; /* as many as there may be */
@@ -70,7 +71,10 @@ static enum err up_config(struct server *server, struct cause *cause)
 
 static void down_config(struct server *server)
 {
-	config_free(server->config);
+	if (server->first)
+		live_drop(server->first);
+	else
+		config_free(server->config);
 }
 
 /* Before root is left: a port under 1024 needs it. */
@@ -116,7 +120,11 @@ static enum err up_owner(struct server *server, struct cause *cause)
 
 static enum err up_live(struct server *server, struct cause *cause)
 {
-	return live_load(server->config_path, &server->live, cause);
+	enum err err = live_new(server->config, &server->live, cause);
+
+	if (!err)
+		server->first = live_hold(server->live);
+	return err;
 }
 
 static void down_live(struct server *server)
