@@ -157,8 +157,7 @@ static enum err load_tls(struct live *live, struct cause *cause)
 	return E_OK;
 }
 
-enum err live_new(struct config *config, struct live **out,
-		  struct cause *cause)
+enum err live_new(struct config *config, struct live **out, struct cause *cause)
 {
 	struct live *live = calloc(1, sizeof(*live));
 	struct buf realm;
