@@ -24,9 +24,7 @@ static void fd_cleanup(int *fd)
 static enum err cause_errno(struct cause *cause, const char *what,
 			    const char *path)
 {
-	enum err err = errno == ENOENT ? E_NOT_FOUND : E_IO;
-
-	return cause_set(cause, err, "%s: %s: %s%s", path, what,
+	return cause_set(cause, errno_err(errno), "%s: %s: %s%s", path, what,
 			 strerror(errno), errno_advice(errno));
 }
 

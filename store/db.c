@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include <lmdb.h>
 
@@ -58,7 +57,6 @@ static enum err err_of(int code)
 	case MDB_TXN_FULL:
 		return E_FULL;
 	case MDB_READERS_FULL:
-	case EAGAIN:
 		return E_BUSY;
 	case MDB_VERSION_MISMATCH:
 	case MDB_INCOMPATIBLE:
@@ -69,15 +67,9 @@ static enum err err_of(int code)
 		return E_CORRUPT;
 	case MDB_BAD_VALSIZE:
 		return E_LIMIT;
-	case ENOMEM:
-		return E_MEMORY;
-	case ENOSPC:
-	case EDQUOT:
-		return E_SPACE;
-	case EROFS:
-		return E_READONLY;
 	default: /* errno's are positive, LMDB's own negative */
-		return code > 0 && code != EINVAL ? E_IO : E_INTERNAL;
+		return code > 0 && code != EINVAL ? errno_err(code)
+						  : E_INTERNAL;
 	}
 }
 
@@ -299,19 +291,10 @@ void txn_nested(struct txn *parent, struct txn *txn)
 		begin(parent->db, parent->mdb, 0, txn);
 }
 
-/* A disk that fills up within a write is EIO to LMDB. */
-static int commit_code(struct db *db, int code)
-{
-	struct statvfs disk;
-
-	if (code == EIO && !statvfs(db_folder(db), &disk) && !disk.f_bavail)
-		return ENOSPC;
-	return code;
-}
-
 enum err txn_commit(struct txn *txn)
 {
 	MDB_txn *mdb = txn->mdb;
+	int code;
 
 	if (txn->err) {
 		txn_cleanup(txn);
@@ -319,7 +302,10 @@ enum err txn_commit(struct txn *txn)
 	}
 	assert(mdb);
 	txn->mdb = NULL; /* gone, whatever comes of it */
-	return txn->err = err_of(commit_code(txn->db, mdb_txn_commit(mdb)));
+	code = mdb_txn_commit(mdb);
+	if (code == EIO && folder_full(db_folder(txn->db)))
+		code = ENOSPC; /* LMDB's EIO may be a write that ended short */
+	return txn->err = err_of(code);
 }
 
 void txn_cleanup(struct txn *txn)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { OTHERS = S_IRWXG | S_IRWXO, FOLDER_MAX = PATH_MAX - 16 };
@@ -35,10 +36,8 @@ static void fd_cleanup(int *fd)
 static enum err cause_errno(struct cause *cause, const char *what,
 			    const char *path)
 {
-	enum err err = errno == ENOENT ? E_NOT_FOUND : E_IO;
-
-	return cause_set(cause, err, "%s %s: %s%s", what, path, strerror(errno),
-			 errno_advice(errno));
+	return cause_set(cause, errno_err(errno), "%s %s: %s%s", what, path,
+			 strerror(errno), errno_advice(errno));
 }
 
 /* LMDB and mkdir() leave the names in a folder to the kernel's mood. */
@@ -177,6 +176,13 @@ void folder_unlock(int lock)
 {
 	if (lock >= 0)
 		close(lock);
+}
+
+bool folder_full(const char *folder)
+{
+	struct statvfs disk;
+
+	return !statvfs(folder, &disk) && !disk.f_bavail;
 }
 
 /* What is written when it happens: a signal's handler may not print. */

@@ -19,7 +19,8 @@ enum err folder_sync(const char *folder, struct cause *cause) MUST_CHECK;
 /* E_BUSY while another process holds it. */
 enum err folder_lock(const char *folder, int *lock,
 		     struct cause *cause) MUST_CHECK;
-void folder_unlock(int lock); /* -1 is fine */
+void folder_unlock(int lock);	      /* -1 is fine */
+bool folder_full(const char *folder); /* its disk has no space left */
 /*
  * From now on: a page of data.mdb that is mapped and cannot be read (the file
  * was cut short, its disk fails) ends the process with one line and status 1;

@@ -17,6 +17,25 @@ const char *err_text(enum err err)
 	return (size_t)err < COUNT(texts) ? texts[err] : "unknown failure";
 }
 
+enum err errno_err(int number)
+{
+	switch (number) {
+	case ENOENT:
+		return E_NOT_FOUND;
+	case ENOMEM:
+		return E_MEMORY;
+	case EAGAIN:
+		return E_BUSY;
+	case ENOSPC:
+	case EDQUOT:
+		return E_SPACE;
+	case EROFS:
+		return E_READONLY;
+	default:
+		return E_IO;
+	}
+}
+
 const char *errno_advice(int number)
 {
 	switch (number) {

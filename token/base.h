@@ -66,6 +66,7 @@ enum err {
 };
 
 const char *err_text(enum err err);
+enum err errno_err(int number);
 /* What a person can do about an errno: "; free some space, ...", or "". */
 const char *errno_advice(int number);
 
