@@ -135,8 +135,8 @@ static void say_lost(struct ring *ring)
 
 	if (lost)
 		log_event(LEVEL_WARNING, "log",
-			  "%llu lines were lost: standard error is read too "
-			  "slowly",
+			  "%llu lines were lost: there were more than standard "
+			  "error took",
 			  (unsigned long long)lost);
 }
 

@@ -1,10 +1,19 @@
 /* server/log_line.c - what a line of the log looks like. */
 #include "server/log.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "token/date.h"
 #include "token/json.h"
+#include "token/secret.h"
 
-enum { TEXT_MAX = 1024 /* of what a client sent */ };
+/* Bytes of what a client sent; escaped, a byte may become six. */
+enum {
+	NAME_MAX_SHOWN = 255,
+	SCOPES_MAX_SHOWN = 4096, /* nothing in them is escaped */
+	SHOWN_SIZE = SCOPES_MAX_SHOWN + 64
+};
 
 static const char *const levels[] = {
 	[LEVEL_INFO] = "info",
@@ -43,9 +52,19 @@ static void text_head(int64_t when, enum log_level level, const char *event,
 	buf_printf(out, "%s %s %s", time.at, levels[level], event);
 }
 
-static struct str cut(struct str s)
+/* Without a secret that came in the wrong place, and with its end said. */
+static struct str shown(struct str s, size_t max, char at[SHOWN_SIZE])
 {
-	return s.len > TEXT_MAX ? str_head(s, TEXT_MAX) : s;
+	size_t len = s.len < max ? s.len : max;
+
+	if (len)
+		memcpy(at, s.at, len);
+	at[len] = '\0';
+	secret_hide(at);
+	if (s.len > max)
+		snprintf(at + len, SHOWN_SIZE - len, " ... %zu bytes more",
+			 s.len - max);
+	return str_of(at);
 }
 
 /* The colon keeps json_str() from placing a comma. */
@@ -65,18 +84,19 @@ static enum log_level level_of(enum status status)
 static void print_json(const struct log_token *line, struct buf *out)
 {
 	const struct request_log *log = line->log;
+	char at[SHOWN_SIZE];
 
 	json_head(line->when, level_of(line->status), "token", out);
 	json_put_str(out, "addr", line->address);
-	json_put_str(out, "user", cut(log->user));
+	json_put_str(out, "user", shown(log->user, NAME_MAX_SHOWN, at));
 	if (log->token_id)
 		json_put_int(out, "token_id", (int64_t)log->token_id);
 	else
 		json_put_null(out, "token_id");
-	json_put_str(out, "client", cut(log->client));
-	json_put_str(out, "service", cut(log->service));
-	json_put_str(out, "asked", cut(log->asked));
-	json_put_str(out, "granted", cut(log->granted));
+	json_put_str(out, "client", shown(log->client, NAME_MAX_SHOWN, at));
+	json_put_str(out, "service", shown(log->service, NAME_MAX_SHOWN, at));
+	json_put_str(out, "asked", shown(log->asked, SCOPES_MAX_SHOWN, at));
+	json_put_str(out, "granted", shown(log->granted, SCOPES_MAX_SHOWN, at));
 	json_put_str(out, "reason", reason_code(log->reason));
 	json_put_int(out, "status", line->status);
 	json_put_int(out, "us", (int64_t)line->us);
@@ -86,6 +106,7 @@ static void print_json(const struct log_token *line, struct buf *out)
 static void print_text(const struct log_token *line, struct buf *out)
 {
 	const struct request_log *log = line->log;
+	char at[SHOWN_SIZE];
 
 	text_head(line->when, level_of(line->status), "token", out);
 	buf_printf(out, " %d " STR_FMT, (int)line->status,
@@ -93,14 +114,14 @@ static void print_text(const struct log_token *line, struct buf *out)
 	text_str(out, "addr", line->address);
 	if (log->anonymous)
 		buf_add(out, STR(" anonymous"));
-	text_str(out, "user", cut(log->user));
+	text_str(out, "user", shown(log->user, NAME_MAX_SHOWN, at));
 	if (log->token_id)
 		buf_printf(out, " token_id:%llu",
 			   (unsigned long long)log->token_id);
-	text_str(out, "client", cut(log->client));
-	text_str(out, "service", cut(log->service));
-	text_str(out, "asked", cut(log->asked));
-	text_str(out, "granted", cut(log->granted));
+	text_str(out, "client", shown(log->client, NAME_MAX_SHOWN, at));
+	text_str(out, "service", shown(log->service, NAME_MAX_SHOWN, at));
+	text_str(out, "asked", shown(log->asked, SCOPES_MAX_SHOWN, at));
+	text_str(out, "granted", shown(log->granted, SCOPES_MAX_SHOWN, at));
 	buf_printf(out, " %lluus", (unsigned long long)line->us);
 }
 

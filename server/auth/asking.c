@@ -134,21 +134,14 @@ static enum err read_service(struct request *req, struct asking *out,
 	return E_OK;
 }
 
-/* A token in the place of a name must not reach the log. */
-static struct str loggable(struct str s)
-{
-	return secret_looks_like_token(s) ? (struct str) { 0 } : s;
-}
-
 static void fill_log(const struct request *req, const struct asking *ask,
 		     const struct scope_list *want, struct reply *reply)
 {
 	reply->log.service = ask->service;
 	reply->log.asked = asking_print(want, req->arena);
-	reply->log.client =
-		loggable(ask->client.len ? ask->client : req->user_agent);
+	reply->log.client = ask->client.len ? ask->client : req->user_agent;
 	if (ask->credential.kind == CREDENTIAL_PASSWORD)
-		reply->log.user = loggable(ask->credential.user);
+		reply->log.user = ask->credential.user;
 }
 
 enum err asking_scopes(const struct request *req, const struct asking *ask,
@@ -186,7 +179,7 @@ enum status asking_read(struct request *req, struct reply *reply, bool post,
 	want.len = 0;
 	*out = (struct asking) { .post = post };
 	reply->log.wanted = true;
-	reply->log.client = loggable(req->user_agent);
+	reply->log.client = req->user_agent;
 	if (post && !is_form(req->content_type)) {
 		cause_set(&cause, E_SYNTAX,
 			  "the body is no form: send "

@@ -246,9 +246,10 @@ PLACES = {
 
 
 def as_logged(evil):
-    """Its first KiB; U+FFFD for each byte that is no UTF-8."""
-    text = evil[:1024].decode(errors="surrogateescape")
-    return re.sub("[\udc80-\udcff]", "\ufffd", text)
+    """Its first 255 bytes; U+FFFD for each byte that is no UTF-8."""
+    text = evil[:255].decode(errors="surrogateescape")
+    more = f" ... {len(evil) - 255} bytes more" if len(evil) > 255 else ""
+    return re.sub("[\udc80-\udcff]", "\ufffd", text) + more
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES.keys())
@@ -268,5 +269,44 @@ def test_four_kb_everywhere_are_one_line(world):
         service=b"service=" + quoted(evil) + b"&", headers=b"User-Agent: " +
         b"\xff" * 4096 + b"\r\n" + basic(name(evil))))
     assert set(line) == FIELDS
-    assert line["client"] == line["service"] == "\x01" * 1024
+    assert line["client"] == line["service"] == \
+        "\x01" * 255 + " ... 3841 bytes more"
     assert line["user"] == "\x01" * 255
+    # Without a credential nobody gets more than this of the disk.
+    assert len(world.output.splitlines()[-1]) < 6 * 3 * 255 + 1500
+
+
+# A secret in the wrong place, as a bad paste puts it there
+WRONG = ["{}", " {}", "\t{}", '"{}"', "Bearer {}", "eve@{}", "oauth2-{}",
+         '{{"token":"{}"}}', "{}{}", "token={}&"]
+
+
+@pytest.mark.parametrize("shape", WRONG)
+@pytest.mark.parametrize("where", ["service", "client_id", "user", "agent",
+                                   "scope"])
+def test_no_place_is_wrong_enough_for_a_secret(world, where, shape):
+    secret = world.pat("alice", "api")
+    text = shape.format(secret, secret)
+    line = line_of(world, {
+        "service": lambda: world.ask(fields={"service": text}),
+        "client_id": lambda: world.ask(fields={"client_id": text}),
+        "user": lambda: world.ask(auth=(text.encode(), b"x")),
+        "agent": lambda: world.ask(headers={"User-Agent": text.strip()},
+                                   fields={"client_id": None}),
+        "scope": lambda: world.ask(f"repository:g/pub/{secret}:pull"),
+    }[where])
+    assert secret[6:].lower() not in json.dumps(line).lower()
+
+
+def test_what_is_left_out_is_said(world):
+    """Six long names must not push the seventh out of sight."""
+    names = [f"repository:g/pub/{'x' * 200}{i}:pull" for i in range(6)]
+    auth = world.basic("alice", "api")
+    line = line_of(world, lambda: world.ask([*names, SCOPE], auth=auth))
+    assert "g/priv:pull,push" in line["granted"]
+    many = [f"repository:g/pub/{'x' * 200}{i:03}:pull" for i in range(100)]
+    line = line_of(world, lambda: world.ask(many, auth=auth))
+    for field in ("asked", "granted"):
+        shown, left = re.fullmatch(r"(.*) \.\.\. (\d+) bytes more",
+                                   line[field]).groups()
+        assert len(shown) + int(left) == len(" ".join(many))
