@@ -174,20 +174,25 @@ static void call_end(struct call *call)
 }
 
 /* A worker's part, in short. */
-static enum status call_run(struct call *call)
+static enum status call_step(struct call *call, handler *step)
 {
-	handler *step = route_request;
 	enum status status;
 
-	for (;;) {
-		txn_renew(&txn);
-		status = step(&call->req, &call->reply);
-		txn_rest(&txn);
-		if (status != STATUS_PENDING)
-			return status;
+	txn_renew(&txn);
+	status = step(&call->req, &call->reply);
+	txn_rest(&txn);
+	return status;
+}
+
+static enum status call_run(struct call *call)
+{
+	enum status status = call_step(call, route_request);
+
+	while (status == STATUS_PENDING) {
 		sem_wait(&woken);
-		step = call->req.resume;
+		status = call_step(call, call->req.resume);
 	}
+	return status;
 }
 
 /* "Basic alice:x" is encoded; anything else goes as it is. */
@@ -593,6 +598,146 @@ static void revoked_means_refused(void **state)
 	call_end(&call);
 }
 
+/* What becomes of the asker while the store's writers are held up. */
+enum meanwhile { LOSE_SERVICE, REVOKE, BLOCK, FORGET };
+
+static void apply(struct txn *held, struct change change)
+{
+	change.now = NOW;
+	change.actor = STR("test");
+	if (change_apply(held, &change))
+		fail_msg("%s", change.cause.text);
+}
+
+static void happen(enum meanwhile what, struct request *req, struct txn *held,
+		   struct str user, uint64_t token)
+{
+	static struct config less;
+	static struct live after;
+
+	switch (what) {
+	case LOSE_SERVICE:
+		less = config;
+		less.services = &services[1];
+		less.services_count = 2;
+		after = live;
+		after.config = &less;
+		after.services = &live_services[1];
+		req->live = &after;
+		break;
+	case REVOKE:
+		apply(held, (struct change) { .type = CHANGE_TOKEN_REVOKE,
+					      .id = token });
+		break;
+	case BLOCK:
+		apply(held, (struct change) { .type = CHANGE_USER_FLAG,
+					      .user = user,
+					      .flags = USER_BLOCKED,
+					      .on = 1 });
+		break;
+	case FORGET:
+		txn_remove(held, TABLE_PAT_ID, STR_OF(key_u64(token).at));
+		break;
+	}
+}
+
+static const struct {
+	const char *rule, *user, *shown;
+	enum meanwhile what;
+	enum status status;
+	enum reason reason;
+} late[] = {
+	{ "the service goes while a password is hashed", "late0", "password",
+	  LOSE_SERVICE, STATUS_BAD_REQUEST, REASON_UNKNOWN_SERVICE },
+	{ "and while a refresh token is written", "late1", SECRET("late1"),
+	  LOSE_SERVICE, STATUS_BAD_REQUEST, REASON_UNKNOWN_SERVICE },
+	{ "the token is revoked: it gets no refresh token", "late2",
+	  SECRET("late2"), REVOKE, STATUS_OK, REASON_LOGIN },
+	{ "its owner is blocked", "late3", SECRET("late3"), BLOCK, STATUS_OK,
+	  REASON_LOGIN },
+	{ "it is not there any more", "late4", SECRET("late4"), FORGET,
+	  STATUS_OK, REASON_LOGIN },
+};
+
+/* A user with a password and a token, whose id is returned. */
+static uint64_t add_late(const char *name)
+{
+	char secret[64];
+
+	snprintf(secret, sizeof(secret), SECRET("%s"), name);
+	add_user(fixture.db, name, 0);
+	set_password(fixture.db, name, "password");
+	return add_token(fixture.db, name, secret, PAT_API, 0);
+}
+
+/* Asks for a refresh token, and waits while it happens. */
+static enum status ask_late(struct call *call, size_t row)
+{
+	const char *user = late[row].user;
+	uint64_t token = add_late(user);
+	AUTO(txn) struct txn held;
+	char header[128];
+	enum status status;
+
+	snprintf(header, sizeof(header), "Basic %s:%s", user, late[row].shown);
+	call_begin(call);
+	call->req.query = STR(S "&offline_token=true");
+	authorize(call, header);
+	txn_write(fixture.db, &held);
+	assert_int_equal(call_step(call, route_request), STATUS_PENDING);
+	happen(late[row].what, &call->req, &held, str_of(user), token);
+	assert_int_equal(txn_commit(&held), E_OK);
+	sem_wait(&woken);
+	status = call_step(call, call->req.resume);
+	assert_int_not_equal(status, STATUS_PENDING);
+	return status;
+}
+
+static void what_happens_while_it_waits(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(late); i++) {
+		struct call call;
+
+		print_message("%s\n", late[i].rule);
+		assert_int_equal(ask_late(&call, i), late[i].status);
+		assert_str(reason_code(call.reply.log.reason),
+			   reason_code(late[i].reason).at);
+		assert_string_equal(refresh_of(&call), "");
+		assert_int_equal(strlen(claims_of(&call)) > 0,
+				 late[i].status == STATUS_OK);
+		call_end(&call);
+	}
+}
+
+/* The audit trail names the token's owner. */
+static void a_refresh_token_is_logged(void **state)
+{
+	AUTO(cursor) struct cursor cursor;
+	AUTO(txn) struct txn read;
+	struct change change = { 0 };
+	struct call call;
+
+	(void)state;
+	ask(&call, S "&offline_token=1", NULL, "Basic whoever:" SECRET("api"));
+	assert_true(strlen(refresh_of(&call)) > 0);
+	txn_read(fixture.db, &read);
+	cursor_open(&read, TABLE_LOG, STR(""), &cursor);
+	while (cursor_next(&cursor))
+		assert_int_equal(
+			change_unpack(str_skip(cursor.value, 1 + DIGEST_LEN),
+				      &change),
+			E_OK);
+	assert_int_equal(change.type, CHANGE_REFRESH_ADD);
+	assert_str(change.actor, "alice");
+	assert_str(change.text, "re");
+	assert_int_equal(change.id, call.reply.log.token_id);
+	assert_int_equal(change.now, NOW);
+	assert_memory_equal(change.digest.at, digest_of(refresh_token).at,
+			    DIGEST_LEN);
+	call_end(&call);
+}
+
 /* exp: not past the PAT's death, not under 60 s. */
 static void life(void **state)
 {
@@ -751,6 +896,8 @@ int main(void)
 		cmocka_unit_test(refresh_when),
 		cmocka_unit_test(refresh_use),
 		cmocka_unit_test(revoked_means_refused),
+		cmocka_unit_test(what_happens_while_it_waits),
+		cmocka_unit_test(a_refresh_token_is_logged),
 		cmocka_unit_test(life),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(two_headers),
