@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 static void path_in(const struct fixture *f, const char *name, char out[128])
@@ -226,6 +227,7 @@ static pid_t child_start(void (*body)(const struct fixture *f,
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		body(f, pipes);
 		_exit(0);
 	}
@@ -380,6 +382,69 @@ static void reader_slots(void **state)
 	fixture_close(&f);
 }
 
+static void read_until_killed(const struct fixture *f,
+			      const struct pipes *pipes)
+{
+	struct db *db;
+	struct txn txn;
+
+	hear(pipes->down[0]);
+	if (db_open(f->folder, DB_OPEN, NOW, &db, NULL))
+		_exit(2);
+	txn_read(db, &txn);
+	tell(pipes->up[1]);
+	for (;;)
+		pause();
+}
+
+static off_t size_of(const struct fixture *f)
+{
+	char path[128];
+	struct stat st;
+
+	path_in(f, "data.mdb", path);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+/*
+ * Beside a server, which keeps the table of readers: what a killed command was
+ * reading is free again for the next one that opens the store.
+ */
+static void killed_reader_pins_no_page(void **state)
+{
+	enum { CHANGES = 64 };
+	struct pipes server, reader;
+	struct fixture f;
+	struct cause cause;
+	pid_t server_pid, reader_pid;
+	off_t before;
+
+	(void)state;
+	fixture_open(&f);
+	db_close(f.db);
+	f.db = NULL;
+	server_pid = child_start(serve_until_killed, &f, &server);
+	hear(server.up[0]);
+	reader_pid = child_start(read_until_killed, &f, &reader);
+	tell(reader.down[1]);
+	hear(reader.up[0]);
+	assert_int_equal(kill(reader_pid, SIGKILL), 0);
+	child_end(reader_pid, &reader, SIGKILL);
+	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_OK);
+	before = size_of(&f);
+	for (int i = 0; i < CHANGES; i++)
+		done(f.db,
+		     (struct change) { .type = CHANGE_SETTING_PUT,
+				       .text = STR("enforce_token_expiry"),
+				       .value = STR("true") });
+	/* Else each takes several pages more. */
+	assert_true(size_of(&f) - before < CHANGES * sysconf(_SC_PAGESIZE));
+	assert_int_equal(kill(server_pid, SIGKILL), 0);
+	child_end(server_pid, &server, SIGKILL);
+	fixture_close(&f);
+}
+
 static void first_error_sticks(void **state)
 {
 	AUTO(txn) struct txn txn;
@@ -531,6 +596,7 @@ int main(void)
 		cmocka_unit_test(one_server),
 		cmocka_unit_test(next_transaction_sees_another_process),
 		cmocka_unit_test(reader_slots),
+		cmocka_unit_test(killed_reader_pins_no_page),
 		cmocka_unit_test(first_error_sticks),
 		cmocka_unit_test(what_does_not_fit_is_refused),
 		cmocka_unit_test(nested_is_undone_alone),
