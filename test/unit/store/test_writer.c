@@ -138,6 +138,7 @@ static void held_by_another(void **state)
 	struct change change = { .type = CHANGE_GROUP_ADD,
 				 .now = NOW,
 				 .path = STR("g") };
+	struct change later = change;
 	struct writer *writer;
 	struct fixture f;
 	struct txn txn;
@@ -151,6 +152,9 @@ static void held_by_another(void **state)
 			 E_OK);
 	assert_false(writer_stop(writer, 50));
 	assert_int_equal(heard, 0);
+	/* It takes no more: who knows whether anybody comes for it. */
+	assert_int_equal(writer_submit(writer, &later, count_done, &heard),
+			 E_BUSY);
 	txn_cleanup(&txn);
 	assert_true(writer_stop(writer, LONG));
 	assert_int_equal(heard, 1);
