@@ -438,6 +438,27 @@ static void store_failure_fails_all(void **state)
 	fixture_close(&f);
 }
 
+static void blocked_owner_gets_no_refresh_token(void **state)
+{
+	struct change change = { .type = CHANGE_REFRESH_ADD,
+				 .id = 1,
+				 .text = S("reg"),
+				 .digest = D9 };
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	set_up(f.db);
+	done(f.db, (struct change) { .type = CHANGE_USER_FLAG,
+				     .user = S("alice"),
+				     .flags = USER_BLOCKED,
+				     .on = 1 });
+	assert_int_equal(do_change(f.db, &change), E_REFUSED);
+	assert_string_equal(change.cause.text,
+			    "the owner of token 1 is blocked or gone");
+	fixture_close(&f);
+}
+
 static void long_input_is_refused_not_a_failure(void **state)
 {
 	static char big[5000];
@@ -461,6 +482,7 @@ int main(void)
 		cmocka_unit_test(equal_changes_make_equal_stores),
 		cmocka_unit_test(refused_one_is_refused_alone),
 		cmocka_unit_test(store_failure_fails_all),
+		cmocka_unit_test(blocked_owner_gets_no_refresh_token),
 		cmocka_unit_test(long_input_is_refused_not_a_failure),
 	};
 

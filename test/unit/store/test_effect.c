@@ -200,6 +200,41 @@ static void oldest_refresh_token_goes(void **state)
 	fixture_close(&f);
 }
 
+static enum err find_refresh(struct db *db, unsigned char a, unsigned char b)
+{
+	AUTO(txn) struct txn txn;
+	struct refresh refresh;
+
+	txn_read(db, &txn);
+	return refresh_find(&txn, &(struct digest) { { a, b } }, &refresh);
+}
+
+static void add_refresh(struct db *db, unsigned char a, unsigned char b)
+{
+	done(db, (struct change) { .type = CHANGE_REFRESH_ADD,
+				   .id = 1,
+				   .digest = { { a, b } } });
+}
+
+/* Whatever the order in which they came: replay takes the same one. */
+static void of_equal_age_the_lowest_digest_goes(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	set_up(f.db); /* has the first, 11 */
+	for (unsigned char i = REFRESH_PER_PAT - 1; i > 0; i--)
+		add_refresh(f.db, 5, i);
+	add_refresh(f.db, 4, 0);
+	assert_int_equal(find_refresh(f.db, 5, 1), E_NOT_FOUND);
+	assert_int_equal(find_refresh(f.db, 4, 0), E_OK);
+	assert_int_equal(find_refresh(f.db, 11, 0), E_OK);
+	for (unsigned char i = 2; i < REFRESH_PER_PAT; i++)
+		assert_int_equal(find_refresh(f.db, 5, i), E_OK);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +245,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_set_stays),
 		cmocka_unit_test(bot_of_a_group),
 		cmocka_unit_test(oldest_refresh_token_goes),
+		cmocka_unit_test(of_equal_age_the_lowest_digest_goes),
 	};
 
 	return cmocka_run_group_tests_name("effect", tests, NULL, NULL);
