@@ -541,7 +541,6 @@ static void walk(struct txn *txn, const char *prefix, const char *from,
 static void cursors(void **state)
 {
 	static const char *const keys[] = { "b/x", "a", "b", "b/", "c", "b0" };
-	AUTO(cursor) struct cursor cursor;
 	struct fixture f;
 	struct txn txn;
 
