@@ -4,15 +4,19 @@ lost, however often.
 """
 
 import shutil
+import ssl
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import jwt
 import pytest
 
-from support import tokens
+from support import secrets, tokens
 from support.dockpass import PATIENCE, Dockpass
 from support.process import wait_until
-from support.wire import Wire
+from support.site import Certificate
+from support.ways import basic
+from support.wire import Wire, request
 from support.world import SERVICES
 
 END = b"\r\n\r\n"
@@ -205,21 +209,75 @@ def test_new_limits_hold_for_new_connections(dockpass):
             assert wire.send(asking()).answer().status_code == 200
 
 
-@pytest.mark.parametrize("change, words", [
-    (lambda w: w.configure(listeners=[{"address": "127.0.0.1:1"}]),
-     "listeners have changed: restart"),
-    (lambda w: w.configure(store="elsewhere"), "store has changed: restart"),
-    (lambda w: w.configure(workers=7), "workers has changed: restart"),
-], ids=["listeners", "store", "workers"])
-def test_what_needs_a_restart_is_said(dockpass, change, words):
-    change(dockpass)
-    with Wire(dockpass.port) as wire:
-        assert wire.send(asking()).answer().status_code == 200
-        assert dockpass.reload().startswith("done: ")
-        assert any(words in line["message"] for line in dockpass.log("reload"))
-        assert wire.send(asking()).answer().status_code == 200
-    with Wire(dockpass.port) as wire:
-        assert wire.send(asking()).answer().status_code == 200
+def moved(dockpass):
+    dockpass.configure(listeners=[{"address": "127.0.0.1:1"}])
+
+
+def with_tls(dockpass):
+    dockpass.configure(listener=dockpass.certificate.listener)
+
+
+def without_tls(dockpass):
+    dockpass.configure(listeners=[
+        {"address": f"127.0.0.1:{dockpass.port}"}])
+
+
+# row: (has it TLS before, what is done, what is said)
+FIXED = {
+    "listeners": (False, moved, "listeners have changed: restart"),
+    "tls added": (False, with_tls, "listeners have changed: restart"),
+    "tls removed": (True, without_tls, "listeners have changed: restart"),
+    "store": (False, lambda w: w.configure(store="elsewhere"),
+              "store has changed: restart"),
+    "workers": (False, lambda w: w.configure(workers=7),
+                "workers has changed: restart"),
+}
+
+
+@pytest.mark.parametrize("row", FIXED.values(), ids=FIXED.keys())
+def test_what_needs_a_restart_is_said(tmp_path, row):
+    """And what is bound or open goes on as it was."""
+    tls, change, words = row
+    with Dockpass(tmp_path, services=SERVICES) as dockpass:
+        dockpass.certificate = Certificate(tmp_path)
+        context = tls and ssl.create_default_context(
+            cafile=dockpass.certificate.ca)
+        if tls:
+            with_tls(dockpass)
+        dockpass.serve()
+        change(dockpass)
+        with Wire(dockpass.port, tls=context) as wire:
+            assert wire.send(asking()).answer().status_code == 200
+            assert dockpass.reload().startswith("done: ")
+            said = [line["message"] for line in dockpass.log("reload")]
+            assert sum("restart" in message for message in said) == 1
+            assert any(words in message for message in said)
+            assert wire.send(asking()).answer().status_code == 200
+        with Wire(dockpass.port, tls=context) as wire:
+            assert wire.send(asking()).answer().status_code == 200
+
+
+def test_a_service_goes_while_passwords_are_hashed(tmp_path):
+    """Those that wait are answered by what counts then."""
+    gone = {"name": "gone", "refresh_tokens": True}
+    password = secrets.remember("correct horse battery")
+    with Dockpass(tmp_path, services=[*SERVICES, gone]) as dockpass:
+        dockpass.user("alice", password=password)
+        dockpass.serve()
+        text = request("GET /token?service=gone&offline_token=true",
+                       f"Authorization: {basic('alice', password)}")
+        dockpass.configure(services=SERVICES)
+        with ExitStack() as open_ones:
+            wires = [open_ones.enter_context(Wire(dockpass.port))
+                     for _ in range(30)]
+            for wire in wires:
+                wire.send(text)
+            assert dockpass.reload().startswith("done: ")
+            answers = [wire.answer() for wire in wires]
+        late = [one for one in answers if one.status_code != 200]
+        assert late
+        for answer in late:
+            assert "no registry of that name" in tokens.refusal(answer, 400)
 
 
 def memory(dockpass):
