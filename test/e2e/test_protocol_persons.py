@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import time
+from contextlib import ExitStack
 
 import jwt
 import pytest
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from support import secrets, tokens
+from support.dockpass import Dockpass
 from support.tokens import keys_of
 from support.ways import (Line, basic, get_basic, get_bearer, login,
                           post_password, refresh, refresh_token)
@@ -115,6 +117,58 @@ def test_user_name_and_secret(live, cast, user, secret, want):
         else:
             tokens.access(answer, live)
             assert tokens.subject(answer) == want
+
+
+# How alice's token comes, the user name beside it, and whether that is right
+# where pat.username_must_match is true. Elsewhere each is.
+BESIDE = [
+    ("Basic", "alice", True), ("Basic", "ALICE", True),
+    ("Basic", "bob", False), ("Basic", "alic", False),
+    ("Basic", "alice ", False),
+    ("form", "alice", True), ("form", "ALICE", True), ("form", "bob", False),
+    ("form", "alic", False), ("form", "alice ", False),
+    ("Bearer", None, True), ("refresh", None, True),
+]
+
+
+@pytest.fixture(scope="module")
+def strict_or_not(tmp_path_factory):
+    """Two servers: by what the option says."""
+    with ExitStack() as both:
+        def start(strict):
+            dockpass = both.enter_context(Dockpass(
+                tmp_path_factory.mktemp("strict"),
+                services=[{"name": "registry", "refresh_tokens": True}],
+                pat={"username_must_match": strict}))
+            dockpass.user("alice")
+            dockpass.user("bob")
+            dockpass.secret = dockpass.token("alice", scopes="api")
+            return dockpass.serve()
+        yield {strict: start(strict) for strict in (False, True)}
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("way, name, right", BESIDE)
+def test_the_user_name_beside_a_token(strict_or_not, way, name, right, strict):
+    dockpass = strict_or_not[strict]
+    secret = dockpass.secret
+    if way == "Basic":
+        answer = dockpass.ask(auth=(name, secret))
+    elif way == "form":
+        answer = dockpass.ask(method="POST", fields={
+            "grant_type": "password", "username": name, "password": secret})
+    elif way == "Bearer":
+        answer = get_bearer(dockpass, secret)
+    else:
+        given = dockpass.ask(auth=("alice", secret),
+                             fields={"offline_token": "true"})
+        answer = refresh(dockpass, refresh_token(given))
+    if strict and not right:
+        tokens.refusal(answer, 401, "UNAUTHORIZED")
+        assert dockpass.reason(answer) == "wrong_username"
+    else:
+        assert tokens.access(answer, dockpass) == {}
+        assert tokens.subject(answer) == "alice"
 
 
 # Header, fields of the form; the status or who he is then.
