@@ -5,11 +5,15 @@ test_protocol_expiry.py.
 """
 
 import signal
+import time
 
 import pytest
 
 from support import secrets, tokens
-from support.world import World
+from support.clock import Clock
+from support.dockpass import Dockpass
+from support.ways import refresh_token
+from support.world import SERVICES, World
 
 PRIV = "repository:g/priv:pull,push"
 
@@ -192,6 +196,24 @@ def test_it_outlives_the_server(own_world):
     assert own_world.stop(signal.SIGKILL) == -signal.SIGKILL
     own_world.serve()
     assert tokens.subject(refresh(own_world, token)) == "alice"
+
+
+def test_the_33rd_ends_the_first(faketime, tmp_path):
+    """Each is a second younger than the one before."""
+    clock, now = Clock(tmp_path), int(time.time())
+    clock.set(now)
+    with Dockpass(tmp_path, services=[SERVICES[0]]) as dockpass:
+        dockpass.user("alice")
+        pat = dockpass.token("alice", scopes="api")
+        dockpass.serve(env=clock.env())
+        given = []
+        for i in range(36):
+            clock.set(now + i)
+            given.append(refresh_token(login(dockpass, pat)))
+            if i == 31:
+                assert refresh(dockpass, given[0]).status_code == 200
+        statuses = [refresh(dockpass, token).status_code for token in given]
+        assert statuses == 4 * [401] + 32 * [200]
 
 
 def test_switched_off_it_is_nothing(own_world):

@@ -245,8 +245,10 @@ def ended(process, seconds):
         return None if process.wait(10) < 0 else process.returncode
 
 
-def test_LMDB_power_cut_of_the_server_while_it_writes(own):
-    """Each refresh token that somebody has got is there for good."""
+def test_LMDB_kill_9_of_the_server_while_it_writes(own):
+    """Each refresh token that somebody has got is there for good. (What a power
+    cut leaves is test/unit/server/test_calls.c's: the page cache outlives
+    this.)"""
     chance = random.Random(1)
     got = {}
     for turn in range(20):
@@ -279,7 +281,7 @@ def test_LMDB_power_cut_of_the_server_while_it_writes(own):
     assert len(own.json("token", "list")) == 81
 
 
-def test_LMDB_power_cut_of_commands_while_they_write(shared):
+def test_LMDB_kill_9_of_commands_while_they_write(shared):
     """A user and his token are there whole, or not at all."""
     chance = random.Random(2)
     killed = 0
@@ -352,13 +354,18 @@ def test_64_refresh_tokens_at_once(shared):
         assert tokens.access(answer, shared) == GRANTED
 
 
-def test_the_33rd_refresh_token_ends_the_first(shared):
-    secret = shared.token("alice", scopes="api", name="33")
-    given = [refresh_token(login(shared, secret)) for _ in range(32)]
-    assert refresh(shared, given[0]).status_code == 200
-    given.append(refresh_token(login(shared, secret)))
-    alive = [refresh(shared, token).status_code == 200 for token in given]
-    assert alive.count(False) == 1 and alive[-1]
+def test_an_idle_server_pins_no_page(own):
+    """Its workers have answered, and rest: what is written since takes the
+    place of what no one reads any more."""
+    own.serve()
+    assert get_basic(own, own.secret, ASKED).status_code == 200
+    file = own.folder / "store/data.mdb"
+    before, changes = file.stat().st_size, 50
+    for i in range(changes):
+        own.cli("user", "two-factor", "alice", ("on", "off")[i % 2])
+    # Else each takes several pages more.
+    assert file.stat().st_size - before < changes * resource.getpagesize()
+    assert tokens.access(get_basic(own, own.secret, ASKED), own) == GRANTED
 
 
 def test_LMDB_full_still_reads(own):
