@@ -2,6 +2,7 @@
 #include "token/scope.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "token/json.h"
 
@@ -221,6 +222,15 @@ void scope_merge(struct scope_list *list)
 			list->at[len++] = scope;
 	}
 	list->len = len;
+}
+
+const struct scope_list *scope_copy(const struct scope_list *list,
+				    struct arena *arena)
+{
+	size_t size = offsetof(struct scope_list, at) +
+		      list->len * sizeof(list->at[0]);
+
+	return memcpy(arena_alloc(arena, size), list, size);
 }
 
 /* The next action of `rights`, which loses it; NULL at the end. */

@@ -55,6 +55,10 @@ enum err scope_parse(struct str text, struct arena *arena,
 /* Merges equal names, drops what has no right, sorts by type and name. */
 void scope_merge(struct scope_list *list);
 
+/* As long as it is, not as long as it may be. */
+const struct scope_list *scope_copy(const struct scope_list *list,
+				    struct arena *arena);
+
 /* "delete,pull,push": sorted; "*" for the catalog. */
 void scope_print_rights(unsigned rights, struct buf *buf);
 /* "registry:catalog:* repository:a/b:pull,push", as RFC 6749 5.1 wants it. */

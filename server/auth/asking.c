@@ -135,28 +135,31 @@ static enum err read_service(struct request *req, struct asking *out,
 }
 
 static void fill_log(const struct request *req, const struct asking *ask,
-		     const struct scope_list *want, struct reply *reply)
+		     struct reply *reply)
 {
 	reply->log.service = ask->service;
-	reply->log.asked = asking_print(want, req->arena);
+	if (ask->want)
+		reply->log.asked = asking_print(ask->want, req->arena);
 	reply->log.client = ask->client.len ? ask->client : req->user_agent;
 	if (ask->credential.kind == CREDENTIAL_PASSWORD)
 		reply->log.user = ask->credential.user;
 }
 
-enum err asking_scopes(const struct request *req, const struct asking *ask,
-		       struct scope_list *out, struct cause *cause)
+static enum err read_scopes(const struct request *req, struct asking *out,
+			    struct cause *cause)
 {
+	struct scope_list want = { .len = 0 };
 	enum err err = E_OK;
 
-	out->len = out->seen = 0;
-	for (size_t i = 0; i < ask->params.len && !err; i++)
-		if (str_eq(ask->params.at[i].name, STR("scope")))
-			err = scope_parse(ask->params.at[i].value, req->arena,
-					  out, cause);
-	if (!err)
-		scope_merge(out);
-	return err;
+	for (size_t i = 0; i < out->params.len && !err; i++)
+		if (str_eq(out->params.at[i].name, STR("scope")))
+			err = scope_parse(out->params.at[i].value, req->arena,
+					  &want, cause);
+	if (err)
+		return err;
+	scope_merge(&want);
+	out->want = scope_copy(&want, req->arena);
+	return E_OK;
 }
 
 struct str asking_print(const struct scope_list *list, struct arena *arena)
@@ -171,12 +174,10 @@ struct str asking_print(const struct scope_list *list, struct arena *arena)
 enum status asking_read(struct request *req, struct reply *reply, bool post,
 			struct asking *out)
 {
-	struct scope_list want;
 	struct cause cause;
 	enum status status;
 	enum err err;
 
-	want.len = 0;
 	*out = (struct asking) { .post = post };
 	reply->log.wanted = true;
 	reply->log.client = req->user_agent;
@@ -198,9 +199,9 @@ enum status asking_read(struct request *req, struct reply *reply, bool post,
 	err = credential_read(req, post ? &out->params : NULL, out->grant,
 			      &out->credential, &cause);
 	if (!err)
-		err = asking_scopes(req, out, &want, &cause);
+		err = read_scopes(req, out, &cause);
 	if (!err)
 		err = read_service(req, out, &cause);
-	fill_log(req, out, &want, reply);
+	fill_log(req, out, reply);
 	return err ? bad_request(reply, post, &cause) : STATUS_OK;
 }

@@ -11,6 +11,11 @@
 #include "store/login.h"
 #include "token/scope.h"
 
+/* What is done once it is known who asks. */
+struct asking;
+typedef enum status token_step(struct request *req, struct reply *reply,
+			       struct asking *ask);
+
 struct asking {
 	bool post;
 	bool offline;	      /* a refresh token is wanted */
@@ -19,8 +24,10 @@ struct asking {
 	struct str client;
 	enum grant grant;
 	struct credential credential;
+	const struct scope_list *want; /* the scopes asked for, merged */
 
 	/* Kept while it waits. */
+	token_step *next;
 	struct identity who;
 	struct login_token token;
 	struct str refresh; /* the token to answer with */
@@ -35,9 +42,6 @@ struct asking {
  */
 enum status asking_read(struct request *req, struct reply *reply, bool post,
 			struct asking *out);
-/* The scopes asked for, merged. E_LIMIT with *cause. */
-enum err asking_scopes(const struct request *req, const struct asking *ask,
-		       struct scope_list *out, struct cause *cause) MUST_CHECK;
 struct str asking_print(const struct scope_list *list, struct arena *arena);
 
 /* The reply of a refusal, in the form of GET or POST, and its reason. */
@@ -53,7 +57,5 @@ enum status asking_fail_as(struct reply *reply, bool post, enum err err,
  * Who asks, into ask->who. STATUS_PENDING: req->resume will go on with `next`
  * once it is known.
  */
-typedef enum status token_step(struct request *req, struct reply *reply,
-			       struct asking *ask);
 enum status sign_in(struct request *req, struct reply *reply,
 		    struct asking *ask, token_step *next);

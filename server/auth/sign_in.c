@@ -78,21 +78,13 @@ static enum status password_known(struct request *req, struct reply *reply,
 	enum err err = login_password(&login, ask->credential.user, ask->hash,
 				      ask->job.right, &ask->who, &why);
 
-	if (err == E_REFUSED || err == E_NOT_FOUND)
-		return refuse_401(reply, ask,
-				  why == REASON_NONE ? REASON_WRONG_PASSWORD
-						     : why,
+	if (err == E_REFUSED)
+		return refuse_401(reply, ask, why,
 				  STR("wrong user name or password, or "
 				      "two-factor is on: use a personal access "
 				      "token as password"));
 	return err ? asking_fail(reply, ask->post, err) : STATUS_OK;
 }
-
-/* The step that follows is behind the job, as a resume has no argument. */
-struct waiting {
-	struct asking *ask;
-	token_step *next;
-};
 
 static void on_checked(struct password_job *job)
 {
@@ -103,22 +95,20 @@ static void on_checked(struct password_job *job)
 
 static enum status on_resume(struct request *req, struct reply *reply)
 {
-	struct waiting *waiting = req->state;
-	enum status status = password_known(req, reply, waiting->ask);
+	struct asking *ask = req->state;
+	enum status status = password_known(req, reply, ask);
 
-	return status == STATUS_OK ? waiting->next(req, reply, waiting->ask)
-				   : status;
+	return status == STATUS_OK ? ask->next(req, reply, ask) : status;
 }
 
 static enum status by_password(struct request *req, struct reply *reply,
 			       struct asking *ask, token_step *next)
 {
 	const struct login login = login_of(req, ask);
-	struct waiting *waiting = arena_alloc(req->arena, sizeof(*waiting));
 	struct str hash;
 	enum err err = login_password_hash(&login, ask->credential.user, &hash);
 
-	if (err && err != E_NOT_FOUND && err != E_REFUSED)
+	if (err)
 		return asking_fail(reply, ask->post, err);
 	ask->hash = arena_copy(req->arena, hash);
 	ask->job = (struct password_job) {
@@ -127,8 +117,8 @@ static enum status by_password(struct request *req, struct reply *reply,
 		.done = on_checked,
 		.arg = req,
 	};
-	*waiting = (struct waiting) { ask, next };
-	req->state = waiting;
+	ask->next = next;
+	req->state = ask;
 	req->resume = on_resume;
 	err = password_submit(req->services->pool, &ask->job);
 	return err ? asking_fail(reply, ask->post, err) : STATUS_PENDING;
@@ -164,17 +154,16 @@ static enum status by_refresh(struct request *req, struct reply *reply,
 	const struct login login = login_of(req, ask);
 	const struct config_service *service =
 		live_service(req->live, ask->service)->config;
-	enum reason why = REASON_NONE;
-	enum err err = E_REFUSED; /* they may have been switched off since */
+	/* They may have been switched off since. */
+	enum reason why = REASON_UNKNOWN_REFRESH;
+	enum err err = E_REFUSED;
 
 	if (service->refresh_tokens)
 		err = login_refresh(&login, ask->credential.secret,
 				    str_of(service->name), &ask->who, &why);
 	log_owner(reply, ask);
-	if (err == E_NOT_FOUND || err == E_REFUSED)
-		return refuse_401(reply, ask,
-				  why == REASON_NONE ? REASON_UNKNOWN_REFRESH
-						     : why,
+	if (err == E_REFUSED)
+		return refuse_401(reply, ask, why,
 				  STR("the refresh token is unknown, expired "
 				      "or revoked: log in again"));
 	return err ? asking_fail(reply, ask->post, err) : next(req, reply, ask);

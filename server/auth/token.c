@@ -101,17 +101,14 @@ static enum status answer(struct request *req, struct reply *reply,
 {
 	const struct live_service *service =
 		live_service(req->live, ask->service);
-	struct scope_list want, may;
+	struct scope_list may;
 	struct str granted;
-	struct cause cause;
 	enum err err;
 
 	if (!service) /* it was there before a reload */
 		return unknown_service(reply, ask);
-	err = asking_scopes(req, ask, &want, &cause);
-	if (!err)
-		err = access_decide(req->txn, &ask->who, &want, NULL, &may,
-				    &reply->log.reason);
+	err = access_decide(req->txn, &ask->who, ask->want, NULL, &may,
+			    &reply->log.reason);
 	if (err)
 		return asking_fail(reply, ask->post, err);
 	reply->log.granted = granted = asking_print(&may, req->arena);

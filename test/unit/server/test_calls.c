@@ -124,9 +124,9 @@ static void a_file(void **state)
 	assert_calls(want);
 }
 
-static void make_key(enum key_state state, char kid[60])
+static void make_key(char kid[60])
 {
-	if (keys_new(keys, ALG_ES256, state, STR("test"), NOW, kid, &cause))
+	if (keys_new(keys, ALG_ES256, STR("test"), NOW, kid, &cause))
 		fail_msg("%s", cause.text);
 }
 
@@ -155,12 +155,12 @@ static void keys_and_their_list(void **state)
 	char first[60], second[60], want[512];
 
 	(void)state;
-	make_key(KEY_CURRENT, first);
+	make_key(first);
 	snprintf(want, sizeof(want),
 		 WRITTEN("%s.pem", "keys") WRITTEN("keyring", "keys"),
 		 file_of(first), file_of(first));
 	assert_calls(want);
-	make_key(KEY_NEXT, second);
+	make_key(second);
 	calls[0] = '\0';
 	assert_int_equal(keys_activate(keys, str_of(second), &cause), E_OK);
 	assert_calls(WRITTEN("keyring", "keys"));
@@ -178,7 +178,7 @@ static void what_is_published(void **state)
 	char kid[60], want[512];
 
 	(void)state;
-	make_key(KEY_CURRENT, kid);
+	make_key(kid);
 	keyring = load();
 	calls[0] = '\0';
 	assert_int_equal(keys_publish(keyring, public, &cause), E_OK);
@@ -228,8 +228,7 @@ static enum err new_key(const char *kid)
 	char other[60];
 
 	(void)kid;
-	return keys_new(keys, ALG_ES256, KEY_NEXT, STR("test"), NOW, other,
-			&cause);
+	return keys_new(keys, ALG_ES256, STR("test"), NOW, other, &cause);
 }
 
 static enum err activate_key(const char *kid)
@@ -287,8 +286,8 @@ static void a_change_waits_for_readers(void **state)
 	char first[60], second[60];
 
 	(void)state;
-	make_key(KEY_CURRENT, first);
-	make_key(KEY_NEXT, second);
+	make_key(first);
+	make_key(second);
 	assert_waits(new_key, "");
 	assert_waits(activate_key, second);
 	assert_waits(remove_key, first);
