@@ -651,12 +651,12 @@ static const struct {
 	  LOSE_SERVICE, STATUS_BAD_REQUEST, REASON_UNKNOWN_SERVICE },
 	{ "and while a refresh token is written", "late1", SECRET("late1"),
 	  LOSE_SERVICE, STATUS_BAD_REQUEST, REASON_UNKNOWN_SERVICE },
-	{ "the token is revoked: it gets no refresh token", "late2",
-	  SECRET("late2"), REVOKE, STATUS_OK, REASON_LOGIN },
-	{ "its owner is blocked", "late3", SECRET("late3"), BLOCK, STATUS_OK,
-	  REASON_LOGIN },
-	{ "it is not there any more", "late4", SECRET("late4"), FORGET,
-	  STATUS_OK, REASON_LOGIN },
+	{ "the token is revoked: it gets nothing", "late2", SECRET("late2"),
+	  REVOKE, STATUS_UNAUTHORIZED, REASON_TOKEN_REVOKED },
+	{ "its owner is blocked", "late3", SECRET("late3"), BLOCK,
+	  STATUS_UNAUTHORIZED, REASON_OWNER_BLOCKED },
+	{ "its id is not there any more: no refresh token", "late4",
+	  SECRET("late4"), FORGET, STATUS_OK, REASON_LOGIN },
 };
 
 /* A user with a password and a token, whose id is returned. */
