@@ -128,25 +128,16 @@ static bool add_jti(jwt_t *jwt, const unsigned char random[JTI_LEN],
 	return !jwt_add_grant(jwt, "jti", text->at);
 }
 
-static bool add_access(jwt_t *jwt, const struct scope_list *access,
-		       struct buf *text)
-{
-	buf_clear(text);
-	json_open(text, '{');
-	json_key(text, "access");
-	scope_print_json(access, text);
-	json_close(text, '}');
-	buf_add_char(text, '\0');
-	return !text->over && !jwt_add_grants_json(jwt, text->at);
-}
-
-/* Appends the claims, encoded. */
+/*
+ * The claims, encoded. libjwt sorts them, and "access" is the first: it is put
+ * before the others instead of being read and written again by libjwt.
+ */
 static enum err add_claims(const struct claims *claims, struct buf *text,
 			   struct buf *out)
 {
 	AUTO(jwt) jwt_t *jwt = NULL;
 	int64_t from = claims->now - BACKDATE;
-	char *json;
+	char *others;
 
 	if (jwt_new(&jwt))
 		return E_MEMORY;
@@ -156,14 +147,21 @@ static enum err add_claims(const struct claims *claims, struct buf *text,
 	    jwt_add_grant_int(jwt, "exp", claims->expires_at) ||
 	    jwt_add_grant_int(jwt, "nbf", from) ||
 	    jwt_add_grant_int(jwt, "iat", from) ||
-	    !add_jti(jwt, claims->jti, text) ||
-	    !add_access(jwt, claims->access, text))
+	    !add_jti(jwt, claims->jti, text))
 		return E_SYNTAX;
-	json = jwt_get_grants_json(jwt, NULL);
-	if (!json)
+	others = jwt_get_grants_json(jwt, NULL);
+	if (!others)
 		return E_MEMORY;
-	base64url_add(out, str_of(json));
-	free(json);
+	buf_clear(text);
+	json_open(text, '{');
+	json_key(text, "access");
+	scope_print_json(claims->access, text);
+	buf_add_char(text, ',');
+	buf_add(text, str_skip(str_of(others), 1)); /* its "{" */
+	free(others);
+	if (text->over)
+		return E_LIMIT;
+	base64url_add(out, buf_str(text));
 	return E_OK;
 }
 

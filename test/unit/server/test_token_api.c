@@ -55,7 +55,8 @@ static void make_key(void)
 		fail_msg("%s", cause.text);
 	live.keyring = keyring;
 	live.key = keyring_current(keyring);
-	live.realm = STR("http://localhost:5001/token");
+	live.challenge = STR("Basic realm=\"http://localhost:5001/token\", "
+			     "charset=\"UTF-8\"");
 	for (size_t i = 0; i < COUNT(services); i++) {
 		buf_init(&headers[i], 65536);
 		assert_int_equal(claims_header(live.key, KID_LIBTRUST, false,
@@ -263,7 +264,7 @@ static void assert_has(const char *text, const char *want)
 #define RT	  "grant_type=refresh_token&client_id=c&" S
 #define ACCESS(x) "\"access\":[" x "]"
 #define REPO(n, a)                                                             \
-	"{\"actions\":[" a "],\"name\":\"" n "\",\"type\":\"repository\"}"
+	"{\"type\":\"repository\",\"name\":\"" n "\",\"actions\":[" a "]}"
 #define LOGIN "wrong user name or password, or two-factor is on"
 #define TOKEN "the token is wrong, expired or revoked, or its owner is"
 
@@ -333,7 +334,7 @@ static const struct row {
 	  STATUS_OK, REASON_GRANTED, "\"sub\":\"\"" },
 	{ "special: the catalog for an admin", S "&scope=registry:catalog:*",
 	  NULL, "Basic root:" SECRET("root"), STATUS_OK, REASON_GRANTED,
-	  "{\"actions\":[\"*\"],\"name\":\"catalog\",\"type\":\"registry\"}" },
+	  "{\"type\":\"registry\",\"name\":\"catalog\",\"actions\":[\"*\"]}" },
 	{ "not for anybody else", S "&scope=registry:catalog:*", NULL, A,
 	  STATUS_OK, REASON_NOTHING, ACCESS("") },
 	{ "a star is spelled out", S APP "*", NULL, A, STATUS_OK,
