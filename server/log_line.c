@@ -23,8 +23,14 @@ static const char *const levels[] = {
 
 static struct date_text stamp(int64_t when)
 {
-	struct date_text text = time_print(when / 1000);
+	static _Thread_local struct date_text text;
+	static _Thread_local int64_t second = -1;
 	int ms = (int)(when % 1000);
+
+	if (when / 1000 != second) {
+		second = when / 1000;
+		text = time_print(second);
+	}
 
 	/* "2027-01-31T08:15:00.000Z" */
 	text.at[20] = (char)('0' + ms / 100);
