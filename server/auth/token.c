@@ -53,6 +53,23 @@ static enum err write_jwt(struct request *req, const struct claims *claims,
 	return E_OK;
 }
 
+/* Random bytes for many at once: a draw of 16 costs as much as one of 500. */
+static enum err make_jti(unsigned char out[JTI_LEN])
+{
+	static _Thread_local struct {
+		unsigned char at[64 * JTI_LEN];
+		size_t left;
+	} drawn;
+
+	if (!drawn.left && RAND_bytes(drawn.at, sizeof(drawn.at)) != 1)
+		return E_CRYPTO;
+	if (!drawn.left)
+		drawn.left = sizeof(drawn.at);
+	drawn.left -= JTI_LEN;
+	memcpy(out, drawn.at + drawn.left, JTI_LEN);
+	return E_OK;
+}
+
 static enum err write_answer(struct request *req, const struct asking *ask,
 			     const struct live_service *service,
 			     const struct scope_list *may, struct str scopes,
@@ -66,10 +83,10 @@ static enum err write_answer(struct request *req, const struct asking *ask,
 		.expires_at = expiry(&ask->who, req->now, service->config->ttl),
 		.access = may,
 	};
-	enum err err;
+	enum err err = make_jti(claims.jti);
 
-	if (RAND_bytes(claims.jti, JTI_LEN) != 1)
-		return E_CRYPTO;
+	if (err)
+		return err;
 	json_open(body, '{');
 	err = write_jwt(req, &claims, live_header(req->live, service, req->now),
 			body);
