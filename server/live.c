@@ -50,7 +50,7 @@ static void live_free(struct live *live)
 	}
 	free(live->tls);
 	free(live->services);
-	text_free(&live->realm);
+	text_free(&live->challenge);
 	text_free(&live->jwks);
 	keyring_free(live->keyring);
 	free(live);
@@ -160,7 +160,7 @@ static enum err load_tls(struct live *live, struct cause *cause)
 enum err live_new(struct config *config, struct live **out, struct cause *cause)
 {
 	struct live *live = calloc(1, sizeof(*live));
-	struct buf realm;
+	struct buf challenge;
 	enum err err;
 
 	*out = NULL;
@@ -176,10 +176,11 @@ enum err live_new(struct config *config, struct live **out, struct cause *cause)
 		live_free(live);
 		return err;
 	}
-	buf_init(&realm, 4096);
-	buf_printf(&realm, "%s/token", live->config->url);
-	text_take(&realm, &live->realm);
-	buf_done(&realm);
+	buf_init(&challenge, 4096);
+	buf_printf(&challenge, "Basic realm=\"%s/token\", charset=\"UTF-8\"",
+		   live->config->url);
+	text_take(&challenge, &live->challenge);
+	buf_done(&challenge);
 	*out = live;
 	return E_OK;
 }

@@ -27,7 +27,7 @@ struct live {
 	const struct key *key;	       /* the current one */
 	struct ssl_ctx_st **tls;       /* one a listener; NULL: plain */
 	struct live_service *services; /* config->services_count */
-	struct str realm;	       /* what WWW-Authenticate names */
+	struct str challenge;	       /* WWW-Authenticate, NUL-terminated */
 	struct str jwks;	       /* body of /.well-known/jwks.json */
 };
 

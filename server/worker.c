@@ -140,8 +140,8 @@ static void add_headers(struct task *task)
 	struct evkeyvalq *headers =
 		evhttp_request_get_output_headers(task->http);
 	struct reply *reply = &task->reply;
-	struct arena *arena = &task->arena;
 	struct worker *worker = task->worker;
+	struct str length = arena_printf(&task->arena, "%zu", reply->body->len);
 	const struct {
 		bool wanted;
 		const char *name, *value;
@@ -149,21 +149,14 @@ static void add_headers(struct task *task)
 		{ true, "Date", date_now(worker, task->req.now) },
 		{ true, "Content-Type",
 		  reply->type ? reply->type : "application/json" },
-		{ true, "Content-Length",
-		  arena_printf(arena, "%zu", reply->body->len).at },
-		{ true, "X-Content-Type-Options", "nosniff" },
+		{ true, "Content-Length", length.at },
 		{ reply->no_store, "Cache-Control", "no-store" },
 		{ reply->no_store, "Pragma", "no-cache" },
-		{ reply->max_age, "Cache-Control",
-		  arena_printf(arena, "max-age=%u", reply->max_age).at },
+		{ reply->cache, "Cache-Control", reply->cache },
 		{ reply->allow, "Allow", reply->allow },
 		{ reply->challenge, "WWW-Authenticate",
-		  arena_printf(arena,
-			       "Basic realm=\"" STR_FMT "\", charset=\"UTF-8\"",
-			       STR_ARG(worker->live->realm))
-			  .at },
-		{ reply->retry_after, "Retry-After",
-		  arena_printf(arena, "%u", reply->retry_after).at },
+		  worker->live->challenge.at },
+		{ reply->retry_after, "Retry-After", reply->retry_after },
 		{ reply->close || worker->drains, "Connection", "close" },
 	};
 

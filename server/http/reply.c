@@ -48,11 +48,11 @@ static enum status write_error(struct reply *reply, enum status status,
 	}
 	json_close(body, '}');
 	reply->no_store = true;
-	reply->max_age = 0;
+	reply->cache = NULL;
 	if (status == STATUS_UNAUTHORIZED)
 		reply->challenge = true;
 	if (status == STATUS_UNAVAILABLE && !reply->retry_after)
-		reply->retry_after = 1;
+		reply->retry_after = "1";
 	return status;
 }
 

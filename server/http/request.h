@@ -81,14 +81,14 @@ struct request_log {
 };
 
 struct reply {
-	struct buf *body;     /* the worker's own; cleared before */
-	const char *type;     /* "application/json" unless set */
-	const char *allow;    /* 405: "GET, POST" */
-	bool challenge;	      /* 401: WWW-Authenticate: Basic realm=... */
-	unsigned retry_after; /* seconds; 0: no such header */
-	unsigned max_age;     /* seconds of Cache-Control; 0: no such header */
-	bool no_store;	      /* Cache-Control: no-store, Pragma: no-cache */
-	bool close;	      /* the connection ends with this reply */
+	struct buf *body;	 /* the worker's own; cleared before */
+	const char *type;	 /* "application/json" unless set */
+	const char *allow;	 /* 405: "GET, POST" */
+	bool challenge;		 /* 401: WWW-Authenticate: Basic realm=... */
+	const char *retry_after; /* seconds; NULL: no such header */
+	const char *cache;	 /* Cache-Control, without no_store; likewise */
+	bool no_store;		 /* Cache-Control: no-store, Pragma: no-cache */
+	bool close;		 /* the connection ends with this reply */
 	struct request_log log;
 };
 

@@ -14,7 +14,7 @@ static enum status get_health(struct request *req, struct reply *reply)
 static enum status get_jwks(struct request *req, struct reply *reply)
 {
 	buf_add(reply->body, req->live->jwks);
-	reply->max_age = 300;
+	reply->cache = "max-age=300";
 	return STATUS_OK;
 }
 
