@@ -151,7 +151,9 @@ static void add_headers(struct task *task)
 		  reply->type ? reply->type : "application/json" },
 		{ true, "Content-Length", length.at },
 		{ reply->no_store, "Cache-Control", "no-store" },
-		{ reply->no_store, "Pragma", "no-cache" },
+		/* RFC 6749 5.1; a GET is not of that protocol. */
+		{ reply->no_store && task->req.method == METHOD_POST, "Pragma",
+		  "no-cache" },
 		{ reply->cache, "Cache-Control", reply->cache },
 		{ reply->allow, "Allow", reply->allow },
 		{ reply->challenge, "WWW-Authenticate",

@@ -128,7 +128,10 @@ static enum status answer(struct request *req, struct reply *reply,
 			    &reply->log.reason);
 	if (err)
 		return asking_fail(reply, ask->post, err);
-	reply->log.granted = granted = asking_print(&may, req->arena);
+	granted = reply->log.reason == REASON_GRANTED
+			  ? reply->log.asked
+			  : asking_print(&may, req->arena);
+	reply->log.granted = granted;
 	err = write_answer(req, ask, service, &may, granted, reply->body);
 	if (err == E_LIMIT)
 		return asking_refuse(reply, ask->post, STATUS_BAD_REQUEST,
