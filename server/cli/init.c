@@ -5,6 +5,7 @@
  */
 #include "server/cli/init.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -65,9 +66,22 @@ static void undo(struct init *init)
 	}
 }
 
+static bool is_empty_folder(const char *path)
+{
+	DIR *dir = opendir(path);
+	size_t n = 0;
+
+	while (dir && n < 3 && readdir(dir)) /* "." and ".." */
+		n++;
+	if (dir)
+		closedir(dir);
+	return n == 2;
+}
+
 /*
  * Only what was not there is removed after a failure. What is there may be
- * keys or a store that nobody has twice: nobody is told to remove it.
+ * keys or a store that nobody has twice: nobody is told to remove it. An empty
+ * folder is used: something may be mounted on it.
  */
 static enum err make_folder(struct init *init, const char *name, unsigned mode)
 {
@@ -75,7 +89,7 @@ static enum err make_folder(struct init *init, const char *name, unsigned mode)
 	struct stat st;
 	bool there = !lstat(path, &st);
 
-	if (there && *name)
+	if (there && *name && !is_empty_folder(path))
 		return cause_set(&init->call->cause, E_EXISTS,
 				 "%s: is there already; name another folder, "
 				 "or move it away",
@@ -113,8 +127,10 @@ static void write_yaml(struct call *call, struct buf *yaml)
 		    "workers: 0                      # event loops; 0: one a "
 		    "core\nlisteners:\n  - address: "));
 	yaml_quote(listen.len ? listen : STR("127.0.0.1:5001"), yaml);
-	buf_add(yaml, STR("\n    # tls: {certificate: tls.crt, key: tls.key}   "
-			  "absent: plain HTTP\n"
+	buf_add(yaml, STR("\n    # tls:                      # absent: plain "
+			  "HTTP\n"
+			  "    #   certificate: tls.crt\n"
+			  "    #   key: tls.key\n"
 			  "services:                       # one per registry\n"
 			  "  - name: "));
 	yaml_quote(service.len ? service : STR("registry"), yaml);

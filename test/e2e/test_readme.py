@@ -88,18 +88,32 @@ def test_example_configuration_has_every_option():
     assert set(paths(yaml.safe_load(example(text)))) == listed
 
 
-def test_example_configuration_names_the_defaults():
-    text = (TOP / "docker/dockpass.yaml").read_text()
+def check_defaults(text, **folders):
+    """What a configuration says is what holds without it."""
     values = dict(re.findall(r"^\| `([^`]+)` \| [^|]* \| `([^`]+)` \|",
                              dockpass("check", "--table"), re.M))
-    for key in ("store", "keys", "public"):
-        values[key] = "/var/lib/dockpass/" + values[key]
+    values |= {key: folder + values[key] for key, folder in folders.items()}
     said = yaml.safe_load(text)
     for path, want in values.items():
         got = said
         for key in path.replace("[]", ".0").split("."):
             got = got[int(key) if key.isdigit() else key]
         assert str(got).lower() == want.lower(), path
+
+
+def test_example_configuration_names_the_defaults():
+    state = "/var/lib/dockpass/"
+    check_defaults((TOP / "docker/dockpass.yaml").read_text(), store=state,
+                   keys=state, public=state)
+
+
+def test_init_writes_every_option_with_its_default(tmp_path):
+    dockpass("init", str(tmp_path / "made"))
+    text = (tmp_path / "made/dockpass.yaml").read_text()
+    check_defaults(text)
+    listed = set(re.findall(r"^\| `([^`]+)` \|", dockpass("check", "--table"),
+                            re.M))
+    assert set(paths(yaml.safe_load(example(text)))) == listed
 
 
 def test_example_configuration_is_taken(tmp_path):
@@ -138,3 +152,14 @@ def test_targets_that_readme_names_are_there(target):
     done = subprocess.run(["make", "-n", target], cwd=TOP, text=True,
                           capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_compose_shows_the_registry_nothing_but_what_is_public():
+    compose = yaml.safe_load((TOP / "docker/compose.yaml").read_text())
+    own, other = (compose["services"][name] for name in
+                  ("dockpass", "registry"))
+    folders = dict(mount.split(":")[:2] for mount in own["volumes"])
+    assert folders == {"dockpass": "/data", "public": "/data/public"}
+    shared = [mount for mount in other["volumes"]
+              if mount.split(":")[0] in folders]
+    assert shared == ["public:/dockpass/public:ro"]
