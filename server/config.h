@@ -1,7 +1,7 @@
 /*
  * server/config.h - dockpass.yaml and DOCKPASS_* into one struct, through one
- * table of options (config.c): parser, defaults, `dockpass check` and README's
- * table all walk it.
+ * table of options (config_table.c): parser, defaults, `dockpass check` and
+ * README's table all walk it.
  *
  * libcyaml reads the file by schema. Refused with file, line, key and what to
  * do: an unknown or repeated key, a wrong type, a value out of range, a file

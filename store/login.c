@@ -169,7 +169,6 @@ enum err login_as(const struct login *login, struct str username,
 	*why = REASON_NONE;
 	err = user_find(login->txn, username, &user);
 	if (err == E_NOT_FOUND) {
-		*why = REASON_WRONG_PASSWORD;
 		trace_add(login->trace, "credential: no such user");
 		return err;
 	}

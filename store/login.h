@@ -3,7 +3,8 @@
  *
  * Never anonymous by failure: unless E_OK, *out is all zero (nobody, no
  * rights) and *why says what was wrong. E_REFUSED is the caller's 401 or 403;
- * anything else is a failure of the store, a 500.
+ * E_NOT_FOUND comes only where a function says so; anything else is a failure
+ * of the store, a 500.
  *
  * Thread: any with a read transaction of its own. Texts live in the arena.
  */
@@ -56,10 +57,16 @@ void login_anonymous(struct identity *out); /* may pull what is public */
 enum err login_pat(const struct login *login, struct str username,
 		   struct str secret, struct identity *out,
 		   enum reason *why) MUST_CHECK;
-/* The same checks for a token known by its id: `explain --token-id`. */
+/*
+ * The same checks for a token known by its id: `explain --token-id`.
+ * E_NOT_FOUND: no token has it.
+ */
 enum err login_pat_id(const struct login *login, uint64_t id,
 		      struct identity *out, enum reason *why) MUST_CHECK;
-/* A user with the scopes that a token of his would have: `explain USER`. */
+/*
+ * A user with the scopes that a token of his would have: `explain USER`.
+ * E_NOT_FOUND: there is no such user.
+ */
 enum err login_as(const struct login *login, struct str username,
 		  unsigned scopes, struct identity *out,
 		  enum reason *why) MUST_CHECK;
