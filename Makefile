@@ -4,9 +4,10 @@
 # make asan tsan  unit and protocol tests under the sanitizers
 # make lint       layers, banned functions, format, analyzers
 # make fuzz       each fuzzer for FUZZ_SECONDS; fuzz-scope: one, until ^C
+# make bench      ratios against references of the same run (test/bench)
 # make install    into DESTDIR and PREFIX
 #
-# run, test, asan, tsan, lint and fuzz first install what is missing (apt).
+# run, test, asan, tsan, lint, fuzz and bench first install what is missing (apt).
 MODE    ?= release
 B       := build/$(MODE)
 PREFIX  ?= /usr/local
@@ -82,6 +83,15 @@ $(FUZZERS): $B/%: $B/%.o $(LIBS)
 $(REPLAY): $B/test/fuzz/replay_%: $B/test/fuzz/fuzz_%.o $B/test/fuzz/replay.o $(LIBS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# What is measured with: see test/bench/bench.py.
+BENCH := $(addprefix build/bench/,fill writes sign count.so)
+build/bench/%.so: test/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=gnu17 $(WARN) -O2 -fPIC -shared -o $@ $<
+build/bench/%: $B/test/bench/%.o $(LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # From here on, what people type. Those of the second group first install what
 # they need, so the work is done by another make that sees it.
 unit-token unit-store unit-server: unit-%: $$(UNIT_$$*)
@@ -118,6 +128,12 @@ fuzz-%:
 	    -artifact_prefix=build/fuzz/$*- \
 	    build/fuzz/corpus/$* $(wildcard test/fuzz/corpus/$*)
 
+bench:
+	@docker/deps build test bench
+	@$(AGAIN) -j $(CORES) $B/dockpass bench-programs
+	$(PY) test/bench/bench.py
+bench-programs: $(BENCH)
+
 # The unit file and the example name /usr/local/bin; PREFIX is put in.
 install: $B/dockpass
 	install -D -m 755 $B/dockpass $(DESTDIR)$(PREFIX)/bin/dockpass
@@ -130,6 +146,6 @@ clean:
 	rm -rf build
 
 .PHONY: all unit unit-token unit-store unit-server unit-fuzz e2e programs \
-	check-lint run test asan tsan lint fuzz install clean
+	check-lint run test asan tsan lint fuzz bench bench-programs install clean
 .SECONDARY:
 -include $(wildcard $B/*/*.d $B/*/*/*.d $B/test/unit/*/*.d)

@@ -1,0 +1,267 @@
+#!/usr/bin/python3
+"""test/bench/bench.py - `make bench`: every row a ratio against a reference
+that is measured in the same run, in turns. BENCH_TOKENS, BENCH_ROUNDS and
+BENCH_SECONDS make it smaller; DOCKER_AUTH names docker_auth's program.
+"""
+
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TOP / "test/e2e"), str(TOP / "test/bench")]
+
+# pylint: disable=wrong-import-position
+from idle import first_answer, many  # noqa: E402
+from servers import (BUILD, SCOPE, SERVER_CORE, Ours, basic,  # noqa: E402
+                     docker_auth, nginx, token_server, write_sample)
+from support.site import Certificate  # noqa: E402
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
+SECONDS = int(os.environ.get("BENCH_SECONDS", "2"))
+TOKENS = int(os.environ.get("BENCH_TOKENS", "10000000"))
+
+rows = []
+
+
+def row(what, goal, values, better=max, unit="x", note=""):
+    """One line. `values`: a round each; `goal` is met at or beyond it."""
+    middle = statistics.median(values)
+    met = middle >= goal if better is max else middle <= goal
+    rows.append({"what": what, "value": middle, "low": min(values),
+                 "high": max(values), "goal": goal, "unit": unit,
+                 "at": "least" if better is max else "most", "met": met,
+                 "note": note})
+    print(line(rows[-1]), flush=True)
+
+
+def left_out(what, why):
+    rows.append({"what": what, "left_out": why})
+    print(line(rows[-1]), flush=True)
+
+
+def line(entry):
+    if "left_out" in entry:
+        return f"| {entry['what']} | not measured | | {entry['left_out']} |"
+    text = "{what} | {value:.3g} {unit} ({low:.3g} to {high:.3g}) | at {at} " \
+        "{goal:g} {unit}{missed} | {note}"
+    return "| " + text.format(missed="" if entry["met"] else ", **missed**",
+                              **entry) + " |"
+
+
+def in_turns(*servers):
+    """ROUNDS times the load of each, one after the other."""
+    for server in servers:
+        server.load(2)  # warm, and the slowest has answered by then
+    return [[server.load(SECONDS) for server in servers]
+            for _ in range(ROUNDS)]
+
+
+def median(values):
+    return statistics.median(list(values))
+
+
+def signature(folder, alg, goal):
+    """CPU a token against CPU a signature with the same key."""
+    with Ours(folder / alg, alg=None if alg == "ES256" else alg) as ours:
+        server = ours.start().server()
+        server.load(2)
+        pairs = []
+        for _ in range(ROUNDS):
+            bare = subprocess.run([BUILD / "sign", ours.key, "1"], text=True,
+                                  capture_output=True, check=True, timeout=30)
+            pairs.append((server.load(SECONDS).cpu, int(bare.stdout) / 1000))
+    row(f"CPU of a token, {alg}, against a bare signature", goal,
+        [token / bare for token, bare in pairs], min,
+        note=f"{median(t for t, _ in pairs):.1f} us against "
+             f"{median(b for _, b in pairs):.1f} us")
+
+
+def with_and_without_token(ours):
+    loads = in_turns(ours.server(), ours.server(ours.anonymous))
+    row("tokens/s with a PAT, against anonymous", 0.95,
+        [pat.rate / nobody.rate for pat, nobody in loads],
+        note=f"{median(pat.rate for pat, _ in loads):.0f}/s on one core")
+
+
+def large(folder):
+    users = min(100000, TOKENS)
+    with Ours(folder / "large", tokens=TOKENS, users=users) as many, \
+            Ours(folder / "small", tokens=1000, users=100) as few:
+        servers = many.start().server(), few.start().server()
+        loads = in_turns(*servers)
+        row(f"tokens/s at {TOKENS:,} PATs, {users:,} users and projects, "
+            "against 1,000 PATs", 0.9,
+            [big.rate / small.rate for big, small in loads])
+        own = servers[0].memory()
+        row(f"RssAnon after that load, {TOKENS:,} PATs against 1,000", 1.1,
+            [own["RssAnon"] / servers[1].memory()["RssAnon"]], min,
+            note=f"{own['RssAnon'] / 1024:.1f} MB of its own; "
+                 f"{own['VmRSS'] / 1024:.0f} MB with the pages of the store, "
+                 "which the kernel may drop")
+
+
+def against(name, other, ours, lines, goals):
+    """Another token server: (what, its sample, ours, goal of the ratio)."""
+    if isinstance(other, str):
+        left_out(f"against {name}", other)
+        return
+    try:
+        theirs, mine = other.server(lines[0]), ours.server(lines[1])
+        loads = in_turns(mine, theirs)
+        rate, cpu = goals
+        note = "p99 {:.2f} ms against {:.2f} ms".format(
+            *(median(pair[i].p99 for pair in loads) / 1000 for i in (0, 1)))
+        if rate:
+            row(f"tokens/s against {name}", rate,
+                [a.rate / b.rate for a, b in loads], note=note)
+        row(f"tokens per CPU second against {name}", cpu,
+            [b.cpu / a.cpu for a, b in loads], note=note)
+    finally:
+        other.stop()
+
+
+def others(folder, ours):
+    """The same key and the same scope for all."""
+    ask = SCOPE.format(path="auth", name="p1")
+    known = write_sample(folder / "known", (basic("admin", "badmin"), ask))
+    nobody = write_sample(folder / "nobody", ("-", ask))
+    admin = write_sample(folder / "admin", (
+        basic("admin", "badmin"), SCOPE.format(path="token/", name="admin")))
+    key, bundle = ours.key, ours.folder / "public/bundle.pem"
+    for cost in (4, 5, 10):
+        goal = 30 if cost == 5 else 20 if cost == 4 else 30
+        against(f"docker_auth, bcrypt cost {cost}",
+                docker_auth(folder / "docker_auth", cost, key, bundle), ours,
+                (known, ours.sample), (goal, goal))
+    against("docker_auth, anonymous",
+            docker_auth(folder / "docker_auth", 4, key, bundle), ours,
+            (nobody, ours.anonymous), (None, 1.8))
+    against("token-server, bcrypt cost 5",
+            token_server(folder / "token-server", 5, key), ours,
+            (admin, ours.sample), (30, 30))
+
+
+def handshakes(folder):
+    """A new connection and a full TLS 1.3 handshake for each."""
+    (folder / "tls").mkdir()
+    certificate = Certificate(folder / "tls")
+    other = nginx(folder / "nginx", certificate, "x" * 1024)
+    try:
+        with Ours(folder / "ours-tls", listener=certificate.listener) as ours:
+            mine = ours.start().server(close=True)
+            loads = in_turns(mine, other.server(ours.anonymous, close=True))
+    finally:
+        other.stop()
+    row("TLS 1.3 handshake and token per CPU second, against nginx's "
+        "handshake and 1 KB", 0.95, [b.cpu / a.cpu for a, b in loads],
+        note="{:.0f} us against {:.0f} us".format(
+            *(median(pair[i].cpu for pair in loads) for i in (0, 1))))
+
+
+def writes(folder):
+    with Ours(folder / "writes") as ours:
+        done = subprocess.run(
+            [BUILD / "writes", ours.folder / "store", str(ROUNDS)], text=True,
+            capture_output=True, check=True, timeout=300)
+    pairs = [tuple(map(int, text.split()))
+             for text in done.stdout.splitlines()]
+    row("PATs made and on disk a second, 64 at once, against fdatasync/s", 20,
+        [made / syncs for made, syncs in pairs],
+        note="{:.0f}/s against {:.0f}/s".format(
+            *(median(pair[i] for pair in pairs) for i in (0, 1))))
+
+
+def memory(folder):
+    with Ours(folder / "memory") as ours:
+        server = ours.start().server()
+        idle = server.memory()
+        row("RssAnon, idle", 4, [idle["RssAnon"] / 1024], min, "MB")
+        row("VmRSS, idle", 16, [idle["VmRSS"] / 1024], min, "MB")
+        with many(ours.port, 10000):
+            held = server.memory()
+        row("RssAnon, 10,000 idle keep-alive connections", 60,
+            [held["RssAnon"] / 1024], min, "MB")
+
+
+def first_token(folder):
+    with Ours(folder / "first", tokens=min(TOKENS, 1000000),
+              users=1000) as ours:
+        took = []
+        for _ in range(ROUNDS):
+            took.append(first_answer(ours.port, ours.launch))
+            ours.stop()
+    row("first token after the start, 1,000,000 PATs", 50, took, min, "ms")
+
+
+def allocations(folder):
+    """Two counts of requests: their difference leaves the start out."""
+    counts = []
+    with Ours(folder / "count") as ours:
+        for n in (1, 2):
+            file = folder / f"count{n}"
+            ours.serve(env={"LD_PRELOAD": str(BUILD / "count.so"),
+                            "COUNT_FILE": str(file)})
+            tokens = sum(ours.server().load(1).tokens for _ in range(n))
+            assert ours.stop() == 0
+            counts.append((tokens, *map(int, file.read_text().split())))
+    (t1, all1, own1), (t2, all2, own2) = counts
+    row("heap allocations of our own a token", 10,
+        [(own2 - own1) / (t2 - t1)], min, "",
+        f"{(all2 - all1) / (t2 - t1):.0f} with those of the libraries")
+
+
+def workers(folder):
+    """Two loops on two cores, as there is no third for the load: by CPU."""
+    with Ours(folder / "one") as one, Ours(folder / "two", workers=2) as two:
+        loads = in_turns(one.start().server(connections=32),
+                         two.start("0-1").server(connections=32))
+    row("tokens per CPU second of two workers, twice, against one", 1.8,
+        [2 * a.cpu / b.cpu for a, b in loads])
+
+
+def measure(folder):
+    signature(folder, "ES256", 2.2)
+    signature(folder, "RS256", 1.15)
+    with Ours(folder / "ours") as ours:
+        ours.start()
+        with_and_without_token(ours)
+        others(folder, ours)
+    handshakes(folder)
+    writes(folder)
+    memory(folder)
+    first_token(folder)
+    allocations(folder)
+    workers(folder)
+    large(folder)
+
+
+def machine():
+    model = next((text.split(": ")[1] for text in
+                  Path("/proc/cpuinfo").read_text().splitlines()
+                  if text.startswith("model name")), "unknown")
+    return f"{os.cpu_count()} cores, {model}, Linux {os.uname().release}"
+
+
+def main():
+    began = time.monotonic()
+    print(f"{machine()}; {ROUNDS} rounds of {SECONDS} s; servers on core "
+          f"{SERVER_CORE}, the load on another\n\n| what | median (lowest to "
+          "highest round) | goal | |\n|---|---|---|---|")
+    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+        measure(Path(folder))
+    (BUILD.parent / "bench.json").write_text(json.dumps(
+        {"machine": machine(), "rounds": ROUNDS, "seconds": SECONDS,
+         "rows": rows}, indent=1))
+    print(f"\n{time.monotonic() - began:.0f} s; build/bench.json has it, too")
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        main()
