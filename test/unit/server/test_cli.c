@@ -155,12 +155,26 @@ static void init_leaves_nothing(void **state)
 	(void)state;
 	assert_int_equal(mkdir("half", 0755), 0);
 	assert_int_equal(mkdir("half/store", 0700), 0);
+	assert_int_equal(mkdir("half/store/taken", 0700), 0);
 	assert_int_equal(run("init half", ""), 1);
 	assert_int_equal(access("half/keys", F_OK), -1);
 	assert_int_equal(access("half/public", F_OK), -1);
 	assert_int_equal(access("half/dockpass.yaml", F_OK), -1);
+	assert_int_equal(rmdir("half/store/taken"), 0);
 	assert_int_equal(rmdir("half/store"), 0);
 	assert_int_equal(rmdir("half"), 0);
+}
+
+/* An empty one may have something mounted on it. */
+static void init_takes_empty_folders(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("empty", 0755), 0);
+	assert_int_equal(mkdir("empty/public", 0755), 0);
+	assert_int_equal(mkdir("empty/keys", 0700), 0);
+	assert_int_equal(mkdir("empty/store", 0700), 0);
+	assert_int_equal(run("init empty", ""), 0);
+	assert_int_equal(mode_of("empty/public/bundle.pem"), 0644);
 }
 
 /* How a JWT names its key decides which registry can find it. */
@@ -231,6 +245,7 @@ int main(void)
 		cmocka_unit_test(table),
 		cmocka_unit_test(init_modes),
 		cmocka_unit_test(init_leaves_nothing),
+		cmocka_unit_test(init_takes_empty_folders),
 		cmocka_unit_test(registry_table),
 	};
 
