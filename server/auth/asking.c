@@ -148,9 +148,10 @@ static void fill_log(const struct request *req, const struct asking *ask,
 static enum err read_scopes(const struct request *req, struct asking *out,
 			    struct cause *cause)
 {
-	struct scope_list want = { .len = 0 };
+	struct scope_list want; /* large: not zeroed for each request */
 	enum err err = E_OK;
 
+	want.len = want.seen = 0;
 	for (size_t i = 0; i < out->params.len && !err; i++)
 		if (str_eq(out->params.at[i].name, STR("scope")))
 			err = scope_parse(out->params.at[i].value, req->arena,
