@@ -49,40 +49,37 @@ static struct str needed(struct trace *trace, const struct project_rules *rules,
 			    STR_ARG(role_name(least.role)));
 }
 
-/* The one cause for each action that is refused. `project`: NULL, none. */
+/* Why `right` is refused, its one cause. `project`: NULL, none. */
+static struct str refusal(struct trace *trace, const struct space *project,
+			  bool signed_in, unsigned right, unsigned allowed)
+{
+	if (!project)
+		return STR("it is in no project");
+	if (allowed & right)
+		return STR("the token's scopes do not reach it");
+	if (project->rules.registry == REGISTRY_DISABLED)
+		return STR("the project's registry is disabled");
+	if (project->rules.archived && right != RIGHT_PULL)
+		return STR("the project is archived");
+	return arena_printf(
+		trace->arena, "it needs " STR_FMT,
+		STR_ARG(needed(trace, &project->rules, right, signed_in)));
+}
+
 static void trace_refused(struct trace *trace, const struct space *project,
 			  bool signed_in, unsigned refused, unsigned allowed)
 {
-	static const struct {
-		unsigned right;
-		const char *name;
-	} actions[] = {
-		{ RIGHT_PULL, "pull" },
-		{ RIGHT_PUSH, "push" },
-		{ RIGHT_DELETE, "delete" },
-	};
+	for (unsigned right = RIGHT_PULL; right <= RIGHT_DELETE; right <<= 1) {
+		AUTO(buf) struct buf name;
 
-	for (size_t i = 0; i < COUNT(actions); i++) {
-		unsigned right = actions[i].right;
-		struct str cause;
-
+		buf_init(&name, SCOPE_ACTION_MAX);
 		if (!(refused & right))
 			continue;
-		if (!project)
-			cause = STR("it is in no project");
-		else if (allowed & right)
-			cause = STR("the token's scopes do not reach it");
-		else if (project->rules.registry == REGISTRY_DISABLED)
-			cause = STR("the project's registry is disabled");
-		else if (project->rules.archived && right != RIGHT_PULL)
-			cause = STR("the project is archived");
-		else
-			cause = arena_printf(
-				trace->arena, "it needs " STR_FMT,
-				STR_ARG(needed(trace, &project->rules, right,
-					       signed_in)));
-		trace_step(trace, "refused: %s, " STR_FMT, actions[i].name,
-			   STR_ARG(cause));
+		scope_print_rights(right, &name);
+		trace_step(trace, "refused: " STR_FMT ", " STR_FMT,
+			   STR_ARG(buf_str(&name)),
+			   STR_ARG(refusal(trace, project, signed_in, right,
+					   allowed)));
 	}
 }
 
