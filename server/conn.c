@@ -383,10 +383,54 @@ bool conn_new(struct conns *conns, struct bufferevent *bev)
 	return true;
 }
 
+static struct conn *conn_of(struct conns *conns, int fd)
+{
+	return fd >= 0 && (size_t)fd < conns->table_len ? conns->table[fd]
+							: NULL;
+}
+
+/* What is not written whole here, libevent writes when the peer takes it. */
+static void write_out(struct conn *conn)
+{
+	struct evbuffer *output = bufferevent_get_output(conn->bev);
+	int n;
+
+	if (tls_is(conn->bev))
+		return;
+	evbuffer_unfreeze(output, 1);
+	n = evbuffer_write(output, conn->fd);
+	evbuffer_freeze(output, 1);
+	if (n > 0 && !evbuffer_get_length(output))
+		bufferevent_trigger(conn->bev, EV_WRITE, 0);
+}
+
+/* A descriptor may be another connection's by now: that has nothing to write.
+ */
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct conns *conns = arg;
+
+	(void)fd, (void)what;
+	for (unsigned i = 0; i < conns->replied_count; i++) {
+		struct conn *conn = conn_of(conns, conns->replied[i]);
+
+		if (conn)
+			write_out(conn);
+	}
+	conns->replied_count = 0;
+}
+
 void conns_answered(struct conns *conns, int fd)
 {
-	if (fd >= 0 && (size_t)fd < conns->table_len && conns->table[fd])
-		conns->table[fd]->answered++;
+	struct conn *conn = conn_of(conns, fd);
+
+	if (!conn)
+		return;
+	conn->answered++;
+	if (conns->replied_count == COUNT(conns->replied))
+		return;
+	conns->replied[conns->replied_count++] = fd;
+	event_active(conns->turn, EV_WRITE, 0);
 }
 
 static void close_older(struct conns *conns, enum conn_queue queue, int64_t ms)
@@ -440,7 +484,8 @@ enum err conns_init(struct conns *conns, struct event_base *base,
 		conns->table_len = files.rlim_cur;
 	conns->table = calloc(conns->table_len, sizeof(struct conn *));
 	conns->fresh = event_new(base, -1, 0, on_fresh, conns);
-	return conns->table && conns->fresh ? E_OK : E_MEMORY;
+	conns->turn = event_new(base, -1, 0, on_turn, conns);
+	return conns->table && conns->fresh && conns->turn ? E_OK : E_MEMORY;
 }
 
 void conns_done(struct conns *conns)
@@ -449,6 +494,8 @@ void conns_done(struct conns *conns)
 		conn_free(conns->queues[QUEUE_LATE].first);
 	if (conns->fresh)
 		event_free(conns->fresh);
+	if (conns->turn)
+		event_free(conns->turn);
 	free(conns->table);
 	*conns = (struct conns) { 0 };
 }

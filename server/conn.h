@@ -25,7 +25,9 @@ enum {
 	FIRST_MS = 10 * 1000,	/* from the start to the first byte, TLS too */
 	REQUEST_MS = 10 * 1000, /* from its first byte to its last */
 	IDLE_MS = 60 * 1000,
-	LATE_MS = 5 * 1000 /* from a refusal to the close, read on until then */
+	LATE_MS =
+		5 * 1000, /* from a refusal to the close, read on until then */
+	REPLIED_MAX = 256 /* of one turn of the loop; more are written later */
 };
 
 enum conn_queue {
@@ -42,9 +44,11 @@ struct conns {
 	/* Has conn_gone() called at the end of this bufferevent. */
 	void (*watch)(struct bufferevent *bev, struct conn *conn);
 	struct event *fresh; /* just accepted: their address is not known */
-	struct conn **table; /* by descriptor: see conns_answered() */
+	struct event *turn;  /* the requests of a turn have been answered */
+	struct conn **table; /* by descriptor */
 	size_t table_len;
-	unsigned count;
+	unsigned count, replied_count;
+	int replied[REPLIED_MAX]; /* descriptors, in this turn */
 	struct {
 		struct conn *first, *last;
 	} queues[QUEUE_COUNT];

@@ -188,6 +188,11 @@ struct bufferevent *tls_bufferevent(struct event_base *base,
 }
 
 /* The alert is sent or it is not: nobody waits for an answer. */
+bool tls_is(struct bufferevent *bev)
+{
+	return bufferevent_openssl_get_ssl(bev);
+}
+
 void tls_goodbye(struct bufferevent *bev)
 {
 	SSL *ssl = bufferevent_openssl_get_ssl(bev);

@@ -23,5 +23,6 @@ int64_t tls_not_after(const struct ssl_ctx_st *tls);
 /* A connection yet without a descriptor; NULL when there is no memory. */
 struct bufferevent *tls_bufferevent(struct event_base *base,
 				    struct ssl_ctx_st *tls);
+bool tls_is(struct bufferevent *bev);
 /* Tells the peer that nothing was cut off. Without TLS nothing happens. */
 void tls_goodbye(struct bufferevent *bev);
