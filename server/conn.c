@@ -393,14 +393,15 @@ static struct conn *conn_of(struct conns *conns, int fd)
 static void write_out(struct conn *conn)
 {
 	struct evbuffer *output = bufferevent_get_output(conn->bev);
-	int n;
 
-	if (tls_is(conn->bev))
+	if (!evbuffer_get_length(output))
 		return;
-	evbuffer_unfreeze(output, 1);
-	n = evbuffer_write(output, conn->fd);
-	evbuffer_freeze(output, 1);
-	if (n > 0 && !evbuffer_get_length(output))
+	if (!tls_write(conn->bev)) {
+		evbuffer_unfreeze(output, 1);
+		evbuffer_write(output, conn->fd);
+		evbuffer_freeze(output, 1);
+	}
+	if (!evbuffer_get_length(output))
 		bufferevent_trigger(conn->bev, EV_WRITE, 0);
 }
 

@@ -23,6 +23,10 @@ int64_t tls_not_after(const struct ssl_ctx_st *tls);
 /* A connection yet without a descriptor; NULL when there is no memory. */
 struct bufferevent *tls_bufferevent(struct event_base *base,
 				    struct ssl_ctx_st *tls);
-bool tls_is(struct bufferevent *bev);
+/*
+ * Writes the output, head and body in one record, as far as the peer takes it;
+ * libevent goes on with the rest. False: it is no TLS connection.
+ */
+bool tls_write(struct bufferevent *bev);
 /* Tells the peer that nothing was cut off. Without TLS nothing happens. */
 void tls_goodbye(struct bufferevent *bev);

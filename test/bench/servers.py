@@ -202,7 +202,7 @@ http {{
   server {{
     listen 127.0.0.1:{port} ssl;
     ssl_certificate {certificate.file}; ssl_certificate_key {certificate.key};
-    ssl_protocols TLSv1.3; ssl_session_cache off;
+    ssl_protocols TLSv1.3; ssl_session_cache off; ssl_session_tickets off;
     location / {{ default_type application/json; return 200 "{body}"; }}
   }}
 }}

@@ -5,6 +5,7 @@ all that holds for bytes on a plain connection holds inside.
 import os
 import socket
 import ssl
+import threading
 
 import pytest
 
@@ -175,6 +176,28 @@ def test_requests_over_tls(both):
         for byte in HEALTH:
             wire.send(bytes([byte]))
         assert wire.answer().status_code == 200
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_who_reads_slowly_gets_every_byte(own, tls):
+    """Five megabytes, of which the kernel takes four: the rest has to wait."""
+    own.configure(workers=1)
+    own.serve()
+    own.cli("project", "add", "g/p", "--visibility", "public")
+    name = "g/p/" + "a" * 240
+    scopes = "".join(f"&scope=repository:{name}{n}:pull" for n in range(50))
+    ask = f"GET /token?service=registry{scopes} HTTP/1.1".encode() + END
+    with Wire(own.port) as other, \
+            own.wire() if tls else Wire(own.port) as wire:
+        sender = threading.Thread(target=wire.send, args=[ask * 120])
+        sender.start()
+        for _ in range(300):  # turns of the loop: all is asked, none is read
+            assert answers(other)
+        for _ in range(120):
+            answer = wire.answer()
+            assert len(answer.content) > 40000
+            assert len(tokens.claims(answer)["access"]) == 50
+        sender.join()
 
 
 @pytest.mark.parametrize("data, status", [
