@@ -17,7 +17,6 @@
 
 enum {
 	READ_AHEAD = 64 * 1024, /* that evhttp has not taken */
-	SMALL = 1024,		/* less is copied, not moved */
 	WASTE = 16 * 1024,
 	TABLE_MAX = 1 << 20
 };
@@ -34,11 +33,9 @@ struct conn {
 	uint32_t answered;
 	int64_t since; /* ms */
 	struct bufferevent *bev;
-	struct event *late;    /* bev has gone, and left its descriptor */
-	struct evbuffer *hold; /* bytes that may not be handed on yet */
-	size_t seen;	       /* of them, by the gate */
-	bool busy;	       /* it is us who change the input */
-	struct gate gate;
+	struct event *late; /* bev has gone, and left its descriptor */
+	bool busy;	    /* it is us who change the input */
+	struct intake intake;
 };
 
 static int64_t now_ms(void)
@@ -129,8 +126,7 @@ static void conn_free(struct conn *conn)
 	}
 	if (conn->counted)
 		crowd_leave(all->crowd, conn->verdict, conn->place);
-	if (conn->hold)
-		evbuffer_free(conn->hold);
+	intake_done(&conn->intake);
 	all->count--;
 	free(conn);
 }
@@ -193,153 +189,24 @@ static void conn_close(struct conn *conn)
 				  0);
 }
 
-/* RFC 9112 6.3: without a length a request has no body. evhttp would wait. */
-static void pass(struct conn *conn, struct evbuffer *from, struct evbuffer *to)
-{
-	size_t end = conn->gate.add_length ? 2 : 0;
-
-	evbuffer_remove_buffer(from, to, conn->seen - end);
-	if (end) {
-		evbuffer_drain(from, end);
-		evbuffer_add_printf(to, "Content-Length: 0\r\n\r\n");
-		conn->gate.add_length = false;
-	}
-	conn->seen = 0;
-}
-
-static void replace(struct evbuffer *from, struct evbuffer *to,
-		    enum status status)
-{
-	evbuffer_drain(from, evbuffer_get_length(from));
-	evbuffer_add_printf(to,
-			    "GET .gate/%d HTTP/1.1\r\n"
-			    "Connection: close\r\n\r\n",
-			    (int)status);
-}
-
-/* The next bytes from `at` on, as far as they lie in one piece. */
-static struct str unseen(struct evbuffer *from, size_t at)
-{
-	struct evbuffer_iovec piece;
-	struct evbuffer_ptr ptr;
-
-	if (evbuffer_get_length(from) <= at ||
-	    evbuffer_ptr_set(from, &ptr, at, EVBUFFER_PTR_SET) ||
-	    evbuffer_peek(from, -1, &ptr, &piece, 1) < 1)
-		return (struct str) { 0 };
-	return (struct str) { piece.iov_base, piece.iov_len };
-}
-
-/* False when nothing more is to be looked at now. */
-static bool take_step(struct conn *conn, struct evbuffer *from,
-		      struct evbuffer *to)
-{
-	struct str bytes = unseen(from, conn->seen);
-	size_t used;
-
-	if (!bytes.len)
-		return false;
-	switch (gate_feed(&conn->gate, bytes, &used)) {
-	case GATE_MORE:
-		conn->seen += used;
-		return true;
-	case GATE_PASS:
-		conn->seen += used;
-		pass(conn, from, to);
-		return true;
-	case GATE_SKIP:
-		evbuffer_drain(from, conn->seen + used);
-		conn->seen = 0;
-		return true;
-	case GATE_REFUSE:
-		conn->lingers = true;
-		replace(from, to, conn->gate.status);
-		conn->seen = 0;
-		return false;
-	case GATE_DROP:
-		evbuffer_drain(from, evbuffer_get_length(from));
-		conn->seen = 0;
-		shutdown(conn->fd, SHUT_RDWR);
-		return false;
-	}
-	return false;
-}
-
-/*
- * The bytes from `at` on, where they are: true if all of them may stay. That
- * is so for a request that has come in one piece, and costs no copy.
- */
-static bool pass_in_place(struct conn *conn, struct evbuffer *input, size_t at)
-{
-	struct gate before = conn->gate;
-	enum gate_step step = GATE_PASS;
-	size_t end = evbuffer_get_length(input);
-
-	while (at < end && (step == GATE_PASS || step == GATE_MORE) &&
-	       !conn->gate.add_length) {
-		size_t used;
-
-		step = gate_feed(&conn->gate, unseen(input, at), &used);
-		at += used;
-	}
-	if (at == end && step == GATE_PASS && !conn->gate.add_length)
-		return true;
-	conn->gate = before;
-	return false;
-}
-
-/* Moved, a packet of one byte would keep a piece of memory of its own. */
-static void append(struct evbuffer *from, struct evbuffer *to)
-{
-	size_t len = evbuffer_get_length(from);
-	int failed;
-
-	if (len >= SMALL) {
-		evbuffer_add_buffer(to, from);
-		return;
-	}
-	failed = evbuffer_add(to, evbuffer_pullup(from, -1), len);
-	assert(!failed);
-	evbuffer_drain(from, len);
-}
-
-/* Takes the bytes from `at` on out of evhttp's sight. */
-static void take_out(struct conn *conn, struct evbuffer *input, size_t at)
-{
-	struct evbuffer *old = NULL;
-
-	if (at) {
-		old = evbuffer_new();
-		assert(old);
-		evbuffer_remove_buffer(input, old, at);
-	}
-	if (!conn->hold)
-		conn->hold = evbuffer_new();
-	assert(conn->hold);
-	append(input, conn->hold);
-	if (old) {
-		evbuffer_add_buffer(input, old);
-		evbuffer_free(old);
-	}
-}
-
+/* Bytes from `at` on are new. */
 static void let_in(struct conn *conn, struct evbuffer *input, size_t at)
 {
 	if (conn->full) {
 		conn->full = false;
 		conn->lingers = true;
-		gate_close(&conn->gate);
-		replace(input, input, STATUS_UNAVAILABLE);
+		intake_refuse(&conn->intake, input, STATUS_UNAVAILABLE);
 		return;
 	}
-	if (!conn->hold && pass_in_place(conn, input, at))
-		return;
-	take_out(conn, input, at);
-	while (take_step(conn, conn->hold, input))
-		;
-	if (!evbuffer_get_length(conn->hold)) {
-		evbuffer_free(conn->hold);
-		conn->hold = NULL;
+	switch (intake_feed(&conn->intake, input, at)) {
+	case INTAKE_OPEN:
+		break;
+	case INTAKE_REFUSED:
+		conn->lingers = true;
+		break;
+	case INTAKE_DROPPED:
+		shutdown(conn->fd, SHUT_RDWR);
+		break;
 	}
 }
 
@@ -348,7 +215,7 @@ static void on_added(struct evbuffer *input,
 		     const struct evbuffer_cb_info *info, void *arg)
 {
 	struct conn *conn = arg;
-	uint32_t whole = conn->gate.whole;
+	uint32_t whole = conn->intake.gate.whole;
 
 	if (!info->n_added || conn->busy)
 		return;
@@ -356,10 +223,11 @@ static void on_added(struct evbuffer *input,
 	conn->busy = true;
 	let_in(conn, input, info->orig_size);
 	conn->busy = false;
-	if (gate_between(&conn->gate)) {
-		if (conn->gate.whole != whole)
+	if (gate_between(&conn->intake.gate)) {
+		if (conn->intake.gate.whole != whole)
 			enqueue(conn, QUEUE_IDLE);
-	} else if (conn->queue != QUEUE_REQUEST || conn->gate.whole != whole) {
+	} else if (conn->queue != QUEUE_REQUEST ||
+		   conn->intake.gate.whole != whole) {
 		enqueue(conn, QUEUE_REQUEST);
 	}
 }
@@ -371,7 +239,7 @@ bool conn_new(struct conns *conns, struct bufferevent *bev)
 	if (!conn)
 		return false;
 	*conn = (struct conn) { .all = conns, .fd = -1, .bev = bev };
-	gate_init(&conn->gate);
+	intake_init(&conn->intake);
 	if (!evbuffer_add_cb(bufferevent_get_input(bev), on_added, conn)) {
 		free(conn);
 		return false;
@@ -453,7 +321,7 @@ void conns_sweep(struct conns *conns)
 
 static bool is_quiet(const struct conn *conn)
 {
-	return conn->gate.whole == conn->answered &&
+	return conn->intake.gate.whole == conn->answered &&
 	       !evbuffer_get_length(bufferevent_get_output(conn->bev));
 }
 

@@ -1,10 +1,10 @@
 /*
- * server/conn.h - the connections of one worker: the gate in front of evhttp,
+ * server/conn.h - the connections of one worker: the intake before evhttp,
  * deadlines, caps. Knows bufferevents, not evhttp.
  *
- * The gate stands at the input buffer of the socket or TLS bufferevent: what
- * it does not pass is taken out before evhttp looks. (A filter bufferevent
- * will not do: evhttp frees it with its last reply still in the one below.)
+ * The intake stands at the input buffer of the socket or TLS bufferevent. (A
+ * filter bufferevent will not do: evhttp frees it with its last reply still in
+ * the one below.) Replies are written once a turn of the loop, together.
  *
  * A connection is in one queue, by what it is waited for; each queue is in the
  * order of its deadlines, so the sweep looks at heads alone.
@@ -14,7 +14,7 @@
 #pragma once
 
 #include "server/crowd.h"
-#include "server/http/gate.h"
+#include "server/intake.h"
 
 struct bufferevent;
 struct event;
@@ -25,9 +25,8 @@ enum {
 	FIRST_MS = 10 * 1000,	/* from the start to the first byte, TLS too */
 	REQUEST_MS = 10 * 1000, /* from its first byte to its last */
 	IDLE_MS = 60 * 1000,
-	LATE_MS =
-		5 * 1000, /* from a refusal to the close, read on until then */
-	REPLIED_MAX = 256 /* of one turn of the loop; more are written later */
+	LATE_MS = 5 * 1000, /* from a refusal to the close; read till then */
+	REPLIED_MAX = 256   /* in one turn; more are written in the next */
 };
 
 enum conn_queue {

@@ -1,0 +1,32 @@
+/*
+ * server/intake.h - the gate at an input buffer: what it does not pass is taken
+ * out before the buffer's reader, evhttp, looks. What is refused is replaced by
+ * a request of our own, ".gate/STATUS", which http/route.c answers.
+ */
+#pragma once
+
+#include "server/http/gate.h"
+
+struct evbuffer;
+
+struct intake {
+	struct gate gate;
+	struct evbuffer *hold; /* bytes that may not be handed on yet */
+	size_t seen;	       /* of them, by the gate */
+};
+
+enum intake_end {
+	INTAKE_OPEN,
+	INTAKE_REFUSED, /* nothing more is read but the refusal */
+	INTAKE_DROPPED	/* nothing at all: the connection is to be closed */
+};
+
+void intake_init(struct intake *intake);
+void intake_done(struct intake *intake);
+
+/* The bytes of `input` from `at` on are new. */
+enum intake_end intake_feed(struct intake *intake, struct evbuffer *input,
+			    size_t at) MUST_CHECK;
+/* Whatever `input` holds. */
+void intake_refuse(struct intake *intake, struct evbuffer *input,
+		   enum status status);
