@@ -3,9 +3,12 @@
  *
  *   writes STORE ROUNDS
  *
- * Each round: a second of token_add with 64 under way at a time, as 64 clients
- * would have them, through the server's writer; then a second of fdatasync() of
- * a file beside the store, one page each. Prints a line a round, the two rates.
+ * Each round, a second of each, and a line of their rates:
+ *  - token_add with 64 under way at a time, as 64 clients would have them,
+ *    through the server's writer;
+ *  - fdatasync() of a file beside the store, one page each;
+ *  - what LMDB must do for 64 new keys in random order, times 64: a page for
+ *    each, anywhere in the file, a sync, then the page that names the root.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -21,7 +24,7 @@
 #include "store/writer.h"
 #include "token/rights.h"
 
-enum { AT_ONCE = 64, PAGE = 4096 };
+enum { AT_ONCE = 64, PAGE = 4096, FILE_PAGES = 4096 };
 
 struct client {
 	sem_t done;
@@ -100,9 +103,18 @@ static double changes_per_second(struct writer *writer)
 	return (double)count / (now() - begin);
 }
 
-static double syncs_per_second(const char *store)
+static void write_page(int fd, unsigned long at)
 {
 	static char page[PAGE];
+
+	page[0]++;
+	if (pwrite(fd, page, PAGE, (off_t)(at % FILE_PAGES) * PAGE) != PAGE)
+		die("cannot write beside the store");
+}
+
+/* `pages`: before each sync; more than one: scattered, and a second sync. */
+static double syncs_per_second(const char *store, unsigned pages)
+{
 	double begin = now();
 	unsigned long count = 0;
 	char path[4096];
@@ -113,10 +125,15 @@ static double syncs_per_second(const char *store)
 	if (fd < 0)
 		die("cannot write beside the store");
 	for (; now() < begin + 1; count++) {
-		page[0]++;
-		if (pwrite(fd, page, PAGE, (off_t)(count % 256) * PAGE) !=
-			    PAGE ||
-		    fdatasync(fd))
+		for (unsigned i = 0; i < pages; i++)
+			write_page(fd, pages == 1 ? count
+						  : (unsigned long)random());
+		if (fdatasync(fd))
+			die("cannot sync");
+		if (pages == 1)
+			continue;
+		write_page(fd, 0);
+		if (fdatasync(fd))
 			die("cannot sync");
 	}
 	close(fd);
@@ -144,9 +161,11 @@ int main(int argc, char **argv)
 	if (writer_start(db, &writer))
 		die("no writer");
 	for (long i = strtol(argv[2], NULL, 10); i > 0; i--) {
-		double syncs = syncs_per_second(argv[1]);
+		double syncs = syncs_per_second(argv[1], 1);
+		double tree = AT_ONCE * syncs_per_second(argv[1], AT_ONCE);
 
-		printf("%.0f %.0f\n", changes_per_second(writer), syncs);
+		printf("%.0f %.0f %.0f\n", changes_per_second(writer), syncs,
+		       tree);
 	}
 	if (!writer_stop(writer, 10000))
 		die("it does not end");
