@@ -6,6 +6,7 @@
  */
 #include "store/record.h"
 
+#include <endian.h>
 #include <string.h>
 
 static void put(struct pack *pack, const void *bytes, size_t n)
@@ -19,13 +20,11 @@ static void put(struct pack *pack, const void *bytes, size_t n)
 	pack->len += n;
 }
 
-static void put_number(struct pack *pack, uint64_t n, size_t size)
+static inline void put_number(struct pack *pack, uint64_t n, size_t size)
 {
-	unsigned char bytes[8];
+	uint64_t big = htobe64(n << (64 - 8 * size));
 
-	for (size_t i = 0; i < size; i++)
-		bytes[i] = (unsigned char)(n >> (8 * (size - 1 - i)));
-	put(pack, bytes, size);
+	put(pack, &big, size);
 }
 
 void pack_u8(struct pack *pack, uint8_t n)
@@ -82,14 +81,15 @@ struct str unpack_bytes(struct unpack *u, size_t n)
 	return bytes;
 }
 
-static uint64_t get_number(struct unpack *u, size_t size)
+static inline uint64_t get_number(struct unpack *u, size_t size)
 {
 	struct str bytes = unpack_bytes(u, size);
-	uint64_t n = 0;
+	uint64_t big = 0;
 
-	for (size_t i = 0; i < bytes.len; i++)
-		n = n << 8 | (unsigned char)bytes.at[i];
-	return n;
+	if (!bytes.at)
+		return 0;
+	memcpy(&big, bytes.at, size);
+	return be64toh(big) >> (64 - 8 * size);
 }
 
 uint8_t unpack_u8(struct unpack *u)
@@ -124,10 +124,10 @@ bool unpack_done(const struct unpack *u)
 
 struct key8 key_u64(uint64_t n)
 {
+	uint64_t big = htobe64(n);
 	struct key8 key;
 
-	for (size_t i = 0; i < sizeof(key.at); i++)
-		key.at[i] = (unsigned char)(n >> (8 * (7 - i)));
+	memcpy(key.at, &big, sizeof(key.at));
 	return key;
 }
 
