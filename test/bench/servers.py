@@ -4,10 +4,10 @@ each, and wrk on the other one."""
 import base64
 import crypt
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
+from support import golang
 from support.dockpass import PROGRAM, Dockpass
 from support.process import Daemon, free_ports, is_open, wait_until
 
@@ -15,8 +15,8 @@ HERE = Path(__file__).parent
 BUILD = PROGRAM.parents[1] / "bench"
 TICK = os.sysconf("SC_CLK_TCK")
 SERVER_CORE, LOAD_CORE = "0", str(os.cpu_count() - 1)
-TOKEN_SERVER = "github.com/docker/distribution/contrib/token-server" \
-    "@v2.8.3+incompatible"
+TOKEN_SERVER = ("github.com/docker/distribution/contrib/token-server",
+                "v2.8.3+incompatible")
 SCOPE = "/{path}?service=registry&scope=repository:{name}/app:pull"
 
 
@@ -167,15 +167,10 @@ acl:
 
 def token_server(folder, cost, key):
     """distribution's, at the version that still had it."""
-    if not shutil.which("go"):
-        return "token-server is built by Go, which is not here"
     if not (BUILD / "token-server").exists():
-        done = subprocess.run(["go", "install", TOKEN_SERVER], text=True,
-                              capture_output=True, timeout=500, check=False,
-                              cwd="/", env={**os.environ,
-                                            "GOBIN": str(BUILD)})
-        if done.returncode:
-            return "token-server cannot be built: " + done.stderr[-200:]
+        reason = golang.why_not(*TOKEN_SERVER, BUILD)
+        if reason:
+            return f"token-server: {reason}"
     port, = free_ports(1)
     folder.mkdir(exist_ok=True)
     old = folder / "key.pem"  # it reads no PKCS #8

@@ -2,16 +2,15 @@
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 import requests
 
-from support.dockpass import TOP
+from support import golang
 from support.process import Daemon, free_ports
 
-# Go module versions; built once, under build/.
+# Go module versions.
 VERSIONS = {"3.1": "v3.1.2"}
 MODULE = "github.com/distribution/distribution/v3/cmd/registry"
 
@@ -21,18 +20,7 @@ def program(version):
     if version == "2.8":
         return shutil.which("docker-registry") or \
             pytest.skip("docker-registry is not installed")
-    folder = TOP / f"build/registry-{VERSIONS[version]}"
-    if not (folder / "registry").exists():
-        if not shutil.which("go"):
-            pytest.skip(f"registry {version} is built by Go, which is not here")
-        done = subprocess.run(
-            ["go", "install", f"{MODULE}@{VERSIONS[version]}"], text=True,
-            capture_output=True, timeout=500, check=False, cwd="/",
-            env={**os.environ, "GOBIN": str(folder)})
-        if done.returncode:
-            pytest.skip(f"registry {version} cannot be built: "
-                        f"{done.stderr.strip().splitlines()[-1:]}")
-    return folder / "registry"
+    return golang.program(MODULE, VERSIONS[version])
 
 
 class Registry:
