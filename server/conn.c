@@ -2,7 +2,6 @@
 #include "server/conn.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -115,6 +114,9 @@ static void on_fresh(evutil_socket_t fd, short what, void *arg)
 		get_to_know(conn);
 }
 
+static void on_added(struct evbuffer *input,
+		     const struct evbuffer_cb_info *info, void *arg);
+
 static void conn_free(struct conn *conn)
 {
 	struct conns *all = conn->all;
@@ -166,6 +168,8 @@ void conn_gone(struct conn *conn)
 {
 	struct conns *all = conn->all;
 
+	/* It may hear of bytes that were being read when the end came. */
+	evbuffer_remove_cb(bufferevent_get_input(conn->bev), on_added, conn);
 	tls_goodbye(conn->bev);
 	if (conn->known && (size_t)conn->fd < all->table_len &&
 	    all->table[conn->fd] == conn)
@@ -215,7 +219,7 @@ static void on_added(struct evbuffer *input,
 		     const struct evbuffer_cb_info *info, void *arg)
 {
 	struct conn *conn = arg;
-	uint32_t whole = conn->intake.gate.whole;
+	uint32_t whole = intake_whole(&conn->intake);
 
 	if (!info->n_added || conn->busy)
 		return;
@@ -223,11 +227,11 @@ static void on_added(struct evbuffer *input,
 	conn->busy = true;
 	let_in(conn, input, info->orig_size);
 	conn->busy = false;
-	if (gate_between(&conn->intake.gate)) {
-		if (conn->intake.gate.whole != whole)
+	if (intake_between(&conn->intake)) {
+		if (intake_whole(&conn->intake) != whole)
 			enqueue(conn, QUEUE_IDLE);
 	} else if (conn->queue != QUEUE_REQUEST ||
-		   conn->intake.gate.whole != whole) {
+		   intake_whole(&conn->intake) != whole) {
 		enqueue(conn, QUEUE_REQUEST);
 	}
 }
@@ -257,14 +261,20 @@ static struct conn *conn_of(struct conns *conns, int fd)
 							: NULL;
 }
 
-/* What is not written whole here, libevent writes when the peer takes it. */
+/*
+ * What is not written whole here, libevent writes when the peer takes it; nor
+ * is a reply with another request behind it: evhttp would take that one in this
+ * turn, and others would wait.
+ */
 static void write_out(struct conn *conn)
 {
 	struct evbuffer *output = bufferevent_get_output(conn->bev);
 
-	if (!evbuffer_get_length(output))
+	if (!evbuffer_get_length(output) ||
+	    evbuffer_get_length(bufferevent_get_input(conn->bev)))
 		return;
 	if (!tls_write(conn->bev)) {
+		/* A socket's bufferevent lets nobody but itself drain it. */
 		evbuffer_unfreeze(output, 1);
 		evbuffer_write(output, conn->fd);
 		evbuffer_freeze(output, 1);
@@ -289,7 +299,7 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 	conns->replied_count = 0;
 }
 
-void conns_answered(struct conns *conns, int fd)
+void conns_reply(struct conns *conns, int fd)
 {
 	struct conn *conn = conn_of(conns, fd);
 
@@ -321,7 +331,7 @@ void conns_sweep(struct conns *conns)
 
 static bool is_quiet(const struct conn *conn)
 {
-	return conn->intake.gate.whole == conn->answered &&
+	return intake_whole(&conn->intake) == conn->answered &&
 	       !evbuffer_get_length(bufferevent_get_output(conn->bev));
 }
 

@@ -63,8 +63,11 @@ void conns_done(struct conns *conns); /* evhttp has freed its own by then */
 bool conn_new(struct conns *conns, struct bufferevent *bev);
 void conn_gone(struct conn *conn);
 
-/* A reply has been handed to the connection of this descriptor. */
-void conns_answered(struct conns *conns, int fd);
+/*
+ * The connection of this descriptor is given a reply now: it is written when
+ * all requests of this turn of the loop have theirs.
+ */
+void conns_reply(struct conns *conns, int fd);
 /* Closes those over their deadline. */
 void conns_sweep(struct conns *conns);
 /*

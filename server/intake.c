@@ -1,8 +1,6 @@
 /* server/intake.c - see the header. */
 #include "server/intake.h"
 
-#include <stdio.h>
-
 #include <event2/buffer.h>
 
 enum { SMALL = 1024 /* less is copied, not moved */ };
@@ -143,11 +141,26 @@ void intake_init(struct intake *in)
 	gate_init(&in->gate);
 }
 
-void intake_done(struct intake *in)
+static void let_go(struct intake *in)
 {
 	if (in->hold)
 		evbuffer_free(in->hold);
 	in->hold = NULL;
+}
+
+void intake_done(struct intake *in)
+{
+	let_go(in);
+}
+
+uint32_t intake_whole(const struct intake *in)
+{
+	return in->gate.whole;
+}
+
+bool intake_between(const struct intake *in)
+{
+	return gate_between(&in->gate);
 }
 
 void intake_refuse(struct intake *in, struct evbuffer *input,
@@ -168,6 +181,6 @@ enum intake_end intake_feed(struct intake *in, struct evbuffer *input,
 	while (take_step(in, in->hold, input, &end))
 		;
 	if (!evbuffer_get_length(in->hold))
-		intake_done(in);
+		let_go(in);
 	return end;
 }

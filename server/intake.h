@@ -27,6 +27,9 @@ void intake_done(struct intake *intake);
 /* The bytes of `input` from `at` on are new. */
 enum intake_end intake_feed(struct intake *intake, struct evbuffer *input,
 			    size_t at) MUST_CHECK;
-/* Whatever `input` holds. */
+/* How many requests have come whole. */
+uint32_t intake_whole(const struct intake *intake);
+bool intake_between(const struct intake *intake); /* is none under way? */
+/* Whatever `input` holds; nothing more is handed on. */
 void intake_refuse(struct intake *intake, struct evbuffer *input,
 		   enum status status);

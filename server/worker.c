@@ -202,7 +202,7 @@ static void task_reply(struct task *task, enum status status)
 		struct bufferevent *bev =
 			evhttp_connection_get_bufferevent(conn);
 
-		conns_answered(&worker->conns, bufferevent_getfd(bev));
+		conns_reply(&worker->conns, bufferevent_getfd(bev));
 	}
 	if (task->req.method != METHOD_HEAD) {
 		body = evhttp_request_get_output_buffer(task->http);

@@ -20,7 +20,7 @@ static void put(struct pack *pack, const void *bytes, size_t n)
 	pack->len += n;
 }
 
-static inline void put_number(struct pack *pack, uint64_t n, size_t size)
+static void put_number(struct pack *pack, uint64_t n, size_t size)
 {
 	uint64_t big = htobe64(n << (64 - 8 * size));
 
@@ -81,7 +81,7 @@ struct str unpack_bytes(struct unpack *u, size_t n)
 	return bytes;
 }
 
-static inline uint64_t get_number(struct unpack *u, size_t size)
+static uint64_t get_number(struct unpack *u, size_t size)
 {
 	struct str bytes = unpack_bytes(u, size);
 	uint64_t big = 0;

@@ -87,8 +87,8 @@ struct reply {
 	bool challenge;		 /* 401: WWW-Authenticate: Basic realm=... */
 	const char *retry_after; /* seconds; NULL: no such header */
 	const char *cache;	 /* Cache-Control, without no_store; likewise */
-	bool no_store;		 /* Cache-Control: no-store, Pragma: no-cache */
-	bool close;		 /* the connection ends with this reply */
+	bool no_store; /* Cache-Control: no-store; POST: Pragma, too */
+	bool close;    /* the connection ends with this reply */
 	struct request_log log;
 };
 

@@ -1,0 +1,85 @@
+"""What a worker keeps from one request to the next, or from one turn of its
+loop to the next: replies, random bytes, the text of a second, memory.
+"""
+
+import signal
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import pytest
+
+from support import tokens
+from support.dockpass import PATIENCE
+from support.process import wait_until
+from support.wire import Wire
+from test_protocol_tls import (  # noqa: F401, pylint: disable=unused-import
+    HEALTH, answers, own)
+
+TOKEN = b"GET /token?service=registry HTTP/1.1\r\n\r\n"
+
+
+@pytest.fixture
+def one(own):  # noqa: F811
+    own.configure(workers=1)
+    return own.serve()
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_many_replies_in_one_turn_all_arrive(one, tls):
+    """A turn takes what has come, 32, 64 ... connections at a time."""
+    wires = [one.wire() if tls else Wire(one.port) for _ in range(600)]
+    for _ in range(6):
+        one.daemon.send(signal.SIGSTOP)
+        try:
+            for wire in wires:
+                wire.send(HEALTH)
+        finally:
+            one.daemon.send(signal.SIGCONT)
+        for wire in wires:
+            assert wire.answer().status_code == 200
+    for wire in wires:
+        wire.close()
+
+
+def test_each_token_has_its_own_jti(one):
+    with Wire(one.port) as wire:
+        seen = {tokens.claims(wire.send(TOKEN).answer())["jti"]
+                for _ in range(300)}
+    assert len(seen) == 300
+
+
+def test_the_date_moves(one):
+    with Wire(one.port) as wire:
+        def date():
+            text = wire.send(HEALTH).answer().headers["Date"]
+            return parsedate_to_datetime(text)
+        first = date()
+        wait_until(lambda: date() > first, 5 * PATIENCE, "it stands still")
+        now = datetime.now(timezone.utc)
+        assert abs((date() - now).total_seconds()) < 2
+
+
+def test_the_time_in_the_log_moves(one):
+    def seconds():
+        with Wire(one.port) as wire:
+            wire.send(TOKEN).answer()
+        return {line["time"][:19] for line in one.log("token")}
+    wait_until(lambda: len(seconds()) > 1, 5 * PATIENCE, "it stands still")
+
+
+def test_single_bytes_take_little_memory(one):
+    """A packet of one byte keeps no block of its own."""
+    def own_memory():
+        assert answers(other)
+        text = Path(f"/proc/{one.daemon.process.pid}/status").read_text()
+        return int(text.partition("RssAnon:")[2].split()[0])
+
+    with Wire(one.port) as wire, Wire(one.port) as other:
+        wire.send(b"GET / HTTP/1.1\r\nX: ")
+        before = own_memory()
+        for _ in range(2000):
+            wire.send(b"a")
+            assert answers(other)
+        grown = own_memory() - before
+    assert grown < 128 * PATIENCE, f"{grown} kB"
