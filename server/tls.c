@@ -13,11 +13,7 @@
 
 #include "server/file.h"
 
-enum { PEM_MAX = 256 * 1024, RECORD_MAX = 16 * 1024 };
-
-/* RFC 8446 9.1, in another order: SHA-384 makes a handshake 5 % dearer. */
-static const char suites[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
-			     "TLS_CHACHA20_POLY1305_SHA256";
+enum { PEM_MAX = 256 * 1024, RECORD_MAX = 16 * 1024, SUITES_MAX = 1024 };
 
 void tls_free(struct ssl_ctx_st *tls)
 {
@@ -136,6 +132,42 @@ static enum err use_key(struct ssl_ctx_st *tls, const char *path,
 	return E_OK;
 }
 
+/* The machine's own configuration may be stricter. */
+static bool no_old_versions(struct ssl_ctx_st *tls)
+{
+	long least = SSL_CTX_get_min_proto_version(tls);
+
+	return least >= TLS1_2_VERSION ||
+	       SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) == 1;
+}
+
+/* The suites of TLS 1.3 that are allowed: of AES-128, or all others. */
+static void add_suites(struct ssl_ctx_st *tls, bool aes128, struct buf *names)
+{
+	STACK_OF(SSL_CIPHER) *all = SSL_CTX_get_ciphers(tls);
+
+	for (int i = 0; i < sk_SSL_CIPHER_num(all); i++) {
+		const SSL_CIPHER *suite = sk_SSL_CIPHER_value(all, i);
+		const char *name = SSL_CIPHER_get_name(suite);
+
+		if (SSL_CIPHER_get_protocol_id(suite) >> 8 == 0x13 &&
+		    aes128 == !!strstr(name, "AES_128"))
+			buf_printf(names, "%s%s", names->len ? ":" : "", name);
+	}
+}
+
+/* With the SHA-384 of AES-256 a handshake is 5 % dearer. */
+static bool prefer_aes128(struct ssl_ctx_st *tls)
+{
+	AUTO(buf) struct buf names;
+
+	buf_init(&names, SUITES_MAX);
+	add_suites(tls, true, &names);
+	add_suites(tls, false, &names);
+	buf_add_char(&names, '\0');
+	return !names.over && SSL_CTX_set_ciphersuites(tls, names.at) == 1;
+}
+
 enum err tls_new(const char *certificate, const char *key,
 		 struct ssl_ctx_st **out, struct cause *cause)
 {
@@ -143,18 +175,17 @@ enum err tls_new(const char *certificate, const char *key,
 	enum err err;
 
 	*out = NULL;
-	if (!tls || SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_set_ciphersuites(tls, suites) != 1)
-		return cause_set(cause, E_CRYPTO, "OpenSSL has no TLS 1.2");
+	if (!tls || !no_old_versions(tls) || !prefer_aes128(tls))
+		return cause_set(cause, E_CRYPTO,
+				 "OpenSSL, as this machine configures it, has "
+				 "no TLS 1.2 or 1.3");
 	SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION |
 					 SSL_OP_NO_COMPRESSION |
 					 SSL_OP_NO_TICKET |
 					 SSL_OP_CIPHER_SERVER_PREFERENCE);
 	/* The chain is what the file has: it is not sought at each handshake */
-	SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS |
-				      SSL_MODE_NO_AUTO_CHAIN |
-				      SSL_MODE_ENABLE_PARTIAL_WRITE |
-				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(tls,
+			 SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
 	/*
 	 * Registry clients resume no session (Go's do not by default), and
 	 * the key of tickets would be one for the life of the process.
@@ -201,6 +232,7 @@ struct bufferevent *tls_bufferevent(struct event_base *base,
 	return bev;
 }
 
+/* What could not be written is given to SSL_write again, by libevent. */
 bool tls_write(struct bufferevent *bev)
 {
 	SSL *ssl = bufferevent_openssl_get_ssl(bev);

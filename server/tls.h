@@ -24,8 +24,9 @@ int64_t tls_not_after(const struct ssl_ctx_st *tls);
 struct bufferevent *tls_bufferevent(struct event_base *base,
 				    struct ssl_ctx_st *tls);
 /*
- * Writes the output, head and body in one record, as far as the peer takes it;
- * libevent goes on with the rest. False: it is no TLS connection.
+ * Writes the output, head and body in one record (of up to 16 KiB), as far as
+ * the peer takes it; libevent goes on with the rest. False: it is no TLS
+ * connection, and nothing was done.
  */
 bool tls_write(struct bufferevent *bev);
 /* Tells the peer that nothing was cut off. Without TLS nothing happens. */

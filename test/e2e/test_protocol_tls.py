@@ -2,9 +2,12 @@
 all that holds for bytes on a plain connection holds inside.
 """
 
+import ctypes
 import os
 import socket
 import ssl
+import struct
+import subprocess
 import threading
 
 import pytest
@@ -144,6 +147,54 @@ def test_the_chain_is_sent(both):
         assert answers(wire)
 
 
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_no_session_is_kept_to_be_resumed(both, version):
+    context = both.chain.context(version=ssl.TLSVersion[version])
+    with Wire(both.tls_port, tls=context) as wire:
+        assert answers(wire)
+        session = wire.socket.session
+    assert not session.has_ticket
+    with socket.create_connection(("127.0.0.1", both.tls_port)) as plain, \
+            context.wrap_socket(plain, server_hostname="localhost",
+                                session=session) as again:
+        assert not again.session_reused
+
+
+def test_the_suites(both):
+    """AES-128 for whom it is all the same; each for whom it is not."""
+    with both.wire() as wire:
+        assert wire.socket.cipher()[0] == "TLS_AES_128_GCM_SHA256"
+    for suite in ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
+                  "TLS_CHACHA20_POLY1305_SHA256"):
+        assert f"Cipher is {suite}" in hello(both, "-ciphersuites", suite)
+
+
+def hello(both, *options):
+    return subprocess.run(
+        ["openssl", "s_client", "-connect", f"localhost:{both.tls_port}",
+         *options], input="", text=True, capture_output=True, timeout=20,
+        check=False).stdout
+
+
+def test_the_machines_own_policy_is_kept(own, tmp_path):
+    policy = tmp_path / "openssl.cnf"
+    policy.write_text("""
+openssl_conf = one
+[one]
+ssl_conf = two
+[two]
+system_default = three
+[three]
+MinProtocol = TLSv1.3
+Ciphersuites = TLS_AES_256_GCM_SHA384
+""")
+    own.serve(env={"OPENSSL_CONF": str(policy)})
+    assert "Cipher is (NONE)" in hello(own, "-tls1_2")
+    assert "Cipher is (NONE)" in hello(
+        own, "-ciphersuites", "TLS_AES_128_GCM_SHA256")
+    assert "Cipher is TLS_AES_256_GCM_SHA384" in hello(own)
+
+
 def test_plain_and_tls_side_by_side(both):
     with Wire(both.port) as plain, both.wire() as tls:
         assert answers(plain) and answers(tls) and answers(plain)
@@ -178,8 +229,71 @@ def test_requests_over_tls(both):
         assert wire.answer().status_code == 200
 
 
-@pytest.mark.parametrize("tls", [False, True])
-def test_who_reads_slowly_gets_every_byte(own, tls):
+def records(data):
+    """The types and sizes of TLS records."""
+    found = []
+    while data:
+        size = int.from_bytes(data[3:5], "big")
+        found.append((data[0], size))
+        data = data[5 + size:]
+    return found
+
+
+class Records:
+    """A TLS connection of which the test sees and makes the records."""
+
+    def __init__(self, both, version=None):
+        self.plain = Wire(both.tls_port)
+        self.seen, self.ours = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = both.chain.context(version=version).wrap_bio(
+            self.seen, self.ours, server_hostname="localhost")
+        while True:
+            try:
+                self.tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                self.plain.send(self.ours.read())
+                self.seen.write(self.plain.socket.recv(65536))
+
+    def send(self):
+        self.plain.send(self.ours.read())
+
+
+def test_head_and_body_are_one_record(both):
+    one = Records(both, ssl.TLSVersion.TLSv1_2)
+    one.tls.write(HEALTH.replace(END, b"\r\nConnection: close" + END))
+    one.send()
+    with one.plain:
+        assert [kind for kind, _ in records(one.plain.rest())] == [23, 21]
+
+
+def test_who_says_goodbye_behind_a_request_and_leaves_harms_nobody(own):
+    """What is read when the connection has ended is read by nobody."""
+    own.serve()
+    for _ in range(20):
+        one = Records(own)
+        one.tls.write(HEALTH * (16384 // len(HEALTH)))
+        one.tls.write(HEALTH)
+        with pytest.raises(ssl.SSLWantReadError):
+            one.tls.unwrap()
+        one.send()
+        one.plain.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                    struct.pack("ii", 1, 0))
+        one.plain.close()
+    with own.wire() as other:
+        assert answers(other)
+
+
+def small_records(context):
+    """RFC 6066 4, for which Python has no call: records of 512 bytes."""
+    at = ctypes.c_void_p.from_address(id(context) + object.__basicsize__)
+    assert ctypes.CDLL("libssl.so.3").SSL_CTX_set_tlsext_max_fragment_length(
+        at, ctypes.c_uint8(1)) == 1
+    return context
+
+
+@pytest.mark.parametrize("how", ["plain", "tls", "small records"])
+def test_who_reads_slowly_gets_every_byte(own, how):
     """Five megabytes, of which the kernel takes four: the rest has to wait."""
     own.configure(workers=1)
     own.serve()
@@ -187,9 +301,13 @@ def test_who_reads_slowly_gets_every_byte(own, tls):
     name = "g/p/" + "a" * 240
     scopes = "".join(f"&scope=repository:{name}{n}:pull" for n in range(50))
     ask = f"GET /token?service=registry{scopes} HTTP/1.1".encode() + END
-    with Wire(own.port) as other, \
-            own.wire() if tls else Wire(own.port) as wire:
-        sender = threading.Thread(target=wire.send, args=[ask * 120])
+    last = ask.replace(END, b"\r\nConnection: close" + END)
+    context = own.chain.context()
+    if how == "small records":
+        small_records(context)
+    with Wire(own.port) as other, Wire(own.port) if how == "plain" else \
+            Wire(own.tls_port, tls=context) as wire:
+        sender = threading.Thread(target=wire.send, args=[ask * 119 + last])
         sender.start()
         for _ in range(300):  # turns of the loop: all is asked, none is read
             assert answers(other)
@@ -197,6 +315,7 @@ def test_who_reads_slowly_gets_every_byte(own, tls):
             answer = wire.answer()
             assert len(answer.content) > 40000
             assert len(tokens.claims(answer)["access"]) == 50
+        assert wire.rest() == b""
         sender.join()
 
 
@@ -217,6 +336,14 @@ def test_the_end_over_tls_is_a_close_notify(both, version):
     with both.wire(version=ssl.TLSVersion[version]) as wire:
         wire.send(b"GET /healthz HTTP/1.1\r\nConnection: close" + END)
         assert wire.answer().status_code == 200
+        assert wire.rest() == b""
+
+
+def test_the_end_of_an_idle_one_is_a_close_notify(own):
+    own.serve()
+    with own.wire() as wire:
+        assert answers(wire)
+        assert own.stop() == 0
         assert wire.rest() == b""
 
 
