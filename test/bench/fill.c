@@ -3,9 +3,9 @@
  *
  *   fill STORE TOKENS USERS SAMPLE N
  *
- * USERS users with a project each (user "u7" is a developer of "p7/app"), and
- * TOKENS tokens with api, evenly theirs. STORE is a fresh one of `dockpass
- * init`. Writes N lines to SAMPLE, of tokens spread over all of them, for
+ * USERS users with a public project each (user "u7" is a developer of
+ * "p7/app"), and TOKENS tokens with api, evenly theirs. STORE is a fresh one of
+ * `dockpass init`. Writes N lines to SAMPLE, of tokens taken by chance, for
  * wrk.lua: the Authorization header's value, a tab, what to ask.
  *
  * Tokens are put in the order of their digests, past the change log: pages
@@ -89,8 +89,9 @@ static void put_user(struct txn *txn, uint32_t number)
 	change(txn, (struct change) { .type = CHANGE_USER_ADD,
 				      .user = user,
 				      .text = STR("u@example.com") });
-	change(txn,
-	       (struct change) { .type = CHANGE_PROJECT_ADD, .path = project });
+	change(txn, (struct change) { .type = CHANGE_PROJECT_ADD,
+				      .path = project,
+				      .visibility = 1 + VISIBILITY_PUBLIC });
 	change(txn, (struct change) { .type = CHANGE_MEMBER_PUT,
 				      .user = user,
 				      .path = project,
@@ -136,6 +137,16 @@ static void write_all(struct db *db, const struct entry *list, uint32_t tokens,
 	}
 }
 
+/* Whose secrets anybody can compute are nobody's. */
+static void must_be_fresh(struct db *db)
+{
+	AUTO(txn) struct txn txn;
+
+	txn_read(db, &txn);
+	if (txn_count(&txn, TABLE_USER) || txn.err)
+		die("the store has users: name a fresh one");
+}
+
 static void write_sample(const char *path, const struct entry *list,
 			 uint32_t tokens, uint32_t users, uint32_t n)
 {
@@ -145,7 +156,7 @@ static void write_sample(const char *path, const struct entry *list,
 	if (!out)
 		die("cannot write the sample");
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t at = (uint32_t)((uint64_t)i * tokens / n);
+		uint32_t at = (uint32_t)(random() % tokens);
 		uint32_t user = 1 + at % users;
 		struct secret secret = secret_of(list[at].number);
 		AUTO(buf) struct buf pair;
@@ -181,6 +192,7 @@ int main(int argc, char **argv)
 		die("TOKENS, USERS and N are numbers, N at most TOKENS");
 	if (db_open(argv[1], DB_OPEN, time(NULL), &db, &cause))
 		die(cause.text);
+	must_be_fresh(db);
 	list = make_entries(tokens);
 	write_all(db, list, tokens, users);
 	write_sample(argv[4], list, tokens, users, n);

@@ -7,6 +7,9 @@ import os
 import subprocess
 from pathlib import Path
 
+import jwt
+import requests
+
 from support import golang
 from support.dockpass import PROGRAM, Dockpass
 from support.process import Daemon, free_ports, is_open, wait_until
@@ -17,6 +20,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 SERVER_CORE, LOAD_CORE = "0", str(os.cpu_count() - 1)
 TOKEN_SERVER = ("github.com/docker/distribution/contrib/token-server",
                 "v2.8.3+incompatible")
+SUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384"  # as ours prefers
 SCOPE = "/{path}?service=registry&scope=repository:{name}/app:pull"
 
 
@@ -93,6 +97,17 @@ class Ours(Dockpass):
         self.anonymous = write_sample(
             folder / "anonymous", ("-", SCOPE.format(path="token", name="p1")))
 
+    def check(self):
+        """That each sample is granted what it asks."""
+        for sample in (self.sample, self.anonymous):
+            who, target = sample.read_text().splitlines()[0].split("\t")
+            answer = requests.get(
+                self.url + target, verify=self.verify, timeout=10,
+                headers={"Authorization": who} if who != "-" else {})
+            got = jwt.decode(answer.json()["token"],
+                             options={"verify_signature": False})
+            assert got["access"][0]["actions"] == ["pull"], got
+
     @property
     def key(self):
         """The PEM file of the key that signs."""
@@ -105,6 +120,7 @@ class Ours(Dockpass):
         pid = self.daemon.process.pid
         subprocess.run(["taskset", "-a", "-p", "-c", cores, str(pid)],
                        check=True, capture_output=True, timeout=10)
+        self.check()
         return self
 
     def server(self, sample=None, **options):
@@ -167,10 +183,9 @@ acl:
 
 def token_server(folder, cost, key):
     """distribution's, at the version that still had it."""
-    if not (BUILD / "token-server").exists():
-        reason = golang.why_not(*TOKEN_SERVER, BUILD)
-        if reason:
-            return f"token-server: {reason}"
+    program, reason = golang.build(*TOKEN_SERVER)
+    if reason:
+        return reason
     port, = free_ports(1)
     folder.mkdir(exist_ok=True)
     old = folder / "key.pem"  # it reads no PKCS #8
@@ -178,7 +193,7 @@ def token_server(folder, cost, key):
                     old], check=True, timeout=10)
     users = folder / f"cost{cost}.htpasswd"
     users.write_text(f"admin:{bcrypt(cost)}\n")
-    return Other(folder, port, BUILD / "token-server", "-addr",
+    return Other(folder, port, program, "-addr",
                  f"127.0.0.1:{port}", "-realm", "bench", "-passwd", users,
                  "-key", old, "-issuer", "dockpass")
 
@@ -198,6 +213,8 @@ http {{
     listen 127.0.0.1:{port} ssl;
     ssl_certificate {certificate.file}; ssl_certificate_key {certificate.key};
     ssl_protocols TLSv1.3; ssl_session_cache off; ssl_session_tickets off;
+    ssl_prefer_server_ciphers on; ssl_conf_command NumTickets 0;
+    ssl_conf_command Ciphersuites {SUITES};
     location / {{ default_type application/json; return 200 "{body}"; }}
   }}
 }}

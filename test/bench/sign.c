@@ -1,9 +1,9 @@
 /*
  * test/bench/sign.c - what a signature alone costs: sign KEY.pem SECONDS
  *
- * Prints nanoseconds of CPU for one signature over 700 bytes, the length of a
- * JWT's first two parts, by OpenSSL's EVP on a key loaded once. Nothing of
- * dockpass is in it.
+ * Prints nanoseconds of CPU for one signature over 960 bytes, the length of a
+ * JWT's first two parts with a certificate in it, by OpenSSL's EVP on a key
+ * loaded once. Nothing of dockpass is in it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,44 +34,49 @@ static EVP_PKEY *read_key(const char *path)
 	return key;
 }
 
-static int sign(EVP_PKEY *key, EVP_MD_CTX *ctx)
+static int begin(EVP_PKEY *key, EVP_MD_CTX *ctx)
 {
-	static unsigned char text[700], out[1024];
 	const char *digest = EVP_PKEY_is_a(key, "ED25519") ? NULL : "SHA256";
+
+	if (EVP_PKEY_get_bits(key) == 384 && EVP_PKEY_is_a(key, "EC"))
+		digest = "SHA384";
+	return EVP_DigestSignInit_ex(ctx, NULL, digest, NULL, NULL, key,
+				     NULL) == 1;
+}
+
+/* The quickest way that EVP has: a copy of what was set up once, used up. */
+static int sign(const EVP_MD_CTX *ready, EVP_MD_CTX *ctx)
+{
+	static unsigned char text[960], out[1024];
 	size_t len = sizeof(out);
 
 	text[0]++;
-	if (EVP_PKEY_get_bits(key) == 384 && EVP_PKEY_is_a(key, "EC"))
-		digest = "SHA384";
-	/* A context is set up once; later calls keep its key and digest. */
-	if (EVP_MD_CTX_get0_md(ctx) || EVP_MD_CTX_get_pkey_ctx(ctx))
-		return EVP_DigestSignInit_ex(ctx, NULL, NULL, NULL, NULL, NULL,
-					     NULL) == 1 &&
-		       EVP_DigestSign(ctx, out, &len, text, sizeof(text)) == 1;
-	return EVP_DigestSignInit_ex(ctx, NULL, digest, NULL, NULL, key,
-				     NULL) == 1 &&
-	       EVP_DigestSign(ctx, out, &len, text, sizeof(text)) == 1;
+	if (EVP_MD_CTX_copy_ex(ctx, ready) != 1)
+		return 0;
+	EVP_MD_CTX_set_flags(ctx, EVP_MD_CTX_FLAG_FINALISE);
+	return EVP_DigestSign(ctx, out, &len, text, sizeof(text)) == 1;
 }
 
 int main(int argc, char **argv)
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	EVP_MD_CTX *ready = EVP_MD_CTX_new(), *ctx = EVP_MD_CTX_new();
 	EVP_PKEY *key = argc == 3 ? read_key(argv[1]) : NULL;
-	double end, begin;
+	double end, start;
 	unsigned long n = 0;
 
-	if (!key || !ctx || !sign(key, ctx)) {
+	if (!key || !ready || !ctx || !begin(key, ready) || !sign(ready, ctx)) {
 		fputs("usage: sign KEY.pem SECONDS\n", stderr);
 		return 2;
 	}
-	begin = cpu_seconds();
-	end = begin + strtod(argv[2], NULL);
+	start = cpu_seconds();
+	end = start + strtod(argv[2], NULL);
 	while (cpu_seconds() < end)
 		for (int i = 0; i < 50; i++, n++)
-			if (!sign(key, ctx))
+			if (!sign(ready, ctx))
 				return 1;
-	printf("%.0f\n", (cpu_seconds() - begin) / (double)n * 1e9);
+	printf("%.0f\n", (cpu_seconds() - start) / (double)n * 1e9);
 	EVP_PKEY_free(key);
 	EVP_MD_CTX_free(ctx);
+	EVP_MD_CTX_free(ready);
 	return 0;
 }

@@ -5,7 +5,8 @@
  *
  * Each round: a second of token_add with 64 under way at a time, as 64 clients
  * would have them, through the server's writer; then a second of fdatasync() of
- * a file beside the store, one page each. Prints a line a round, the two rates.
+ * a file beside the store, one page each. Prints a line a round: the two rates,
+ * and how many pages the disk was given for one token.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -80,10 +81,27 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static double changes_per_second(struct writer *writer)
+/* Bytes that this process has had the disk write. */
+static double bytes_written(void)
+{
+	FILE *file = fopen("/proc/self/io", "r");
+	char line[128];
+	double bytes = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, "write_bytes: ", 13))
+			bytes = strtod(line + 13, NULL);
+	if (file)
+		fclose(file);
+	if (bytes < 0)
+		die("no /proc/self/io");
+	return bytes;
+}
+
+static double changes_per_second(struct writer *writer, double *pages)
 {
 	static struct client clients[AT_ONCE];
-	double begin = now();
+	double begin = now(), bytes = bytes_written();
 	unsigned long count = 0;
 
 	for (size_t i = 0; i < AT_ONCE; i++) {
@@ -97,6 +115,7 @@ static double changes_per_second(struct writer *writer)
 		pthread_join(clients[i].thread, NULL);
 		count += clients[i].count;
 	}
+	*pages = (bytes_written() - bytes) / PAGE / (double)count;
 	return (double)count / (now() - begin);
 }
 
@@ -109,7 +128,7 @@ static double syncs_per_second(const char *store)
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/../sync", store);
-	fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		die("cannot write beside the store");
 	for (; now() < begin + 1; count++) {
@@ -144,9 +163,10 @@ int main(int argc, char **argv)
 	if (writer_start(db, &writer))
 		die("no writer");
 	for (long i = strtol(argv[2], NULL, 10); i > 0; i--) {
-		double syncs = syncs_per_second(argv[1]);
+		double syncs = syncs_per_second(argv[1]), pages;
+		double made = changes_per_second(writer, &pages);
 
-		printf("%.0f %.0f\n", changes_per_second(writer), syncs);
+		printf("%.0f %.0f %.2f\n", made, syncs, pages);
 	}
 	if (!writer_stop(writer, 10000))
 		die("it does not end");

@@ -173,6 +173,54 @@ static void from_many_threads(void **state)
 		assert_int_equal(lines, THREADS * LINES);
 }
 
+static void *reader(void *arg)
+{
+	static char text[8 << 20];
+	size_t len = 0;
+	ssize_t got;
+
+	while ((got = read(*(int *)arg, text + len, sizeof(text) - 1 - len)) >
+	       0)
+		len += (size_t)got;
+	return text;
+}
+
+/* Nobody reads while 2 MB come: the ring has 256 KB. */
+static void a_full_ring_tears_nothing(void **state)
+{
+	int ends[2], saved = dup(STDERR_FILENO);
+	char filler[900], *text, *line, *rest;
+	size_t whole = 0, lost = 0;
+	pthread_t thread;
+
+	(void)state;
+	memset(filler, 'x', sizeof(filler));
+	filler[sizeof(filler) - 1] = 0;
+	assert_int_equal(pipe(ends), 0);
+	dup2(ends[1], STDERR_FILENO);
+	assert_int_equal(log_start(FORMAT_JSON), E_OK);
+	for (int i = 0; i < 2000; i++)
+		log_event(LEVEL_INFO, "test", "%s", filler);
+	pthread_create(&thread, NULL, reader, &ends[0]);
+	log_stop();
+	dup2(saved, STDERR_FILENO);
+	close(ends[1]);
+	pthread_join(thread, (void **)&text);
+	for (line = strtok_r(text, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		size_t len = strlen(line);
+
+		assert_memory_equal(line, "{\"time\":\"", 9);
+		assert_string_equal(line + len - 2, "\"}");
+		if (strstr(line, "lines were lost"))
+			lost += strtoul(strstr(line, "message") + 10, NULL, 10);
+		else if (strstr(line, filler))
+			whole++;
+	}
+	assert_true(lost > 0);
+	assert_int_equal(whole + lost, 2000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +228,7 @@ int main(void)
 		cmocka_unit_test(event_lines),
 		cmocka_unit_test(long_texts),
 		cmocka_unit_test(from_many_threads),
+		cmocka_unit_test(a_full_ring_tears_nothing),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
