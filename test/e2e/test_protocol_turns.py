@@ -70,6 +70,9 @@ def test_the_time_in_the_log_moves(one):
 
 def test_single_bytes_take_little_memory(one):
     """A packet of one byte keeps no block of its own."""
+    if PATIENCE > 1:
+        pytest.skip("a sanitizer keeps what was freed")
+
     def own_memory():
         assert answers(other)
         text = Path(f"/proc/{one.daemon.process.pid}/status").read_text()
@@ -82,4 +85,4 @@ def test_single_bytes_take_little_memory(one):
             wire.send(b"a")
             assert answers(other)
         grown = own_memory() - before
-    assert grown < 128 * PATIENCE, f"{grown} kB"
+    assert grown < 128, f"{grown} kB"
