@@ -1,6 +1,6 @@
 /*
- * store/db.h - the LMDB environment and its transactions; the only place that
- * includes lmdb.h.
+ * store/db.h - the LMDB environment (db.c), its transactions and their rows
+ * (txn.c).
  *
  * Several processes may have a store open: readers never block and never wait;
  * writers, the server's one and the CLI's, are put in order by LMDB's lock.
