@@ -130,17 +130,21 @@ static bool sync_parent(const char *path)
 	return fd >= 0 && !fsync(fd);
 }
 
-static bool fill(int fd, unsigned mode, struct str text)
+/* A new name is refused by link(), whoever else makes it meanwhile. */
+static bool give_name(const char *aside, const char *path, bool replace)
 {
-	return !fchmod(fd, mode) && write_all(fd, text) && !fsync(fd);
+	if (replace)
+		return !rename(aside, path);
+	return !link(aside, path) && !unlink(aside);
 }
 
-enum err file_write(const char *path, unsigned mode, struct str text,
-		    struct cause *cause)
+enum err file_write_by(const char *path, unsigned mode, bool replace,
+		       file_writer *write, void *arg, struct cause *cause)
 {
 	char aside[PATH_MAX];
 	AUTO(fd) int fd = -1;
 	int len = snprintf(aside, sizeof(aside), "%s.XXXXXX", path);
+	enum err err;
 
 	if (len < 0 || (size_t)len >= sizeof(aside))
 		return cause_set(cause, E_LIMIT, "%.80s...: path is too long",
@@ -148,15 +152,40 @@ enum err file_write(const char *path, unsigned mode, struct str text,
 	fd = mkostemp(aside, O_CLOEXEC);
 	if (fd < 0)
 		return cause_errno(cause, "cannot make a file beside it", path);
-	if (!fill(fd, mode, text) || rename(aside, path)) {
-		enum err err = cause_errno(cause, "cannot write it", path);
-
+	err = write(fd, arg, cause);
+	if (!err && (fchmod(fd, mode) || fsync(fd)))
+		err = cause_errno(cause, "cannot write it", path);
+	if (!err && !give_name(aside, path, replace))
+		err = cause_errno(cause, "cannot name it so", path);
+	if (err) {
 		unlink(aside);
 		return err;
 	}
 	if (!sync_parent(path))
 		return cause_errno(cause, "cannot sync its folder", path);
 	return E_OK;
+}
+
+struct text {
+	const char *path;
+	struct str text;
+};
+
+static enum err write_text(int fd, void *arg, struct cause *cause)
+{
+	const struct text *text = arg;
+
+	if (write_all(fd, text->text))
+		return E_OK;
+	return cause_errno(cause, "cannot write it", text->path);
+}
+
+enum err file_write(const char *path, unsigned mode, struct str text,
+		    struct cause *cause)
+{
+	struct text what = { path, text };
+
+	return file_write_by(path, mode, true, write_text, &what, cause);
 }
 
 static bool overwrite(const char *path)

@@ -15,6 +15,12 @@ enum err file_read(const char *path, bool secret, struct buf *out,
 /* Writes aside, fsync, rename, fsync of the folder: whole or not at all. */
 enum err file_write(const char *path, unsigned mode, struct str text,
 		    struct cause *cause) MUST_CHECK;
+/* The same with what `write` writes; `replace` false: E_EXISTS if it is there.
+ */
+typedef enum err file_writer(int fd, void *arg, struct cause *cause);
+enum err file_write_by(const char *path, unsigned mode, bool replace,
+		       file_writer *write, void *arg,
+		       struct cause *cause) MUST_CHECK;
 /* Overwrites the bytes, removes the file; its folder is synced. */
 enum err file_erase(const char *path, struct cause *cause) MUST_CHECK;
 /*

@@ -23,6 +23,7 @@ enum err apply_token_add(struct txn *txn, struct change *change);
 enum err apply_token_revoke(struct txn *txn, struct change *change);
 enum err apply_refresh_add(struct txn *txn, struct change *change);
 enum err apply_setting_put(struct txn *txn, struct change *change);
+enum err apply_restore(struct txn *txn, struct change *change);
 
 /* Each fills *cause unless E_OK. */
 enum err need_user(struct txn *txn, struct change *change,

@@ -101,6 +101,8 @@ static const struct row {
 		HAS_text | HAS_digest | HAS_id | HAS_expires_at },
 	[CHANGE_SETTING_PUT] = { apply_setting_put,
 		HAS_text | HAS_value },
+	[CHANGE_RESTORE] = { apply_restore,
+		HAS_text | HAS_id },
 };
 /* clang-format on */
 

@@ -33,7 +33,8 @@
 	X(CHANGE_TOKEN_ADD, 11, "token_add")                                   \
 	X(CHANGE_TOKEN_REVOKE, 12, "token_revoke")                             \
 	X(CHANGE_REFRESH_ADD, 13, "refresh_add")                               \
-	X(CHANGE_SETTING_PUT, 14, "setting_put")
+	X(CHANGE_SETTING_PUT, 14, "setting_put")                               \
+	X(CHANGE_RESTORE, 30, "restore")
 
 enum change_type {
 #define X(name, number, text) name = number,
@@ -46,13 +47,14 @@ struct change {
 	int64_t now;	  /* seconds UTC */
 	struct str actor; /* "cli:root", "alice", "job" */
 
-	struct str user;  /* a user's name */
-	struct str path;  /* of a group or project */
-	struct str text;  /* e-mail, token's name, service, setting's name */
+	struct str user; /* a user's name */
+	struct str path; /* of a group or project */
+	struct str
+		text; /* e-mail, name of a token, service, setting, counter */
 	struct str value; /* crypt(5) text, setting's value */
 	struct digest digest;
 	struct str bot;	     /* TOKEN_ADD of a space: random hex of the name */
-	uint64_t id;	     /* of a token */
+	uint64_t id;	     /* of a token; the last id of a counter */
 	uint64_t flags;	     /* USER_*: of ADD; which one FLAG sets */
 	uint64_t on;	     /* FLAG: 1 sets, 0 clears */
 	uint64_t kind;	     /* enum pat_kind; enum space_kind of a REMOVE */

@@ -122,3 +122,44 @@ enum err changelog_verify(struct txn *txn, uint64_t *count, struct cause *cause)
 	*count = head.number;
 	return E_OK;
 }
+
+enum err changelog_newest(struct txn *txn, int64_t *out)
+{
+	struct head head;
+	struct str record;
+	struct change change;
+	struct key8 key;
+
+	*out = 0;
+	head_read(txn, &head);
+	if (!head.number)
+		return txn->err;
+	key = key_u64(head.number);
+	if (!txn_get(txn, TABLE_LOG, STR_OF(key.at), &record) ||
+	    record.len <= 1 + DIGEST_LEN ||
+	    change_unpack(str_skip(record, 1 + DIGEST_LEN), &change))
+		return E_CORRUPT;
+	*out = change.now;
+	return E_OK;
+}
+
+bool changelog_follows(struct txn *txn, struct txn *older, uint64_t *since)
+{
+	struct head now, then;
+	struct digest digest;
+	struct str record;
+	struct key8 key;
+
+	*since = 0;
+	head_read(txn, &now);
+	head_read(older, &then);
+	if (!then.number)
+		return false;
+	key = key_u64(then.number);
+	if (!txn_get(txn, TABLE_LOG, STR_OF(key.at), &record) ||
+	    entry_digest(then.number, record, &digest) ||
+	    !digest_eq(&digest, &then.digest))
+		return false;
+	*since = now.number - then.number;
+	return true;
+}

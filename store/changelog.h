@@ -18,3 +18,11 @@ void changelog_append(struct txn *txn, const struct change *change);
  */
 enum err changelog_verify(struct txn *txn, uint64_t *count,
 			  struct cause *cause) MUST_CHECK;
+
+/* *out: when the newest change was made, seconds UTC; 0: there is none. */
+enum err changelog_newest(struct txn *txn, int64_t *out) MUST_CHECK;
+/*
+ * Does `txn` have the newest entry of `older` in its own log: is `older` an
+ * earlier state of the same store? *since: how many entries came after it.
+ */
+bool changelog_follows(struct txn *txn, struct txn *older, uint64_t *since);

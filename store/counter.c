@@ -5,25 +5,57 @@
  *   "user" -> 0000000000000007
  */
 #include "store/db.h"
+#include "store/apply.h"
 #include "store/record.h"
+
+static const struct str names[] = {
+	[COUNTER_USER] = { "user", 4 },
+	[COUNTER_SPACE] = { "space", 5 },
+	[COUNTER_PAT] = { "pat", 3 },
+};
+
+uint64_t txn_last_id(struct txn *txn, enum counter counter)
+{
+	struct unpack u = { 0 };
+	uint64_t id;
+
+	if (!txn_get(txn, TABLE_META, names[counter], &u.rest))
+		return 0;
+	id = unpack_u64(&u);
+	if (!unpack_done(&u) || id == UINT64_MAX)
+		txn->err = E_CORRUPT;
+	return txn->err ? 0 : id;
+}
+
+static void put(struct txn *txn, struct str name, uint64_t id)
+{
+	struct key8 value = key_u64(id);
+
+	txn_put(txn, TABLE_META, name, STR_OF(value.at));
+}
 
 uint64_t txn_next_id(struct txn *txn, enum counter counter)
 {
-	static const struct str names[] = {
-		[COUNTER_USER] = { "user", 4 },
-		[COUNTER_SPACE] = { "space", 5 },
-		[COUNTER_PAT] = { "pat", 3 },
-	};
-	struct unpack u = { 0 };
-	struct key8 value;
-	uint64_t id = 0;
+	uint64_t id = txn_last_id(txn, counter) + 1;
 
-	if (txn_get(txn, TABLE_META, names[counter], &u.rest)) {
-		id = unpack_u64(&u);
-		if (!unpack_done(&u) || id == UINT64_MAX)
-			txn->err = E_CORRUPT;
+	put(txn, names[counter], id);
+	return txn->err ? 0 : id;
+}
+
+struct str counter_name(enum counter counter)
+{
+	return names[counter];
+}
+
+/* After a restore: ids that were given since the backup are not given again. */
+enum err apply_restore(struct txn *txn, struct change *change)
+{
+	for (enum counter counter = 0; counter < COUNTER_COUNT; counter++) {
+		if (!str_eq(names[counter], change->text))
+			continue;
+		if (change->id > txn_last_id(txn, counter))
+			put(txn, names[counter], change->id);
+		return E_OK;
 	}
-	value = key_u64(id + 1);
-	txn_put(txn, TABLE_META, names[counter], STR_OF(value.at));
-	return txn->err ? 0 : id + 1;
+	return cause_set(&change->cause, E_SYNTAX, "no such counter");
 }

@@ -178,6 +178,39 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 	return E_OK;
 }
 
+enum err db_open_copy(const char *path, struct db **out, struct cause *cause)
+{
+	AUTO(db) struct db *db = calloc(1, sizeof(*db));
+	enum err err;
+	int code;
+
+	*out = NULL;
+	if (!db)
+		return cause_set(cause, E_MEMORY, "out of memory");
+	db->lock = -1;
+	code = mdb_env_create(&db->env);
+	if (!code)
+		code = mdb_env_set_maxdbs(db->env, TABLES_MAX);
+	if (!code)
+		code = mdb_env_open(
+			db->env, path,
+			MDB_RDONLY | MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS, 0);
+	if (code)
+		return cause_set(cause, err_of(code), "%s: %s", path,
+				 mdb_strerror(code));
+	err = check_format(db, path, cause);
+	if (err)
+		return err;
+	*out = db;
+	db = NULL;
+	return E_OK;
+}
+
+enum err db_copy(struct db *db, int fd)
+{
+	return err_of(mdb_env_copyfd2(db->env, fd, MDB_CP_COMPACT));
+}
+
 void db_close(struct db *db)
 {
 	if (!db)

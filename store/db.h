@@ -68,6 +68,15 @@ void db_close(struct db *db); /* NULL is fine */
 void db_cleanup(struct db **db);
 const char *db_folder(const struct db *db);
 
+/*
+ * A consistent, compact copy of the store as it is now, while it is written to
+ * by others; nobody waits.
+ */
+enum err db_copy(struct db *db, int fd) MUST_CHECK;
+/* Such a copy, to be read alone. What may be damaged is checked before. */
+enum err db_open_copy(const char *path, struct db **out,
+		      struct cause *cause) MUST_CHECK;
+
 struct txn {
 	struct MDB_txn *mdb;
 	struct db *db;
@@ -102,6 +111,7 @@ void txn_put(struct txn *txn, enum table table, struct str key,
 void txn_add(struct txn *txn, enum table table, struct str key,
 	     struct str value); /* E_EXISTS, sticky, if it is there */
 void txn_remove(struct txn *txn, enum table table, struct str key);
+void txn_clear(struct txn *txn, enum table table); /* of all its rows */
 /* Number of rows. */
 uint64_t txn_count(struct txn *txn, enum table table);
 
@@ -131,5 +141,7 @@ bool cursor_next(struct cursor *cursor);
 void cursor_cleanup(struct cursor *cursor);
 
 /* The next id of a family, 1 first; ids are never used again. */
-enum counter { COUNTER_USER, COUNTER_SPACE, COUNTER_PAT };
+enum counter { COUNTER_USER, COUNTER_SPACE, COUNTER_PAT, COUNTER_COUNT };
 uint64_t txn_next_id(struct txn *txn, enum counter counter);
+uint64_t txn_last_id(struct txn *txn, enum counter counter); /* 0: none yet */
+struct str counter_name(enum counter counter);

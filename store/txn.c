@@ -186,6 +186,13 @@ void txn_remove(struct txn *txn, enum table table, struct str key)
 		txn->err = err_of(code);
 }
 
+void txn_clear(struct txn *txn, enum table table)
+{
+	assert(txn->writes);
+	if (!txn->err)
+		txn->err = err_of(mdb_drop(txn->mdb, txn->db->dbi[table], 0));
+}
+
 uint64_t txn_count(struct txn *txn, enum table table)
 {
 	MDB_stat stat;

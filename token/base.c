@@ -22,6 +22,8 @@ enum err errno_err(int number)
 	switch (number) {
 	case ENOENT:
 		return E_NOT_FOUND;
+	case EEXIST:
+		return E_EXISTS;
 	case ENOMEM:
 		return E_MEMORY;
 	case EAGAIN:

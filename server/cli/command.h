@@ -32,7 +32,9 @@
 	X(PASSWORD_STDIN, "password-stdin", NULL,                              \
 	  "read a password from standard input")                               \
 	X(STDIN, "stdin", NULL, "by its secret, read from standard input")     \
-	X(YES, "yes", NULL, "also what it owns")                               \
+	X(YES, "yes", NULL, "also what it owns, or over what is there")        \
+	X(REVOKE_NEWER_THAN, "revoke-newer-than", "YYYY-MM-DD",                \
+	  "tokens made since then come back revoked")                          \
 	X(RECURSIVE, "recursive", NULL, "also what lies below")                \
 	X(VISIBILITY, "visibility", "V", "private, internal or public")        \
 	X(REGISTRY, "registry", "R",                                           \
@@ -104,7 +106,7 @@ struct command_group {
 };
 extern const struct command_group space_commands, user_commands,
 	member_commands, token_commands, key_commands, server_commands,
-	explain_commands;
+	explain_commands, store_commands;
 
 struct str call_opt(const struct call *call, enum opt opt); /* or empty */
 

@@ -76,6 +76,28 @@ static bool takes(const struct command *command, enum opt opt)
 	return (command->opts | OPT_ALWAYS) >> opt & 1 && meaning(command, opt);
 }
 
+static void name_of(enum opt opt, struct cause *out)
+{
+	snprintf(out->text, sizeof(out->text), "--%s %s", opt_rows[opt].name,
+		 opt_rows[opt].takes ? opt_rows[opt].takes : "");
+}
+
+/* Of the column of options: that of the longest, at least 24. */
+static int width(const struct command *command)
+{
+	struct cause name;
+	size_t widest = 24;
+
+	for (enum opt opt = 0; opt < OPT_COUNT; opt++) {
+		if (!takes(command, opt))
+			continue;
+		name_of(opt, &name);
+		if (strlen(name.text) > widest)
+			widest = strlen(name.text);
+	}
+	return (int)widest;
+}
+
 void help_print(const struct command *command)
 {
 	printf("usage: dockpass %s%s%s%s%s\n\n%s\n\n", command->words,
@@ -84,13 +106,13 @@ void help_print(const struct command *command)
 	       takes(command, OPT_CONFIG) ? " [--config FILE]" : "",
 	       command->help);
 	for (enum opt opt = 0; opt < OPT_COUNT; opt++) {
-		char name[48];
+		struct cause name;
 
 		if (!takes(command, opt))
 			continue;
-		snprintf(name, sizeof(name), "--%s %s", opt_rows[opt].name,
-			 opt_rows[opt].takes ? opt_rows[opt].takes : "");
-		printf("  %-24s %s\n", name, meaning(command, opt));
+		name_of(opt, &name);
+		printf("  %-*s %s\n", width(command), name.text,
+		       meaning(command, opt));
 	}
 	for (size_t i = 0; i < COUNT(notes); i++)
 		if (!strcmp(notes[i].words, command->words))

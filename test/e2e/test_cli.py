@@ -132,6 +132,7 @@ WORDS = {
     "token list": "bob", "token show": "1", "token revoke": "1",
     "key activate": "x", "key remove": "x", "key export": "--format pem",
     "explain": "alice --scopes api --access repository:a:pull",
+    "backup": "/nonexistent/file", "restore": "/nonexistent/file",
 }
 
 

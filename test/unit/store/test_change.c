@@ -290,29 +290,6 @@ static const struct {
 /* clang-format on */
 
 /* Every row of every table. */
-static bool tables_equal(struct db *a, struct db *b)
-{
-	AUTO(txn) struct txn ta;
-	AUTO(txn) struct txn tb;
-
-	txn_read(a, &ta);
-	txn_read(b, &tb);
-	for (int t = 0; t < TABLE_COUNT; t++) {
-		AUTO(cursor) struct cursor ca;
-		AUTO(cursor) struct cursor cb;
-
-		cursor_open(&ta, (enum table)t, STR(""), &ca);
-		cursor_open(&tb, (enum table)t, STR(""), &cb);
-		while (cursor_next(&ca))
-			if (!cursor_next(&cb) || !str_eq(ca.key, cb.key) ||
-			    !str_eq(ca.value, cb.value))
-				return false;
-		if (cursor_next(&cb))
-			return false;
-	}
-	return !ta.err && !tb.err;
-}
-
 static void rules(void **state)
 {
 	struct fixture f, same;
@@ -338,26 +315,6 @@ static void rules(void **state)
 		fixture_close(&f);
 	}
 	fixture_close(&same);
-}
-
-/* All that the log of `from` says, once more on `to`. */
-static void replay(struct db *from, struct db *to)
-{
-	AUTO(txn) struct txn txn;
-	AUTO(cursor) struct cursor cursor;
-
-	txn_read(from, &txn);
-	cursor_open(&txn, TABLE_LOG, STR(""), &cursor);
-	while (cursor_next(&cursor)) {
-		struct change change;
-
-		assert_int_equal(
-			change_unpack(str_skip(cursor.value, 1 + DIGEST_LEN),
-				      &change),
-			E_OK);
-		assert_int_equal(do_change(to, &change), E_OK);
-	}
-	assert_int_equal(txn.err, E_OK);
 }
 
 static void equal_changes_make_equal_stores(void **state)

@@ -1,0 +1,200 @@
+/* server/cli/store.c - dockpass backup, restore, store check */
+#include <stdio.h>
+
+#include "server/cli/command.h"
+#include "server/file.h"
+#include "store/backup.h"
+#include "token/date.h"
+
+enum { BACKUP_MODE = 0600 };
+
+static void tell(struct call *call, const char *what,
+		 const struct store_facts *facts)
+{
+	if (call->json) {
+		put_time(&call->out, "changed_at", facts->changed_at);
+		json_put_int(&call->out, "users", (int64_t)facts->users);
+		json_put_int(&call->out, "spaces", (int64_t)facts->spaces);
+		json_put_int(&call->out, "tokens", (int64_t)facts->tokens);
+		json_put_int(&call->out, "changes", (int64_t)facts->changes);
+		return;
+	}
+	buf_printf(&call->out,
+		   "%s: %llu users, %llu groups and projects, %llu tokens, "
+		   "%llu changes, the newest %s\n",
+		   what, (unsigned long long)facts->users,
+		   (unsigned long long)facts->spaces,
+		   (unsigned long long)facts->tokens,
+		   (unsigned long long)facts->changes,
+		   facts->changed_at ? time_print(facts->changed_at).at : "-");
+}
+
+static void tell_alone(struct call *call, const char *what,
+		       const struct store_facts *facts)
+{
+	if (call->json)
+		json_open(&call->out, '{');
+	tell(call, what, facts);
+	if (call->json)
+		buf_add(&call->out, STR("}\n"));
+}
+
+static int store_check(struct call *call)
+{
+	AUTO(txn) struct txn txn = { 0 };
+	struct store_facts facts;
+	enum err err;
+
+	if (!call_store(call))
+		return EXIT_REFUSED;
+	txn_read(call->db, &txn);
+	err = store_verify(&txn, &facts, &call->cause);
+	if (err)
+		return call_failed(call, err);
+	tell_alone(call, call->config->store, &facts);
+	return EXIT_DONE;
+}
+
+struct backup {
+	struct db *db;
+	struct store_facts facts;
+};
+
+/* What cannot be read again is no backup: it is read before it has a name. */
+static enum err write_backup(int fd, void *arg, struct cause *cause)
+{
+	struct backup *backup = arg;
+	AUTO(db) struct db *copy = NULL;
+	char path[32];
+	enum err err = backup_write(backup->db, fd, cause);
+
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return backup_open(path, &copy, &backup->facts, cause);
+}
+
+static int backup_run(struct call *call)
+{
+	const char *path = arena_cstr(&call->arena, call->args[0]);
+	struct backup backup = { 0 };
+	enum err err;
+
+	if (!call_store(call))
+		return EXIT_REFUSED;
+	backup.db = call->db;
+	err = file_write_by(path, BACKUP_MODE, call->opts[OPT_YES],
+			    write_backup, &backup, &call->cause);
+	if (err == E_EXISTS)
+		return call_refuse(call,
+				   "%.400s: is there already; name another "
+				   "file, or say --yes to replace it",
+				   path);
+	if (err)
+		return call_failed(call, err);
+	tell_alone(call, path, &backup.facts);
+	call_note(call, "the keys and dockpass.yaml are not in it: copy them "
+			"once, to another place");
+	return EXIT_DONE;
+}
+
+/* A store that is missing is made; one that has lived needs --yes. */
+static int open_target(struct call *call, const char *path)
+{
+	AUTO(txn) struct txn txn = { 0 };
+	uint64_t changes;
+	bool root;
+	enum err err;
+
+	if (!call_config(call))
+		return EXIT_REFUSED;
+	err = become_owner(call->config->store, &root, &call->cause);
+	if (!err)
+		err = db_open(call->config->store, DB_OPEN, call->now,
+			      &call->db, &call->cause);
+	if (err == E_NOT_FOUND)
+		err = db_open(call->config->store, DB_CREATE, call->now,
+			      &call->db, &call->cause);
+	if (err)
+		return call_failed(call, err);
+	txn_read(call->db, &txn);
+	changes = txn_count(&txn, TABLE_LOG);
+	if (txn.err)
+		return call_failed(call, txn.err);
+	if (changes && !call->opts[OPT_YES])
+		return call_refuse(call,
+				   "%s holds a store with %llu changes; say "
+				   "--yes to put %.300s in its place",
+				   call->config->store,
+				   (unsigned long long)changes, path);
+	return EXIT_DONE;
+}
+
+static void tell_restored(struct call *call, const char *path,
+			  const struct store_facts *facts,
+			  const struct restored *done)
+{
+	if (call->json)
+		json_open(&call->out, '{');
+	tell(call, path, facts);
+	if (call->json) {
+		json_put_int(&call->out, "lost", (int64_t)done->lost);
+		json_put_int(&call->out, "taken_away",
+			     (int64_t)done->taken_away);
+		buf_add(&call->out, STR("}\n"));
+	}
+	if (done->descends)
+		call_note(call,
+			  "changes since then that are lost: %llu; tokens, "
+			  "users and memberships that had ended since then, "
+			  "and stay so: %llu",
+			  (unsigned long long)done->lost,
+			  (unsigned long long)done->taken_away);
+	else
+		call_warn(call,
+			  "the store that was here is no later state of this "
+			  "backup: what was revoked or blocked after %s works "
+			  "again; look through dockpass token list and revoke "
+			  "it, or repeat with --revoke-newer-than DATE",
+			  time_print(facts->changed_at).at);
+}
+
+static int restore_run(struct call *call)
+{
+	const char *path = arena_cstr(&call->arena, call->args[0]);
+	struct str since = call_opt(call, OPT_REVOKE_NEWER_THAN);
+	struct restore how = { .now = call->now, .actor = call->actor };
+	AUTO(db) struct db *copy = NULL;
+	struct store_facts facts;
+	struct restored done;
+	enum err err;
+	int status;
+
+	if (since.len && date_parse(since, &how.newer_than))
+		return call_usage(call, "date '%.40s' is not YYYY-MM-DD",
+				  since.at);
+	status = open_target(call, path);
+	if (status)
+		return status;
+	err = backup_open(path, &copy, &facts, &call->cause);
+	if (err)
+		return call_failed(call, err);
+	become_writer();
+	err = backup_restore(call->db, copy, &how, &done, &call->cause);
+	leave_writer();
+	if (err)
+		return call_failed(call, err);
+	call->lost = "the store is restored all the same";
+	tell_restored(call, path, &facts, &done);
+	return EXIT_DONE;
+}
+
+/* clang-format off */
+static const struct command rows[] = {
+	{ "backup", "FILE [--yes]", "copy the live store into one file", 1, 1, O(JSON) | O(YES), backup_run },
+	{ "restore", "FILE [--yes] [--revoke-newer-than YYYY-MM-DD]", "put a backup in the place of the store", 1, 1, O(JSON) | O(YES) | O(REVOKE_NEWER_THAN), restore_run },
+	{ "store check", "", "read all of the store: is every record sound, does every index agree", 0, 0, O(JSON), store_check },
+};
+/* clang-format on */
+
+const struct command_group store_commands = { rows, COUNT(rows) };

@@ -1,0 +1,128 @@
+/*
+ * store/backup.c - the file: LMDB's copy, then the seal, 56 bytes:
+ *
+ *   "dockpass backup, format\n"  SHA-256 of all before the seal, 32 bytes
+ */
+#include "store/backup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "token/secret.h"
+
+#define SEAL_NAME "dockpass backup, sealed\n"
+
+struct seal {
+	char name[sizeof(SEAL_NAME) - 1];
+	struct digest digest;
+};
+
+static enum err digest_of(int fd, size_t len, struct digest *out)
+{
+	void *at = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+	enum err err;
+
+	*out = (struct digest) { 0 };
+	if (at == MAP_FAILED)
+		return errno_err(errno);
+	err = secret_digest((struct str) { at, len }, out);
+	munmap(at, len);
+	return err;
+}
+
+static enum err put_seal(int fd)
+{
+	off_t len = lseek(fd, 0, SEEK_END);
+	struct seal seal;
+	enum err err;
+
+	if (len <= 0)
+		return E_IO;
+	err = digest_of(fd, (size_t)len, &seal.digest);
+	if (err)
+		return err;
+	memcpy(seal.name, SEAL_NAME, sizeof(seal.name));
+	if (write(fd, &seal, sizeof(seal)) != (ssize_t)sizeof(seal))
+		return errno ? errno_err(errno) : E_IO;
+	return E_OK;
+}
+
+enum err backup_write(struct db *db, int fd, struct cause *cause)
+{
+	enum err err = db_copy(db, fd);
+
+	if (!err)
+		err = put_seal(fd);
+	if (err)
+		return cause_set(cause, err, "cannot copy the store: %s",
+				 err_text(err));
+	return E_OK;
+}
+
+static enum err check_seal(int fd, const char *path, struct cause *cause)
+{
+	struct seal seal;
+	struct digest digest;
+	struct stat st;
+	size_t len;
+	enum err err;
+
+	if (fstat(fd, &st))
+		return cause_set(cause, errno_err(errno), "%s: %s", path,
+				 strerror(errno));
+	if (!S_ISREG(st.st_mode) || st.st_size <= (off_t)sizeof(seal))
+		return cause_set(cause, E_SYNTAX,
+				 "%s: is no backup of dockpass", path);
+	len = (size_t)st.st_size - sizeof(seal);
+	if (pread(fd, &seal, sizeof(seal), (off_t)len) !=
+		    (ssize_t)sizeof(seal) ||
+	    memcmp(seal.name, SEAL_NAME, sizeof(seal.name)) != 0)
+		return cause_set(cause, E_SYNTAX,
+				 "%s: is no backup of dockpass, or was cut "
+				 "short: take another one",
+				 path);
+	err = digest_of(fd, len, &digest);
+	if (err)
+		return cause_set(cause, err, "%s: cannot be read: %s", path,
+				 err_text(err));
+	if (!digest_eq(&digest, &seal.digest))
+		return cause_set(cause, E_CORRUPT,
+				 "%s: has changed since it was made: take "
+				 "another one",
+				 path);
+	return E_OK;
+}
+
+enum err backup_open(const char *path, struct db **out,
+		     struct store_facts *facts, struct cause *cause)
+{
+	AUTO(db) struct db *db = NULL;
+	AUTO(txn) struct txn txn = { 0 };
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	enum err err;
+
+	*out = NULL;
+	*facts = (struct store_facts) { 0 };
+	if (fd < 0)
+		return cause_set(cause, errno_err(errno),
+				 "%s: cannot open it: %s", path,
+				 strerror(errno));
+	err = check_seal(fd, path, cause);
+	close(fd);
+	if (!err)
+		err = db_open_copy(path, &db, cause);
+	if (err)
+		return err;
+	txn_read(db, &txn);
+	err = store_verify(&txn, facts, cause);
+	if (err)
+		return err;
+	txn_cleanup(&txn);
+	*out = db;
+	db = NULL;
+	return E_OK;
+}

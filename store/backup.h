@@ -1,0 +1,46 @@
+/*
+ * store/backup.h - a copy of the live store in one file, and the way back.
+ *
+ * The file is LMDB's (mdb_stat -n reads it) with a seal behind it: a name and
+ * the SHA-256 of all before, so that a copy which was cut short or has rotted
+ * is found before anything is done with it.
+ */
+#pragma once
+
+#include "store/change.h"
+#include "store/verify.h"
+
+/* Writes copy and seal to an empty file, open for reading and writing. */
+enum err backup_write(struct db *db, int fd, struct cause *cause) MUST_CHECK;
+/*
+ * Checks the seal, opens the copy for reading and store_verify()s it. The file
+ * must not change while it is open.
+ */
+enum err backup_open(const char *path, struct db **out,
+		     struct store_facts *facts, struct cause *cause) MUST_CHECK;
+
+struct restore {
+	int64_t now;
+	struct str actor;
+	int64_t newer_than; /* tokens made since then are revoked; 0: none */
+};
+struct restored {
+	bool descends;	     /* the store was a later state of the copy */
+	uint64_t lost;	     /* its changes since */
+	uint64_t taken_away; /* changes that were made again, see below */
+};
+
+/*
+ * Puts the copy's rows in the place of the store's, in one transaction: readers
+ * and a running server see the one or the other.
+ *
+ * What was taken away from somebody since the copy was made stays so: a token
+ * that the store has as revoked is revoked in the copy, who was blocked or
+ * removed is blocked, a membership that has ended or was lowered ends or is
+ * lowered (of users and spaces that are still there), and ids go on where they
+ * were. These are changes by `actor` in the log. A store that knows nothing of
+ * the copy's life (a new one, after a loss) cannot tell: see out->descends.
+ */
+enum err backup_restore(struct db *db, struct db *copy,
+			const struct restore *how, struct restored *out,
+			struct cause *cause) ON(writer_thread) MUST_CHECK;

@@ -1,0 +1,196 @@
+/* store/restore.c - the way back from a copy: see store/backup.h. */
+#include <string.h>
+
+#include "store/backup.h"
+#include "store/changelog.h"
+#include "store/member.h"
+#include "store/pat.h"
+#include "store/record.h"
+#include "store/user.h"
+#include "token/arena.h"
+
+/* What is to be changed in the copy, in the order in which it was found. */
+struct again {
+	struct again *next;
+	struct change change;
+};
+
+struct plan {
+	struct txn *now, *copy; /* the store as it is; the copy */
+	const struct restore *how;
+	bool descends;
+	struct arena arena;
+	struct again *first, **end;
+	uint64_t count;
+};
+
+static void plan_cleanup(struct plan *plan)
+{
+	arena_done(&plan->arena);
+}
+
+static void add(struct plan *plan, struct change change)
+{
+	struct again *again = arena_alloc(&plan->arena, sizeof(*again));
+
+	change.now = plan->how->now;
+	change.actor = plan->how->actor;
+	change.user = arena_copy(&plan->arena, change.user);
+	change.path = arena_copy(&plan->arena, change.path);
+	again->change = change;
+	*plan->end = again;
+	plan->end = &again->next;
+	plan->count++;
+}
+
+static void plan_token(struct plan *plan, struct str key)
+{
+	struct digest digest;
+	struct pat then, now;
+	bool dead;
+
+	memcpy(digest.at, key.at, DIGEST_LEN);
+	if (pat_find(plan->copy, &digest, &then) || then.revoked_at)
+		return;
+	dead = !pat_find(plan->now, &digest, &now) && now.revoked_at;
+	if (plan->how->newer_than && then.created_at >= plan->how->newer_than)
+		dead = true;
+	if (dead)
+		add(plan, (struct change) { .type = CHANGE_TOKEN_REVOKE,
+					    .id = then.id });
+}
+
+static void plan_user(struct plan *plan, struct str key, struct str value)
+{
+	struct user then, now;
+	enum err err;
+
+	if (!plan->descends || user_unpack(plan->copy, key, value, &then) ||
+	    then.flags & USER_BLOCKED)
+		return;
+	err = user_get(plan->now, then.id, &now);
+	if (err == E_NOT_FOUND || (!err && now.flags & USER_BLOCKED))
+		add(plan, (struct change) { .type = CHANGE_USER_FLAG,
+					    .user = then.name,
+					    .flags = USER_BLOCKED,
+					    .on = 1 });
+}
+
+static void plan_member(struct plan *plan, struct str key, struct str value)
+{
+	struct unpack u = { .rest = key };
+	struct change change = { .type = CHANGE_MEMBER_REMOVE };
+	struct space space, still;
+	enum role then, now;
+	struct user user;
+	uint64_t id;
+
+	if (!plan->descends ||
+	    member_unpack(plan->copy, key, value, &id, &then) ||
+	    space_get(plan->copy, unpack_u64(&u), &space) ||
+	    space_get(plan->now, space.id, &still) ||
+	    user_get(plan->now, id, &user))
+		return;
+	if (member_get(plan->now, space.id, id, &now) == E_OK) {
+		if (now >= then)
+			return;
+		change.type = CHANGE_MEMBER_PUT;
+		change.role = now;
+	}
+	change.user = user.name;
+	change.path = space.path;
+	add(plan, change);
+}
+
+static void plan_counters(struct plan *plan)
+{
+	for (enum counter counter = 0; counter < COUNTER_COUNT; counter++)
+		add(plan, (struct change) {
+				  .type = CHANGE_RESTORE,
+				  .text = counter_name(counter),
+				  .id = txn_last_id(plan->now, counter),
+			  });
+	plan->count = 0;
+}
+
+static enum err make_plan(struct plan *plan)
+{
+	AUTO(cursor) struct cursor c = { 0 };
+
+	plan_counters(plan);
+	for (cursor_open(plan->copy, TABLE_PAT, STR(""), &c); cursor_next(&c);)
+		plan_token(plan, c.key);
+	cursor_cleanup(&c);
+	for (cursor_open(plan->copy, TABLE_USER, STR(""), &c); cursor_next(&c);)
+		plan_user(plan, c.key, c.value);
+	cursor_cleanup(&c);
+	for (cursor_open(plan->copy, TABLE_MEMBER, STR(""), &c);
+	     cursor_next(&c);)
+		plan_member(plan, c.key, c.value);
+	return plan->copy->err ? plan->copy->err : plan->now->err;
+}
+
+static enum err copy_rows(struct txn *from, struct txn *to)
+{
+	for (enum table table = 0; table < TABLE_COUNT; table++) {
+		AUTO(cursor) struct cursor c = { 0 };
+
+		txn_clear(to, table);
+		for (cursor_open(from, table, STR(""), &c); cursor_next(&c);)
+			txn_put(to, table, c.key, c.value);
+	}
+	return from->err ? from->err : to->err;
+}
+
+static enum err run_plan(struct plan *plan, struct cause *cause)
+	ON(writer_thread);
+static enum err run_plan(struct plan *plan, struct cause *cause)
+{
+	for (struct again *at = plan->first; at; at = at->next) {
+		enum err err = change_apply(plan->now, &at->change);
+
+		if (!err)
+			continue;
+		if (cause)
+			*cause = at->change.cause;
+		return err;
+	}
+	return E_OK;
+}
+
+enum err backup_restore(struct db *db, struct db *copy,
+			const struct restore *how, struct restored *out,
+			struct cause *cause)
+{
+	AUTO(txn) struct txn from = { 0 };
+	AUTO(txn) struct txn to = { 0 };
+	AUTO(plan) struct plan plan = { .now = &to, .copy = &from, .how = how };
+	struct restored done = { 0 };
+	enum err err;
+
+	*out = (struct restored) { 0 };
+	if (cause)
+		cause->text[0] = '\0';
+	arena_init(&plan.arena);
+	plan.end = &plan.first;
+	txn_read(copy, &from);
+	txn_write(db, &to);
+	plan.descends = done.descends =
+		changelog_follows(&to, &from, &done.lost);
+	err = make_plan(&plan);
+	if (!err)
+		err = copy_rows(&from, &to);
+	if (!err)
+		err = run_plan(&plan, cause);
+	if (!err)
+		err = txn_commit(&to);
+	if (err)
+		return cause && *cause->text
+			       ? err
+			       : cause_set(cause, err,
+					   "cannot restore into %s: %s",
+					   db_folder(db), err_text(err));
+	done.taken_away = plan.count;
+	*out = done;
+	return E_OK;
+}

@@ -1,0 +1,200 @@
+/*
+ * store/verify.c - see the header. Each table has a function for one of its
+ * rows; of two tables that index each other the rows are counted, too, so that
+ * one direction is enough.
+ */
+#include "store/verify.h"
+
+#include <string.h>
+
+#include "store/changelog.h"
+#include "store/member.h"
+#include "store/pat.h"
+#include "store/record.h"
+#include "store/refresh.h"
+
+/* What a row must agree with. */
+static bool has(struct txn *txn, enum table table, struct str key,
+		struct str want)
+{
+	struct str value;
+
+	return txn_get(txn, table, key, &value) && str_eq(value, want);
+}
+
+static bool counted(struct txn *txn, enum counter counter, uint64_t id)
+{
+	return id && id <= txn_last_id(txn, counter);
+}
+
+static bool user_row(struct txn *txn, struct str key, struct str value)
+{
+	char name[255];
+	struct user user;
+
+	if (user_unpack(txn, key, value, &user) ||
+	    !user_name_valid(user.name) || !counted(txn, COUNTER_USER, user.id))
+		return false;
+	for (size_t i = 0; i < user.name.len; i++)
+		name[i] = ascii_lower(user.name.at[i]);
+	return has(txn, TABLE_USER_NAME, (struct str) { name, user.name.len },
+		   key);
+}
+
+static bool space_row(struct txn *txn, struct str key, struct str value)
+{
+	struct str above = key;
+	struct space space, parent;
+	struct key8 id;
+
+	if (space_unpack(txn, key, value, &space) || !space_path_valid(key) ||
+	    !counted(txn, COUNTER_SPACE, space.id))
+		return false;
+	while (above.len && above.at[above.len - 1] != '/')
+		above.len--;
+	if (above.len) {
+		above.len--;
+		if (space_find(txn, above, &parent) ||
+		    parent.kind != SPACE_GROUP)
+			return false;
+	}
+	id = key_u64(space.id);
+	return has(txn, TABLE_SPACE_ID, STR_OF(id.at), key);
+}
+
+static bool member_row(struct txn *txn, struct str key, struct str value)
+{
+	struct unpack u = { .rest = key };
+	struct space space;
+	struct user user;
+	struct key16 index;
+	uint64_t user_id;
+	enum role role;
+
+	if (member_unpack(txn, key, value, &user_id, &role) ||
+	    space_get(txn, unpack_u64(&u), &space) ||
+	    user_get(txn, user_id, &user))
+		return false;
+	index = key_pair(user_id, space.id);
+	return has(txn, TABLE_USER_MEMBER, STR_OF(index.at), STR(""));
+}
+
+static bool pat_row(struct txn *txn, struct str key, struct str value)
+{
+	struct digest digest;
+	struct pat pat;
+	struct key8 id;
+	struct key16 owner;
+	struct user user;
+
+	(void)value;
+	if (key.len != DIGEST_LEN)
+		return false;
+	memcpy(digest.at, key.at, key.len);
+	if (pat_find(txn, &digest, &pat) ||
+	    !counted(txn, COUNTER_PAT, pat.id) ||
+	    !counted(txn, COUNTER_USER, pat.user))
+		return false;
+	/* Who is removed leaves none that works. */
+	if (!pat.revoked_at && user_get(txn, pat.user, &user))
+		return false;
+	id = key_u64(pat.id);
+	owner = key_pair(pat.user, pat.id);
+	return has(txn, TABLE_PAT_ID, STR_OF(id.at), key) &&
+	       has(txn, TABLE_USER_PAT, STR_OF(owner.at), STR(""));
+}
+
+static bool refresh_row(struct txn *txn, struct str key, struct str value)
+{
+	unsigned char index[8 + DIGEST_LEN];
+	struct refresh refresh;
+	struct digest digest;
+	struct pat pat;
+	struct key8 id;
+
+	(void)value;
+	if (key.len != DIGEST_LEN)
+		return false;
+	memcpy(digest.at, key.at, key.len);
+	if (refresh_find(txn, &digest, &refresh) ||
+	    pat_get(txn, refresh.pat, &pat) || pat.revoked_at)
+		return false;
+	id = key_u64(refresh.pat);
+	memcpy(index, id.at, sizeof(id.at));
+	memcpy(index + sizeof(id.at), key.at, key.len);
+	return has(txn, TABLE_PAT_REFRESH, STR_OF(index), STR(""));
+}
+
+/* Each table of facts, and those that must have as many rows. */
+static const struct {
+	enum table table;
+	const char *what;
+	bool (*row)(struct txn *txn, struct str key, struct str value);
+	enum table indexes[2];
+	unsigned indexes_count;
+} rows[] = {
+	{ TABLE_USER, "user", user_row, { TABLE_USER_NAME }, 1 },
+	{ TABLE_SPACE, "group or project", space_row, { TABLE_SPACE_ID }, 1 },
+	{ TABLE_MEMBER, "membership", member_row, { TABLE_USER_MEMBER }, 1 },
+	{ TABLE_PAT, "token", pat_row, { TABLE_PAT_ID, TABLE_USER_PAT }, 2 },
+	{ TABLE_REFRESH,
+	  "refresh token",
+	  refresh_row,
+	  { TABLE_PAT_REFRESH },
+	  1 },
+};
+
+static enum err damaged(struct cause *cause, const char *what, uint64_t number)
+{
+	return cause_set(cause, E_CORRUPT,
+			 "the store is damaged: %s number %llu, or what points "
+			 "to it; restore a backup",
+			 what, (unsigned long long)number);
+}
+
+static enum err verify_table(struct txn *txn, size_t i, struct cause *cause)
+{
+	AUTO(cursor) struct cursor c = { 0 };
+	uint64_t n = 0;
+
+	for (cursor_open(txn, rows[i].table, STR(""), &c); cursor_next(&c);) {
+		n++;
+		if (!rows[i].row(txn, c.key, c.value)) {
+			txn->err = E_OK; /* it is told as damage */
+			return damaged(cause, rows[i].what, n);
+		}
+	}
+	for (unsigned k = 0; k < rows[i].indexes_count; k++)
+		if (txn_count(txn, rows[i].indexes[k]) != n)
+			return damaged(cause, rows[i].what, n + 1);
+	return E_OK;
+}
+
+enum err store_verify(struct txn *txn, struct store_facts *facts,
+		      struct cause *cause)
+{
+	uint64_t changes;
+	int64_t changed_at;
+	enum err err = E_OK;
+
+	*facts = (struct store_facts) { 0 };
+	for (size_t i = 0; i < COUNT(rows) && !err; i++)
+		err = verify_table(txn, i, cause);
+	if (!err)
+		err = changelog_verify(txn, &changes, cause);
+	if (!err)
+		err = changelog_newest(txn, &changed_at);
+	if (!err && txn->err)
+		err = cause_set(cause, txn->err, "cannot read the store: %s",
+				err_text(txn->err));
+	if (err)
+		return err;
+	*facts = (struct store_facts) {
+		.users = txn_count(txn, TABLE_USER),
+		.spaces = txn_count(txn, TABLE_SPACE),
+		.tokens = txn_count(txn, TABLE_PAT),
+		.changes = changes,
+		.changed_at = changed_at,
+	};
+	return E_OK;
+}

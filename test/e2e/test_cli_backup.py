@@ -1,0 +1,63 @@
+"""Backup and restore that are killed at any of their writes: the file and the
+store are the old ones or the new ones.
+"""
+
+import signal
+import subprocess
+
+import pytest
+
+from support.dockpass import ENV, PROGRAM
+from test_protocol_backup import desk  # noqa: F401, pylint: disable=unused-import
+
+WRITES = ["write", "writev", "pwrite64", "fsync", "fdatasync", "rename"]
+
+
+def killed(desk, command, call, n):
+    """Run until the n-th time that it writes so; is it dead?"""
+    done = subprocess.run(
+        ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
+         "-e", f"inject={call}:signal=KILL:when={n}", PROGRAM, command,
+         desk.file, "--yes", "--config", desk.config_file],
+        env=ENV, capture_output=True, timeout=60, check=False)
+    assert done.returncode in (0, -signal.SIGKILL), done
+    return done.returncode != 0
+
+
+def deaths(desk, command):
+    """Kills it everywhere; what follows is done after each time."""
+    for call in WRITES:
+        n = 1
+        while killed(desk, command, call, n):
+            yield call, n
+            n += 1
+
+
+def state(desk):
+    return desk.json("store", "check"), desk.json("token", "list")
+
+
+def test_killed_backups(desk):  # noqa: F811
+    desk.cli("backup", desk.file)
+    old = desk.file.read_bytes()
+    desk.cli("user", "add", "bob", "--email", "b@example.com")
+    seen = {old}
+    for _ in deaths(desk, "backup"):
+        seen.add(desk.file.read_bytes())
+    assert len(seen) == 2  # the new one, too: when it died after the renaming
+    desk.cli("restore", desk.file, "--yes")
+    assert len(desk.json("user", "list")) == 2
+
+
+def test_killed_restores(desk):  # noqa: F811
+    desk.cli("backup", desk.file)
+    desk.cli("user", "add", "bob", "--email", "b@example.com")
+    old, seen = state(desk), set()
+    for call, n in deaths(desk, "restore"):
+        done = state(desk) != old
+        seen.add(done)
+        assert len(desk.json("user", "list")) == 2 - done, (call, n)
+        if done:  # so that the next one has something to do
+            desk.cli("user", "add", "bob", "--email", "b@example.com")
+            old = state(desk)
+    assert seen == {False, True}

@@ -1,0 +1,123 @@
+"""Backup and restore of a store that lives: the server goes on meanwhile, and
+what was taken away since does not come back.
+"""
+
+import os
+import stat
+import threading
+
+import pytest
+
+from support import tokens
+from support.dockpass import Dockpass
+
+PULL = "repository:g/p:pull"
+
+
+@pytest.fixture
+def desk(tmp_path):
+    with Dockpass(tmp_path) as desk:
+        desk.user("ann")
+        desk.cli("project", "add", "g/p")
+        desk.cli("member", "add", "g/p", "ann", "developer")
+        desk.secret = desk.token("ann", scopes="api", name="first")
+        desk.file = tmp_path / "backup"
+        yield desk
+
+
+def lives(desk, secret, status=200):
+    answer = desk.ask(PULL, auth=("ann", secret))
+    assert answer.status_code == status, answer.text
+    if status == 200:
+        assert len(tokens.access(answer, desk)) == 1
+
+
+def test_the_file(desk):
+    facts = desk.json("backup", desk.file)
+    assert facts == desk.json("store", "check")
+    assert (facts["users"], facts["spaces"], facts["tokens"]) == (1, 2, 1)
+    assert stat.S_IMODE(desk.file.stat().st_mode) == 0o600
+    assert desk.secret.encode() not in desk.file.read_bytes()
+    before = desk.file.read_bytes()
+    assert desk.refused("backup", desk.file) == (
+        1, f"dockpass: {desk.file}: is there already; name another file, or "
+        "say --yes to replace it")
+    assert desk.file.read_bytes() == before
+    desk.cli("backup", desk.file, "--yes")
+    assert [path.name for path in desk.file.parent.iterdir()
+            if path.name.startswith("backup")] == ["backup"]
+
+
+def test_the_server_follows_a_restore_at_once(desk):
+    desk.serve()
+    desk.cli("backup", desk.file)
+    later = desk.token("ann", scopes="api", name="later")
+    lives(desk, later)
+    status, message = desk.refused("restore", desk.file)
+    assert status == 1 and "say --yes to put" in message
+    lives(desk, later)
+    desk.cli("restore", desk.file, "--yes")
+    lives(desk, later, 401)
+    lives(desk, desk.secret)
+    desk.token("ann", scopes="api", name="again")
+    assert desk.token_id("again") == 3  # 2 was the later one's
+
+
+def test_what_was_revoked_since_stays_revoked(desk):
+    desk.serve()
+    desk.cli("backup", desk.file)
+    desk.cli("token", "revoke", 1)
+    assert desk.json("restore", desk.file, "--yes")["taken_away"] == 1
+    lives(desk, desk.secret, 401)
+
+
+def test_after_a_loss_of_the_store(desk):
+    """Nobody can know what was revoked meanwhile: it is said, and the newest
+    can be revoked all the same."""
+    desk.cli("backup", desk.file)
+    for path in (desk.folder / "store").iterdir():
+        path.unlink()
+    done = desk.run("restore", desk.file, "--config", desk.config_file)
+    assert "is no later state of this backup: what was revoked or blocked " \
+        "after 20" in done.stderr and "works again" in done.stderr
+    desk.serve()
+    lives(desk, desk.secret)
+    desk.cli("restore", desk.file, "--yes", "--revoke-newer-than",
+             "2020-01-01")
+    lives(desk, desk.secret, 401)
+
+
+@pytest.mark.parametrize("harm, message", [
+    (lambda data: data[:-1], "is no backup of dockpass, or was cut short"),
+    (lambda data: data[:5000] + bytes([data[5000] ^ 1]) + data[5001:],
+     "has changed since it was made"),
+    (lambda data: b"", "is no backup of dockpass"),
+    (lambda data: os.urandom(len(data)), "is no backup of dockpass"),
+], ids=["cut", "rotten", "empty", "other"])
+def test_what_is_no_backup_changes_nothing(desk, harm, message):
+    desk.cli("backup", desk.file)
+    desk.file.write_bytes(harm(desk.file.read_bytes()))
+    before = desk.json("store", "check")
+    status, said = desk.refused("restore", desk.file, "--yes")
+    assert status == 1 and message in said
+    assert desk.json("store", "check") == before
+
+
+def test_a_backup_while_others_write(desk):
+    """Each is one state of the store, and sound."""
+    ends = threading.Event()
+
+    def write():
+        while not ends.is_set():
+            desk.cli("user", "block", "ann")
+            desk.cli("user", "unblock", "ann")
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        seen = [desk.json("backup", desk.file, "--yes")["changes"]
+                for _ in range(15)]
+    finally:
+        ends.set()
+        writer.join()
+    assert seen == sorted(seen) and seen[0] < seen[-1]
+    desk.json("store", "check")

@@ -1,0 +1,369 @@
+/*
+ * test/unit/store/test_backup.c - a copy and the way back; what of a damaged
+ * copy or store is found.
+ */
+#include "test/unit/store/changes.h"
+
+#include <fcntl.h>
+
+#include "store/backup.h"
+#include "store/changelog.h"
+#include "store/member.h"
+#include "store/pat.h"
+#include "store/user.h"
+
+struct copy {
+	struct fixture f;
+	char path[96];
+};
+
+static void copy_make(struct copy *c)
+{
+	struct cause cause;
+	int fd;
+
+	fixture_open(&c->f);
+	set_up(c->f.db);
+	snprintf(c->path, sizeof(c->path), "%s.backup", c->f.folder);
+	fd = open(c->path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(backup_write(c->f.db, fd, &cause), E_OK);
+	close(fd);
+}
+
+static void copy_end(struct copy *c)
+{
+	unlink(c->path);
+	fixture_close(&c->f);
+}
+
+static struct restored bring_back(struct copy *c, struct db *db,
+				  int64_t newer_than)
+{
+	const struct restore how = { .now = NOW + 1,
+				     .actor = STR("cli:root"),
+				     .newer_than = newer_than };
+	AUTO(db) struct db *copy = NULL;
+	struct store_facts facts;
+	struct restored out;
+	struct cause cause;
+
+	assert_int_equal(backup_open(c->path, &copy, &facts, &cause), E_OK);
+	assert_int_equal(facts.changes, COUNT(setup));
+	if (backup_restore(db, copy, &how, &out, &cause))
+		fail_msg("%s", cause.text);
+	return out;
+}
+
+/* It is as its log makes it, too. */
+static struct store_facts sound(struct db *db)
+{
+	AUTO(txn) struct txn txn;
+	struct store_facts facts;
+	struct fixture again;
+	struct cause cause;
+
+	fixture_open(&again);
+	replay(db, again.db);
+	assert_true(tables_equal(db, again.db));
+	fixture_close(&again);
+	txn_read(db, &txn);
+	if (store_verify(&txn, &facts, &cause))
+		fail_msg("%s", cause.text);
+	return facts;
+}
+
+static void all_rows_come_back(void **state)
+{
+	struct fixture fresh;
+	struct store_facts facts;
+	struct restored out;
+	struct copy c;
+
+	(void)state;
+	copy_make(&c);
+	fixture_open(&fresh);
+	out = bring_back(&c, fresh.db, 0);
+	assert_false(out.descends);
+	assert_int_equal(out.taken_away, 0);
+	facts = sound(fresh.db);
+	assert_int_equal(facts.users, 4);
+	assert_int_equal(facts.spaces, 4);
+	assert_int_equal(facts.tokens, 4);
+	assert_int_equal(facts.changes, COUNT(setup) + COUNTER_COUNT);
+	assert_int_equal(facts.changed_at, NOW + 1);
+	fixture_close(&fresh);
+	copy_end(&c);
+}
+
+static bool revoked(struct db *db, uint64_t id)
+{
+	AUTO(txn) struct txn txn;
+	struct pat pat;
+
+	txn_read(db, &txn);
+	assert_int_equal(pat_get(&txn, id, &pat), E_OK);
+	return pat.revoked_at;
+}
+
+static enum role role_of(struct db *db, uint64_t space, uint64_t user)
+{
+	AUTO(txn) struct txn txn;
+	enum role role = ROLE_NONE;
+	enum err err;
+
+	txn_read(db, &txn);
+	err = member_get(&txn, space, user, &role);
+	assert_true(!err || err == E_NOT_FOUND);
+	return role;
+}
+
+static bool blocked(struct db *db, uint64_t id)
+{
+	AUTO(txn) struct txn txn;
+	struct user user;
+
+	txn_read(db, &txn);
+	assert_int_equal(user_get(&txn, id, &user), E_OK);
+	return user.flags & USER_BLOCKED;
+}
+
+/* What happens after the copy was made, and what must be true once it is back:
+ * token 1 revoked, alice (1) and bob (3) blocked, alice's role in g/app (2). */
+static const struct {
+	const char *what;
+	struct change change;
+	bool token, alice, bob;
+	enum role role;
+	uint64_t taken_away;
+} since[] = {
+	{ "nothing", { 0 }, false, false, false, ROLE_DEVELOPER, 0 },
+	{ "a revocation",
+	  { .type = CHANGE_TOKEN_REVOKE, .id = 1 },
+	  true,
+	  false,
+	  false,
+	  ROLE_DEVELOPER,
+	  1 },
+	{ "a user blocked",
+	  { .type = CHANGE_USER_FLAG,
+	    .user = S("alice"),
+	    .flags = USER_BLOCKED,
+	    .on = 1 },
+	  false,
+	  true,
+	  false,
+	  ROLE_DEVELOPER,
+	  1 },
+	{ "a user removed",
+	  { .type = CHANGE_USER_REMOVE, .user = S("bob"), .yes = 1 },
+	  false,
+	  false,
+	  true,
+	  ROLE_DEVELOPER,
+	  2 }, /* his token 2, and he */
+	{ "a role lowered",
+	  { .type = CHANGE_MEMBER_PUT,
+	    .user = S("alice"),
+	    .path = S("g/app"),
+	    .role = ROLE_REPORTER },
+	  false,
+	  false,
+	  false,
+	  ROLE_REPORTER,
+	  1 },
+	{ "a role raised",
+	  { .type = CHANGE_MEMBER_PUT,
+	    .user = S("alice"),
+	    .path = S("g/app"),
+	    .role = ROLE_OWNER },
+	  false,
+	  false,
+	  false,
+	  ROLE_DEVELOPER,
+	  0 },
+	{ "a membership ended",
+	  { .type = CHANGE_MEMBER_REMOVE,
+	    .user = S("alice"),
+	    .path = S("g/app") },
+	  false,
+	  false,
+	  false,
+	  ROLE_NONE,
+	  1 },
+	{ "a project removed by mistake",
+	  { .type = CHANGE_SPACE_REMOVE,
+	    .path = S("g/app"),
+	    .kind = SPACE_PROJECT,
+	    .yes = 1 },
+	  false,
+	  false,
+	  false,
+	  ROLE_DEVELOPER,
+	  2 }, /* the project's token 4, and its bot */
+};
+
+static void what_was_taken_away_stays_so(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(since); i++) {
+		struct restored out;
+		struct copy c;
+		struct db *db;
+
+		copy_make(&c);
+		db = c.f.db;
+		if (since[i].change.type)
+			done(db, since[i].change);
+		out = bring_back(&c, db, 0);
+		sound(db);
+		if (!out.descends || out.lost != (since[i].change.type != 0) ||
+		    out.taken_away != since[i].taken_away ||
+		    revoked(db, 1) != since[i].token ||
+		    blocked(db, 1) != since[i].alice ||
+		    blocked(db, 3) != since[i].bob ||
+		    role_of(db, 2, 1) != since[i].role)
+			fail_msg("%s: %llu taken away", since[i].what,
+				 (unsigned long long)out.taken_away);
+		copy_end(&c);
+	}
+}
+
+static void newer_tokens_are_revoked(void **state)
+{
+	struct copy c;
+
+	(void)state;
+	copy_make(&c);
+	bring_back(&c, c.f.db, NOW + 1);
+	assert_false(revoked(c.f.db, 1));
+	bring_back(&c, c.f.db, NOW);
+	assert_true(revoked(c.f.db, 1));
+	assert_false(revoked(c.f.db, 2)); /* of the day before */
+	copy_end(&c);
+}
+
+static void ids_are_never_given_again(void **state)
+{
+	struct copy c;
+	uint64_t token;
+
+	(void)state;
+	copy_make(&c);
+	token = add_token(c.f.db, "alice", "later", PAT_API, 0);
+	bring_back(&c, c.f.db, 0);
+	assert_int_equal(add_token(c.f.db, "alice", "again", PAT_API, 0),
+			 token + 1);
+	copy_end(&c);
+}
+
+static void whatever_has_changed_is_no_backup(void **state)
+{
+	static char bytes[1 << 20];
+	struct store_facts facts;
+	struct cause cause;
+	struct db *copy;
+	struct copy c;
+	ssize_t len;
+	int fd;
+
+	(void)state;
+	copy_make(&c);
+	fd = open(c.path, O_RDWR);
+	len = read(fd, bytes, sizeof(bytes));
+	assert_true(len > 4096 && len < (ssize_t)sizeof(bytes));
+	for (ssize_t at = 0; at < len; at += 97) {
+		char other = (char)(bytes[at] ^ 1);
+
+		assert_int_equal(pwrite(fd, &other, 1, at), 1);
+		assert_true(backup_open(c.path, &copy, &facts, &cause));
+		assert_null(copy);
+		assert_int_equal(pwrite(fd, &bytes[at], 1, at), 1);
+	}
+	for (ssize_t left = len - 1; left >= 0; left -= 4099) {
+		assert_int_equal(ftruncate(fd, left), 0);
+		assert_true(backup_open(c.path, &copy, &facts, &cause));
+	}
+	close(fd);
+	copy_end(&c);
+}
+
+/* Takes a row out of a table, or puts another value there. */
+static void harm(struct db *db, enum table table, size_t at, bool remove)
+{
+	AUTO(txn) struct txn txn;
+	AUTO(cursor) struct cursor c = { 0 };
+	char key[512], value[2048];
+	struct str k, v;
+
+	txn_write(db, &txn);
+	cursor_open(&txn, table, STR(""), &c);
+	for (size_t i = 0; i <= at; i++)
+		assert_true(cursor_next(&c));
+	assert_true(c.key.len < sizeof(key) && c.value.len < sizeof(value));
+	memcpy(key, c.key.at, c.key.len);
+	memcpy(value, c.value.at, c.value.len);
+	k = (struct str) { key, c.key.len };
+	v = (struct str) { value, c.value.len + 1 };
+	value[c.value.len] = 1;
+	cursor_cleanup(&c);
+	if (remove)
+		txn_remove(&txn, table, k);
+	else
+		txn_put(&txn, table, k, v);
+	assert_int_equal(txn_commit(&txn), E_OK);
+}
+
+static void each_damaged_row_is_found(void **state)
+{
+	(void)state;
+	for (enum table table = 0; table < TABLE_COUNT; table++) {
+		struct fixture f;
+		uint64_t rows;
+
+		if (table == TABLE_META || table == TABLE_SETTING)
+			continue;
+		fixture_open(&f);
+		set_up(f.db);
+		{
+			AUTO(txn) struct txn txn;
+
+			txn_read(f.db, &txn);
+			rows = txn_count(&txn, table);
+			assert_true(rows > 0);
+		}
+		fixture_close(&f);
+		for (size_t i = 0; i < 2 * rows; i++) {
+			AUTO(txn) struct txn txn = { 0 };
+			struct store_facts facts;
+			struct cause cause;
+
+			fixture_open(&f);
+			set_up(f.db);
+			sound(f.db);
+			harm(f.db, table, i / 2, i % 2);
+			txn_read(f.db, &txn);
+			if (!store_verify(&txn, &facts, &cause))
+				fail_msg("table %d, row %zu", (int)table,
+					 i / 2);
+			assert_non_null(strstr(cause.text, "restore a backup"));
+			assert_int_equal(facts.tokens, 0);
+			txn_cleanup(&txn);
+			fixture_close(&f);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_rows_come_back),
+		cmocka_unit_test(what_was_taken_away_stays_so),
+		cmocka_unit_test(newer_tokens_are_revoked),
+		cmocka_unit_test(ids_are_never_given_again),
+		cmocka_unit_test(whatever_has_changed_is_no_backup),
+		cmocka_unit_test(each_damaged_row_is_found),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
