@@ -9,8 +9,11 @@ import pytest
 from support.dockpass import TOP
 
 
-def build(package, version, tags=(), **env):
-    """(the program's path, None), or (None, why there is none)."""
+def build(package, version, tags=(), large=False, **env):
+    """(the program's path, None), or (None, why there is none).
+
+    `large`: its building takes minutes, so it waits for BUILD_LARGE=1.
+    """
     name = next(part for part in reversed(package.split("/"))
                 if part[0] != "v" or not part[1:].isdigit())
     folder = TOP / "build" / f"{name}-{version}"
@@ -18,6 +21,8 @@ def build(package, version, tags=(), **env):
         return folder / name, None
     if not shutil.which("go"):
         return None, f"{name} {version} is built by Go, which is not here"
+    if large and not os.environ.get("BUILD_LARGE"):
+        return None, f"{name} {version}: make conformance builds it"
     done = subprocess.run(
         ["go", "install", f"-tags={','.join(tags)}", f"{package}@{version}"],
         text=True, capture_output=True, timeout=900, check=False, cwd="/",
@@ -28,7 +33,7 @@ def build(package, version, tags=(), **env):
     return folder / name, None
 
 
-def program(package, version, tags=(), **env):
+def program(package, version, tags=(), large=False, **env):
     """The program's path, or a skip that says why there is none."""
-    path, reason = build(package, version, tags, **env)
+    path, reason = build(package, version, tags, large, **env)
     return path or pytest.skip(reason)
