@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from support.clients import NAMES, client
+from support.clients import NAMES, Docker, client
 from support.process import wait_until
 
 # Everything at an old and a new registry, one with x5c, one with the key id
@@ -124,7 +124,7 @@ def test_refused_at_login(who, site, there, faketime, how):
     assert not done
     assert log.has({"wrong": "unknown_token",
                     "expired": "token_expired"}[how])
-    if who.name == "docker":
+    if isinstance(who, Docker):
         assert "the token is wrong, expired or revoked" in done.text
 
 

@@ -44,7 +44,8 @@ class Client:
         if not shutil.which(self.command[0], path=self.env["PATH"]):
             pytest.skip(f"{self.command[0]} is not installed")
 
-    def run(self, *args, stdin=None):
+    def run(self, *args, stdin=""):
+        """Nothing that it asks is asked of the tester."""
         return Done(subprocess.run(
             [*self.command, *map(str, args)], input=stdin, text=True,
             capture_output=True, env=self.env, timeout=120, check=False))
@@ -118,7 +119,7 @@ class Containerd(Client):
 
     def push(self, site, image, repository):
         self.must("images", "import", "--snapshotter", "native",
-                  "--base-name", "local/image", image.archive)
+                  image.archive)
         return self.push_as(site, "docker.io/local/image:1", repository)
 
     def push_as(self, site, name, repository):
@@ -224,16 +225,21 @@ NAMES = ["docker", "containerd", "skopeo", "podman", "buildah"]
 class Daemons:
     """containerd and dockerd, of the test's own, each when it is needed."""
 
+    env = os.environ
+    programs = {"containerd": "containerd", "dockerd": "/usr/sbin/dockerd"}
+    settings = 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+
     def __init__(self, folder):
         self.folder = Path(folder)
         self.started = []
 
-    def _start(self, name, command, socket):
+    def _start(self, name, options, socket):
         if os.geteuid():
             pytest.skip(f"{name} needs root")
-        if not shutil.which(command[0]):
+        if not shutil.which(self.programs[name]):
             pytest.skip(f"{name} is not installed")
-        daemon = Daemon(command, self.folder / f"{name}.log")
+        daemon = Daemon([self.programs[name], *options],
+                        self.folder / f"{name}.log", env=self.env)
         self.started.append(daemon)
         daemon.wait_ready(socket.exists, 60)
 
@@ -243,12 +249,11 @@ class Daemons:
         if not socket.exists():
             config = self.folder / "containerd.toml"
             config.write_text(
-                'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]'
-                f'\n[grpc]\n  address = "{socket}"\n'
+                f'{self.settings}[grpc]\n  address = "{socket}"\n'
                 f'[ttrpc]\n  address = "{socket}.ttrpc"\n')
             self._start("containerd", [
-                "containerd", "--config", str(config), "--root",
-                f"{self.folder}/c", "--state", f"{self.folder}/cs"], socket)
+                "--config", config, "--root", f"{self.folder}/c",
+                "--state", f"{self.folder}/cs"], socket)
         return str(socket)
 
     @property
@@ -256,9 +261,9 @@ class Daemons:
         socket = self.folder / "d.sock"
         if not socket.exists():
             config = self.folder / "daemon.json"
-            config.write_text(json.dumps(self._own_key()))
+            config.write_text(json.dumps(self.docker_settings()))
             self._start("dockerd", [
-                "/usr/sbin/dockerd", "-H", f"unix://{socket}",
+                "-H", f"unix://{socket}",
                 f"--config-file={config}", "--bridge=none",
                 "--iptables=false", "--ip6tables=false",
                 f"--containerd={self.containerd}",
@@ -266,10 +271,11 @@ class Daemons:
                 f"--pidfile={self.folder}/d.pid"], socket)
         return f"unix://{socket}"
 
-    def _own_key(self):
+    def docker_settings(self):
         """Docker before 23 has a key, which it would leave in /etc/docker."""
-        version = subprocess.run(["/usr/sbin/dockerd", "--version"], text=True,
-                                 capture_output=True, timeout=20, check=True)
+        version = subprocess.run([self.programs["dockerd"], "--version"],
+                                 text=True, capture_output=True, timeout=20,
+                                 check=True)
         major = int(version.stdout.split("version ")[1].split(".")[0])
         return {"deprecated-key-path": f"{self.folder}/key.json"} \
             if major < 23 else {}
@@ -277,5 +283,6 @@ class Daemons:
     def stop(self):
         for daemon in reversed(self.started):
             daemon.end(seconds=60)
-        subprocess.run(["umount", "-q", self.folder / "x/netns/default"],
-                       check=False, timeout=10)
+        netns = self.folder / "x/netns/default"
+        if netns.exists():
+            subprocess.run(["umount", "-q", netns], check=False, timeout=10)

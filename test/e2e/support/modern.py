@@ -1,0 +1,153 @@
+"""The newest clients: moby with its containerd image store, containerd 2 by
+ctr and as a kubelet asks it (CRI), BuildKit by buildx.
+
+All of them POST to the token endpoint first. They have the verbs of
+support/clients.py, and daemons of their own; Go builds their programs.
+"""
+
+import base64
+import os
+from functools import cached_property
+from pathlib import Path
+
+from support import clients, golang
+
+# name: (package, version, tags of the build)
+CONTAINERD = "github.com/containerd/containerd/v2/cmd/"
+PROGRAMS = {
+    "dockerd": ("github.com/moby/moby/v2/cmd/dockerd", "v2.0.0-beta.24",
+                ["no_systemd", "no_libnftables", "exclude_graphdriver_btrfs"]),
+    "buildx": ("github.com/docker/buildx/cmd/buildx", "v0.38.2", []),
+    "crictl": ("sigs.k8s.io/cri-tools/cmd/crictl", "v1.37.0", []),
+    **{name: (CONTAINERD + name, "v2.4.2", ["no_btrfs"])
+       for name in ("containerd", "ctr", "containerd-shim-runc-v2")},
+}
+
+
+def program(name):
+    """Its path, or a skip that says why there is none."""
+    return str(golang.program(*PROGRAMS[name], large=True))
+
+
+class Moby(clients.Docker):
+    """By the docker command that is here: it only passes on what to do."""
+    name = "moby"
+
+    def run(self, *args, stdin="\n"):
+        """If the daemon says 401, docker asks for a login; at the end of its
+        input, docker 28 waits for ever."""
+        return super().run(*args, stdin=stdin)
+
+
+class Containerd(clients.Containerd):
+    name = "containerd 2"
+
+    def __init__(self, folder, daemons):
+        super().__init__(folder, daemons)
+        self.command[0] = program("ctr")
+
+
+class Kubelet(clients.Client):
+    """It pulls, by containerd's CRI, with a pull secret for each time."""
+    name = "kubelet"
+    has_login = False
+
+    def __init__(self, folder, daemons):
+        self.command = [program("crictl"), "--config", f"{folder}/crictl.yaml"]
+        self.secret = []
+        super().__init__(folder)
+        (self.folder / "crictl.yaml").write_text(
+            f"runtime-endpoint: unix://{daemons.containerd}\ntimeout: 60\n")
+
+    def login(self, site, user, secret):
+        self.secret = ["--creds", f"{user}:{secret}"]
+        return self.run("version")
+
+    def login_by_auth(self, site, user, secret):
+        """As config.json has it, which `docker login` has written."""
+        both = base64.b64encode(f"{user}:{secret}".encode()).decode()
+        self.secret = ["--auth", both]
+        return self.run("version")
+
+    def logout(self, site):
+        self.secret = []
+
+    def pull(self, site, repository):
+        self.run("rmi", site.ref(repository))
+        return self.run("pull", *self.secret, site.ref(repository))
+
+
+class BuildKit(Moby):
+    """The builder inside moby. buildx has the credentials: it asks for the
+    tokens itself, and gives them to the builder."""
+    name = "buildkit"
+
+    def __init__(self, folder, daemons):
+        super().__init__(folder, daemons)
+        plugins = self.folder / "docker/cli-plugins"
+        plugins.mkdir(parents=True)
+        (plugins / "docker-buildx").symlink_to(program("buildx"))
+
+    def build(self, site, lines, *options):
+        """`lines`: of the Dockerfile."""
+        if site.ca:
+            self.env["SSL_CERT_FILE"] = str(site.ca)  # to reach the realm
+        context = self.folder / "context"
+        context.mkdir(exist_ok=True)
+        (context / "Dockerfile").write_text(lines)
+        return self.run("buildx", "build", "--no-cache", "--pull",
+                        "--provenance=false", *options, context)
+
+    def push(self, site, image, repository):
+        return self.build(site, "FROM local", "--build-context",
+                          f"local=oci-layout://{image.layout}:1", "--push",
+                          "--tag", site.ref(repository))
+
+    def pull(self, site, repository):
+        return self.build(site, f"FROM {site.ref(repository)}", "--output",
+                          f"type=oci,dest={self.folder}/got.tar")
+
+    def mount(self, site, image, repository):
+        """It mounts what docker's own pull or push has left a note on."""
+        assert super().pull(site, site.source)
+        return self.build(site, f"FROM {site.ref(site.source)}", "--push",
+                          "--tag", site.ref(repository))
+
+
+CLIENTS = {kind.name: kind for kind in (Moby, Containerd, Kubelet, BuildKit)}
+
+
+def client(name, folder, daemons):
+    """`daemons`: those of below."""
+    return CLIENTS[name](folder, daemons)
+
+
+class Daemons(clients.Daemons):
+    """containerd with CRI, and a dockerd on it, of the test's own."""
+
+    @cached_property
+    def programs(self):
+        return {name: program(name) for name in ("containerd", "dockerd")}
+
+    @cached_property
+    def env(self):
+        shim = Path(program("containerd-shim-runc-v2")).parent
+        return {**os.environ, "PATH": f"{shim}:{os.environ['PATH']}"}
+
+    @property
+    def settings(self):
+        return f"""version = 3
+disabled_plugins = ["io.containerd.nri.v1.nri"]
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{self.folder}/opt"
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "native"
+[[plugins."io.containerd.transfer.v1.local".unpack_config]]
+  platform = "linux/amd64"
+  snapshotter = "native"
+[plugins."io.containerd.cri.v1.runtime".cni]
+  conf_dir = "{self.folder}/cni"
+"""
+
+    def docker_settings(self):
+        return {"storage-driver": "native"}
