@@ -26,7 +26,7 @@
 	X(NO_REGISTRY_SCOPE, "no_registry_scope", "the token is right, but none of its scopes reaches a registry") \
 	X(WRONG_PASSWORD, "wrong_password", "unknown user or wrong password")  \
 	X(TWO_FACTOR, "two_factor", "the password is right, but two-factor is on: a token is needed") \
-	X(UNKNOWN_REFRESH, "unknown_refresh", "no refresh token has this secret, it is another service's, or the service takes none") \
+	X(UNKNOWN_REFRESH, "unknown_refresh", "no refresh token has this secret: its token was revoked, it is another service's, or the service takes none") \
 	X(REFRESH_EXPIRED, "refresh_expired", "the refresh token has expired: docker login again") \
 	X(TOO_BUSY, "too_busy", "a queue was full; try again")                 \
 	X(FAILURE, "failure", "the store or the key failed; see the line before")
