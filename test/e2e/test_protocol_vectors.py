@@ -55,7 +55,8 @@ def words(shop):
 
 def request(words, line, body=None, user=None, form=wire.FORM):
     """`user`: "name:{pat}", sent as Basic."""
-    headers = ["User-Agent: vector", "Accept-Encoding: gzip"]
+    headers = ["User-Agent: vector", "Accept-Encoding: gzip",
+               "Baggage: trigger=api"]  # moby's
     if user:
         basic = base64.b64encode(user.format(**words).encode()).decode()
         headers.append(f"Authorization: Basic {basic}")
@@ -135,6 +136,13 @@ GETS = [
      "root:{root}", "root", "registry:catalog:*"),
     ("regctl", GET + "account=alice&client_id=regclient&" + PULL + S, ALICE,
      "alice", APP + "pull"),
+    ("OCI's own suite: the whole challenge as one scope", GET + BOTH + S,
+     ALICE, "alice", BASE + " " + APP + "pull,push"),
+    ("OCI's own suite: deletes by a token for that alone", GET +
+     "scope=repository%3Ateam%2Fapp%3Adelete" + S, ALICE, "alice",
+     APP + "delete"),
+    ("OCI's own suite: the same, and may not", GET +
+     "scope=repository%3Abase%2Fimg%3Adelete" + S, ALICE, "alice", ""),
 ]
 
 
@@ -158,6 +166,20 @@ FORMS = [
      PASSWORD + "&scope=repository%3Abase%2Fimg%3Apull+"
      "repository%3Ateam%2Fapp%3Apull+repository%3Ateam%2Fapp%3Apull%2Cpush" +
      S + "&username=alice", "alice", BASE + " " + APP + "pull,push", False),
+    ("moby, mounts from two", "client_id=containerd-client&" + PASSWORD +
+     "&scope=repository%3Abase%2Fimg%3Apull+repository%3Ag%2Fpriv%3Apull+"
+     "repository%3Ateam%2Fapp%3Apull+repository%3Ateam%2Fapp%3Apull%2Cpush" +
+     S + "&username=alice", "alice", BASE + " repository:g/priv:pull " + APP +
+     "pull,push", False),
+    ("containerd 2 once refused: the registry's order beside its own",
+     "client_id=containerd-client&" + PASSWORD +
+     "&scope=repository%3Ateam%2Fapp%3Apull%2Cpush+"
+     "repository%3Ateam%2Fapp%3Apush%2Cpull" + S + "&username=alice", "alice",
+     APP + "pull,push", False),
+    ("buildkit, a mount refused: unsorted", "client_id=buildkit-client&" +
+     PASSWORD + "&scope=repository%3Ateam%2Fapp%3Apull%2Cpush+"
+     "repository%3Abase%2Fimg%3Apull" + S + "&username=alice", "alice",
+     BASE + " " + APP + "pull,push", False),
     ("V19 any user name beside a token", "client_id=containerd-client&" +
      PASSWORD + "&" + PULL + S + "&username=bob%2Bci%40ex.com", "alice",
      APP + "pull", False),
