@@ -5,6 +5,7 @@ They POST to the token endpoint: so do most of the requests of today.
 
 import base64
 import json
+import re
 
 import pytest
 
@@ -19,13 +20,14 @@ from test_clients import (Log, login, place, publish,  # noqa: F401
                           test_refused_at_login, test_revoked_while_logged_in,
                           test_without_a_login, there)
 
-CLIENT_ID = {"moby": "containerd-client", "containerd 2": "containerd-client",
+CLIENT_ID = {"moby": "containerd-client", "containerd-2": "containerd-client",
              "kubelet": "containerd-client", "buildkit": "buildkit-client"}
-PULLS = ["test_asks_by_post", "test_after_logout", "test_refused_at_login"]
+PULLS = ["test_asks_by_post", "test_says_why", "test_after_logout",
+         "test_refused_at_login"]
 
 
 def can(name, test):
-    """A kubelet does not push; for buildkit the test below is another."""
+    """A kubelet does not push; BuildKit keeps a JWT, as a test below says."""
     return test in PULLS if name == "kubelet" else \
         (name, test) != ("buildkit", "test_revoked_while_logged_in")
 
@@ -69,6 +71,22 @@ def test_asks_by_post(who, site, there):
     assert log.has("granted")
     assert {(line["client"], line["reason"]) for line in log.lines} == \
         {(CLIENT_ID[who.name], "granted")}
+
+
+def test_says_why(who, site, there):
+    """Not allowed, or no good: whoever reads it can tell one from the other."""
+    world, repository = site.world, there("g/priv")
+    login(who, site, "eve", "api")
+    denied = who.pull(site, repository)
+    name = f"{who.name} says why"
+    assert who.login(site, "alice", world.token("alice", scopes="api",
+                                                name=name))
+    world.cli("token", "revoke", world.token_id(name))
+    refused = who.pull(site, repository)
+    for done, yes, no in ((denied, who.denied, who.refused),
+                          (refused, who.refused, who.denied)):
+        assert not done and re.search(yes, done.text), done
+        assert not re.search(no, done.text), done
 
 
 @pytest.mark.parametrize("user, scopes, project, reason", [
@@ -144,6 +162,24 @@ def test_a_build_of_two_private_images(make, site, there, user, builds):
     assert log.has("granted", *([] if builds else ["nothing"]))
     if not builds:
         assert "insufficient_scope: authorization failed" in done.text
+
+
+@pytest.mark.parametrize("scopes, copies", [
+    ("write_registry", True), ("read_registry", False)])
+def test_copy_by_imagetools(make, site, there, place, scopes, copies):
+    """buildx asks the registry itself: one token for both repositories."""
+    buildkit = make("buildkit")
+    source, target = there("g/priv"), place("team/app")
+    assert not buildkit.inspect(site, source)
+    login(buildkit, site, "alice", scopes)
+    assert buildkit.inspect(site, source)
+    log = Log(site)
+    assert buildkit.copy(site, source, target).ok == copies
+    assert buildkit.inspect(site, target).ok == copies
+    assert log.has("granted", *([] if copies else ["partial"]))
+    assert {line["client"] for line in log.lines} == {"containerd-client"}
+    both = [line["reason"] for line in log.lines if " " in line["asked"]]
+    assert both == ["granted" if copies else "partial"]
 
 
 @pytest.mark.parametrize("name", ["moby", "buildkit"])

@@ -283,6 +283,6 @@ class Daemons:
     def stop(self):
         for daemon in reversed(self.started):
             daemon.end(seconds=60)
-        netns = self.folder / "x/netns/default"
-        if netns.exists():
-            subprocess.run(["umount", "-q", netns], check=False, timeout=10)
+        namespace = self.folder / "x/netns/default"
+        if os.path.ismount(namespace):
+            subprocess.run(["umount", namespace], check=True, timeout=10)

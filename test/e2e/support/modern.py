@@ -3,6 +3,8 @@ ctr and as a kubelet asks it (CRI), BuildKit by buildx.
 
 All of them POST to the token endpoint first. They have the verbs of
 support/clients.py, and daemons of their own; Go builds their programs.
+`denied`, `refused`: what each says of what is not allowed to whoever is logged
+in, and of credentials that are no good.
 """
 
 import base64
@@ -24,33 +26,53 @@ PROGRAMS = {
 }
 
 
+DENIED = "(pull|push) access denied"
+
+
 def program(name):
     """Its path, or a skip that says why there is none."""
     return str(golang.program(*PROGRAMS[name], large=True))
 
 
+def version(name):
+    return PROGRAMS[name][1].removeprefix("v")
+
+
 class Moby(clients.Docker):
     """By the docker command that is here: it only passes on what to do."""
     name = "moby"
+    denied = DENIED
+    refused = "the token is wrong, expired or revoked|[lL]ogin prior to pull"
 
     def run(self, *args, stdin="\n"):
         """If the daemon says 401, docker asks for a login; at the end of its
         input, docker 28 waits for ever."""
         return super().run(*args, stdin=stdin)
 
+    def version(self):
+        return version("dockerd")
+
 
 class Containerd(clients.Containerd):
-    name = "containerd 2"
+    name = "containerd-2"
+    denied = DENIED
+    refused = "401 Unauthorized"
 
     def __init__(self, folder, daemons):
         super().__init__(folder, daemons)
         self.command[0] = program("ctr")
+
+    def version(self):
+        return version("containerd")
 
 
 class Kubelet(clients.Client):
     """It pulls, by containerd's CRI, with a pull secret for each time."""
     name = "kubelet"
     has_login = False
+    identity = None  # a pull secret cannot be one
+    denied = DENIED
+    refused = "401 Unauthorized"
 
     def __init__(self, folder, daemons):
         self.command = [program("crictl"), "--config", f"{folder}/crictl.yaml"]
@@ -76,11 +98,15 @@ class Kubelet(clients.Client):
         self.run("rmi", site.ref(repository))
         return self.run("pull", *self.secret, site.ref(repository))
 
+    def version(self):
+        return version("containerd")
+
 
 class BuildKit(Moby):
     """The builder inside moby. buildx has the credentials: it asks for the
     tokens itself, and gives them to the builder."""
     name = "buildkit"
+    refused = "the token is wrong, expired or revoked"
 
     def __init__(self, folder, daemons):
         super().__init__(folder, daemons)
@@ -112,6 +138,18 @@ class BuildKit(Moby):
         assert super().pull(site, site.source)
         return self.build(site, f"FROM {site.ref(site.source)}", "--push",
                           "--tag", site.ref(repository))
+
+    def inspect(self, site, repository):
+        return self.run("buildx", "imagetools", "inspect",
+                        site.ref(repository))
+
+    def copy(self, site, source, target):
+        """From one repository to another, without the builder."""
+        return self.run("buildx", "imagetools", "create", "--tag",
+                        site.ref(target), site.ref(source))
+
+    def version(self):
+        return version("buildx")
 
 
 CLIENTS = {kind.name: kind for kind in (Moby, Containerd, Kubelet, BuildKit)}
