@@ -165,23 +165,3 @@ enum err apply_user_password(struct txn *txn, struct change *change)
 	user_put(txn, &user);
 	return E_OK;
 }
-
-enum err apply_setting_put(struct txn *txn, struct change *change)
-{
-	bool clears = !change->value.len || str_eq(change->value, STR("none"));
-
-	if (!str_eq(change->text, STR("enforce_token_expiry")))
-		return cause_set(&change->cause, E_NOT_FOUND,
-				 "no such setting; there is: "
-				 "enforce_token_expiry");
-	if (clears) {
-		txn_remove(txn, TABLE_SETTING, change->text);
-		return E_OK;
-	}
-	if (!str_eq(change->value, STR("true")) &&
-	    !str_eq(change->value, STR("false")))
-		return cause_set(&change->cause, E_SYNTAX,
-				 "enforce_token_expiry is true or false");
-	txn_put(txn, TABLE_SETTING, change->text, change->value);
-	return E_OK;
-}

@@ -3,7 +3,7 @@
  *
  * Table "meta": text -> u64, but for "log", which is store/changelog.c's:
  *
- *   "format"      0000000000000001   STORE_FORMAT
+ *   "format"      0000000000000002   STORE_FORMAT
  *   "created"     0000000067f00000   the second of creation
  *   "user" "space" "pat"             store/counter.c
  *

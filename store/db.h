@@ -46,7 +46,7 @@ enum table {
 		TABLE_COUNT
 };
 
-enum { STORE_FORMAT = 1 };
+enum { STORE_FORMAT = 2 };
 
 struct db;
 

@@ -70,3 +70,58 @@ enum err date_parse(struct str text, int64_t *out)
 	*out = when;
 	return E_OK;
 }
+
+static const struct {
+	char letter;
+	int64_t seconds;
+} units[] = {
+	{ 'w', 7 * DAY }, { 'd', DAY }, { 'h', 3600 }, { 'm', 60 }, { 's', 1 }
+};
+
+enum err duration_parse(struct str text, int64_t *out)
+{
+	const int64_t max = (int64_t)DURATION_MAX * DAY;
+	uint64_t number;
+
+	*out = 0;
+	for (size_t i = 0; text.len && i < COUNT(units); i++) {
+		if (text.at[text.len - 1] != units[i].letter)
+			continue;
+		if (str_to_u64(str_head(text, text.len - 1),
+			       (uint64_t)(max / units[i].seconds), &number) ||
+		    !number)
+			return E_SYNTAX;
+		*out = (int64_t)number * units[i].seconds;
+		return E_OK;
+	}
+	return E_SYNTAX;
+}
+
+/* Weeks are for reading alone. */
+struct duration_text duration_print(int64_t seconds)
+{
+	struct duration_text text = { "0s" };
+
+	for (size_t i = 1; seconds && i < COUNT(units); i++) {
+		if (seconds % units[i].seconds)
+			continue;
+		snprintf(text.at, sizeof(text.at), "%lld%c",
+			 (long long)(seconds / units[i].seconds),
+			 units[i].letter);
+		break;
+	}
+	return text;
+}
+
+enum err expiry_parse(struct str text, int64_t now, int64_t *out)
+{
+	int64_t span;
+
+	if (!date_parse(text, out))
+		return E_OK;
+	if (duration_parse(text, &span) || span % DAY ||
+	    str_has(STR("hms"), text.at[text.len - 1]))
+		return E_SYNTAX;
+	*out = now - now % DAY + span;
+	return E_OK;
+}

@@ -14,6 +14,24 @@ enum { DAY = 24 * 60 * 60 };
  */
 enum err date_parse(struct str text, int64_t *out) MUST_CHECK;
 
+/*
+ * A span of time: "30d", a number and one of s, m, h, d, w; in seconds, 1 to
+ * DURATION_MAX, else E_SYNTAX and *out is 0.
+ */
+enum { DURATION_MAX = 36500 }; /* days */
+enum err duration_parse(struct str text, int64_t *out) MUST_CHECK;
+/* In the largest unit that leaves no rest: "30d", "90m". */
+struct duration_text {
+	char at[32];
+};
+struct duration_text duration_print(int64_t seconds);
+
+/*
+ * When something is to die: a date as above, or "30d" or "2w", so many days
+ * after the day of `now`. 00:00 UTC of that day, which may lie in the past.
+ */
+enum err expiry_parse(struct str text, int64_t now, int64_t *out) MUST_CHECK;
+
 struct date_text {
 	char at[64]; /* the compiler counts with any year */
 };

@@ -12,6 +12,16 @@
 #define PAT_PREFIX     "glpat-"
 #define REFRESH_PREFIX "dprt-"
 
+enum {
+	BODY_LEN = 20, /* of a PAT, behind its prefix */
+	CHECK_LEN = 3, /* of these, with a prefix of one's own */
+	CHECK_BITS = 6 * CHECK_LEN
+};
+
+static const char alphabet[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv"
+	"wxyz0123456789-_";
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static EVP_MD *sha256; /* fetching costs more than hashing; kept to the end */
 
@@ -39,10 +49,38 @@ static struct secret make(struct str prefix, struct str random)
 	return secret;
 }
 
-struct secret secret_pat(const unsigned char random[PAT_RANDOM])
+/* FNV-1a, folded: it tells words apart, and hides nothing. */
+static void check_of(const char *body, char out[CHECK_LEN])
 {
-	return make(STR(PAT_PREFIX),
-		    (struct str) { (const char *)random, PAT_RANDOM });
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < BODY_LEN - CHECK_LEN; i++)
+		hash = (hash ^ (unsigned char)body[i]) * 0x100000001b3u;
+	hash ^= hash >> 32;
+	hash ^= hash >> CHECK_BITS;
+	for (size_t i = 0; i < CHECK_LEN; i++)
+		out[i] = alphabet[hash >> (6 * i) & 63];
+}
+
+static bool checks(const char *body)
+{
+	char check[CHECK_LEN];
+
+	check_of(body, check);
+	return !memcmp(check, body + BODY_LEN - CHECK_LEN, CHECK_LEN);
+}
+
+struct secret secret_pat(const struct prefix *prefix,
+			 const unsigned char random[PAT_RANDOM])
+{
+	struct secret secret =
+		make(prefix_str(prefix),
+		     (struct str) { (const char *)random, PAT_RANDOM });
+	char *body = secret.text + secret.len - BODY_LEN;
+
+	if (!str_eq(prefix_str(prefix), STR(PAT_PREFIX)))
+		check_of(body, body + BODY_LEN - CHECK_LEN);
+	return secret;
 }
 
 struct secret secret_refresh(const unsigned char random[REFRESH_RANDOM])
@@ -51,35 +89,108 @@ struct secret secret_refresh(const unsigned char random[REFRESH_RANDOM])
 		    (struct str) { (const char *)random, REFRESH_RANDOM });
 }
 
+enum err prefix_parse(struct str text, struct prefix *out, struct cause *cause)
+{
+	struct prefix prefix = { 0 };
+	bool known = text.len && text.len <= PREFIX_MAX;
+
+	for (size_t i = 0; known && i < text.len; i++) {
+		known = memchr(alphabet, text.at[i], sizeof(alphabet) - 1);
+		prefix.at[i] = text.at[i];
+	}
+	if (!known)
+		return cause_set(cause, E_SYNTAX,
+				 "'%.*s' is no prefix: 1 to %d letters, "
+				 "digits, \"-\" and \"_\"",
+				 (int)(text.len < 40 ? text.len : 40), text.at,
+				 (int)PREFIX_MAX);
+	if (str_starts(text, STR(REFRESH_PREFIX)))
+		return cause_set(cause, E_SYNTAX,
+				 "refresh tokens begin with " REFRESH_PREFIX
+				 "; choose another prefix");
+	*out = prefix;
+	return E_OK;
+}
+
+struct str prefix_str(const struct prefix *prefix)
+{
+	return str_of(prefix->at);
+}
+
 struct str secret_str(const struct secret *secret)
 {
 	return (struct str) { secret->text, secret->len };
 }
 
+/* Letters of a secret at the start of `text`. */
+static size_t word_len(const char *text)
+{
+	static const bool letters[256] = {
+		['0' ... '9'] = true, ['A' ... 'Z'] = true,
+		['a' ... 'z'] = true, ['-'] = true,
+		['_'] = true,
+	};
+	size_t len = 0;
+
+	while (letters[(unsigned char)text[len]])
+		len++;
+	return len;
+}
+
+/* A whole word: a prefix of one's own, and what secret_pat() puts behind it. */
+static bool is_own(const char *word, size_t len)
+{
+	return len > BODY_LEN && len <= BODY_LEN + PREFIX_MAX &&
+	       checks(word + len - BODY_LEN);
+}
+
 bool secret_looks_like_token(struct str text)
 {
-	return str_starts(text, STR(PAT_PREFIX)) ||
-	       str_starts(text, STR(REFRESH_PREFIX));
+	char word[BODY_LEN + PREFIX_MAX + 1];
+	bool own;
+
+	if (str_starts(text, STR(PAT_PREFIX)) ||
+	    str_starts(text, STR(REFRESH_PREFIX)))
+		return true;
+	if (text.len >= sizeof(word))
+		return false;
+	memcpy(word, text.len ? text.at : "", text.len);
+	word[text.len] = '\0';
+	own = word_len(word) == text.len && is_own(word, text.len);
+	OPENSSL_cleanse(word, sizeof(word));
+	return own;
+}
+
+static bool hide_behind(char *text, const char *prefix)
+{
+	bool found = false;
+
+	while ((text = strstr(text, prefix))) {
+		size_t len;
+
+		text += strlen(prefix);
+		len = word_len(text);
+		memset(text, '*', len);
+		text += len;
+		found = true;
+	}
+	return found;
 }
 
 bool secret_hide(char *text)
 {
-	static const char *const prefixes[] = { PAT_PREFIX, REFRESH_PREFIX };
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-		"0123456789-_";
-	bool found = false;
+	bool found = hide_behind(text, PAT_PREFIX);
 
-	for (size_t i = 0; i < COUNT(prefixes); i++)
-		for (char *at = text; (at = strstr(at, prefixes[i]));) {
-			size_t len;
+	found |= hide_behind(text, REFRESH_PREFIX);
+	while (*text) {
+		size_t len = word_len(text);
 
-			at += strlen(prefixes[i]);
-			len = strspn(at, alphabet);
-			memset(at, '*', len);
-			at += len;
+		if (is_own(text, len)) {
+			memset(text + len - BODY_LEN, '*', BODY_LEN);
 			found = true;
 		}
+		text += len ? len : 1;
+	}
 	return found;
 }
 

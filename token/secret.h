@@ -1,12 +1,16 @@
 /*
- * token/secret.h - the text of a secret and its digest.
+ * token/secret.h - the texts that open a door, and their digests.
  *
  *   PAT            "glpat-" + 20 of [A-Za-z0-9_-]: 120 random bits
+ *                  another prefix + 20 of them: 102 random bits, and 18 that
+ *                  follow from these
  *   refresh token  "dprt-"  + 40 of [A-Za-z0-9_-]: 240 random bits
  *
- * Only the SHA-256 of the whole text is kept. 120 random bits need no slow
- * hash: nobody can try 2^119 of them. A secret has no print function; it is
- * wiped when its scope ends, AUTO(secret).
+ * Only the SHA-256 of the whole text is kept. 102 random bits need no slow
+ * hash: nobody can try 2^101 of them. The 18 bits tell a PAT whose prefix only
+ * the store knows, or knew once, from other words, so that it can be hidden
+ * wherever it turns up. A secret has no print function; it is wiped when its
+ * scope ends, AUTO(secret).
  *
  * Pure: random bytes are the caller's.
  */
@@ -18,8 +22,23 @@ enum {
 	PAT_RANDOM = 15,     /* bytes */
 	REFRESH_RANDOM = 30, /* bytes */
 	DIGEST_LEN = 32,     /* bytes */
-	SECRET_MAX = 64
+	SECRET_MAX = 64,
+	PREFIX_MAX = 20
 };
+
+/* What a PAT begins with: at most PREFIX_MAX letters, and a NUL. */
+struct prefix {
+	char at[PREFIX_MAX + 1];
+};
+#define PREFIX_DEFAULT                                                         \
+	{                                                                      \
+		.at = "glpat-"                                                 \
+	}
+
+/* E_SYNTAX: what it may be; *out is then as it was. */
+enum err prefix_parse(struct str text, struct prefix *out,
+		      struct cause *cause) MUST_CHECK;
+struct str prefix_str(const struct prefix *prefix);
 
 struct secret {
 	char text[SECRET_MAX];
@@ -31,17 +50,18 @@ struct digest {
 };
 
 void secret_cleanup(struct secret *secret);
-struct secret secret_pat(const unsigned char random[PAT_RANDOM]);
+struct secret secret_pat(const struct prefix *prefix,
+			 const unsigned char random[PAT_RANDOM]);
 struct secret secret_refresh(const unsigned char random[REFRESH_RANDOM]);
 struct str secret_str(const struct secret *secret);
 
 /*
- * Has it a PAT's (a refresh token's) prefix? Decides no right: only whether an
- * unknown secret is worth a slow password check.
+ * Has it the form of a PAT or a refresh token? Decides no right: only whether
+ * an unknown secret is worth a slow password check.
  */
 bool secret_looks_like_token(struct str text);
 
-/* A word that begins like one keeps its prefix alone; true: there was one. */
+/* A word of that form keeps its prefix alone; true: there was one. */
 bool secret_hide(char *text);
 
 /* SHA-256 of the text, 0 to any number of bytes. */

@@ -105,8 +105,8 @@ struct command_group {
 	size_t count;
 };
 extern const struct command_group space_commands, user_commands,
-	member_commands, token_commands, key_commands, server_commands,
-	explain_commands, store_commands;
+	member_commands, token_commands, settings_commands, key_commands,
+	server_commands, explain_commands, store_commands;
 
 struct str call_opt(const struct call *call, enum opt opt); /* or empty */
 

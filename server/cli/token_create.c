@@ -75,18 +75,33 @@ static int read_terms(struct call *call, struct change *change)
 	return EXIT_DONE;
 }
 
+static enum err read_prefix(struct call *call, struct prefix *out)
+{
+	AUTO(txn) struct txn txn = { 0 };
+	struct settings settings;
+	enum err err;
+
+	txn_read(call->db, &txn);
+	err = settings_read(&txn, &settings);
+	*out = settings.token_prefix;
+	return err;
+}
+
 static enum err make_secret(struct call *call, struct change *change,
 			    struct secret *secret)
 {
 	unsigned char random[PAT_RANDOM], bot[BOT_RANDOM];
 	AUTO(buf) struct buf hex;
-	enum err err;
+	struct prefix prefix;
+	enum err err = read_prefix(call, &prefix);
 
 	buf_init(&hex, 2 * BOT_RANDOM);
+	if (err)
+		return err;
 	if (RAND_priv_bytes(random, sizeof(random)) != 1 ||
 	    RAND_bytes(bot, sizeof(bot)) != 1)
 		return cause_set(&call->cause, E_CRYPTO, "no random bytes");
-	*secret = secret_pat(random);
+	*secret = secret_pat(&prefix, random);
 	OPENSSL_cleanse(random, sizeof(random));
 	err = secret_digest(secret_str(secret), &change->digest);
 	hex_add(&hex, STR_OF(bot));

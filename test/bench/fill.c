@@ -40,13 +40,14 @@ static _Noreturn void die(const char *what)
 /* The same for the same number: nothing but the digest need be kept. */
 static struct secret secret_of(uint32_t number)
 {
+	static const struct prefix prefix = PREFIX_DEFAULT;
 	struct digest digest;
 	char text[32];
 	int len = snprintf(text, sizeof(text), "bench %u", number);
 
 	if (secret_digest((struct str) { text, (size_t)len }, &digest))
 		die("no SHA-256");
-	return secret_pat(digest.at);
+	return secret_pat(&prefix, digest.at);
 }
 
 static int compare(const void *a, const void *b)

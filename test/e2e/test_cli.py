@@ -131,6 +131,7 @@ WORDS = {
     "member remove": "g alice", "token create": "bob --name x --scopes api",
     "token list": "bob", "token show": "1", "token revoke": "1",
     "key activate": "x", "key remove": "x", "key export": "--format pem",
+    "settings get": "token_prefix", "settings set": "token_prefix glpat-",
     "explain": "alice --scopes api --access repository:a:pull",
     "backup": "/nonexistent/file", "restore": "/nonexistent/file",
 }
@@ -239,6 +240,13 @@ SHAPES = {
     "token show 2 --json": OF_PROJECT,
     "token show 4 --json": HIDDEN,
     "token revoke 1 --json": TOKEN,
+    "settings list --json": {
+        "default_token_days": None, "enforce_token_expiry": bool,
+        "expiry_notice_days": [int], "max_token_lifetime": None,
+        "require_token_expiry": bool, "token_prefix": str},
+    "settings get max_token_lifetime --json": None,
+    "settings get expiry_notice_days --json": [int],
+    "settings get token_prefix --json": str,
     "key list --json": [KEY],
     "key new --json": KEY,
     "key export --format jwks": {"keys": [JWK]},
@@ -292,14 +300,16 @@ def test_json_is_on_every_command_that_prints():
                if "--json" not in run(*command.split(), "--help").stdout}
     assert without == {"serve", "user remove", "group remove",
                        "project remove", "member add", "member remove",
-                       "key remove"}
+                       "key remove", "settings set"}
 
 
 SILENT = ["member add g bob guest", "member add g bob owner",
           "member remove g bob", "user add zoe --email z@x", "user block zoe",
           "user unblock zoe", "user two-factor zoe on", "user remove zoe",
           "group add s", "project add s/p", "project set s/p --archived true",
-          "project remove s/p", "group remove s", "token revoke 2"]
+          "project remove s/p", "group remove s", "token revoke 2",
+          "settings set max_token_lifetime 30",
+          "settings set max_token_lifetime none"]
 
 
 def test_what_changes_something_says_nothing(desk):
@@ -320,6 +330,7 @@ HEADS = {
     "token list": "ID OWNER NAME SCOPES CREATED EXPIRES STATE KIND",
     "token show 1": "ID OWNER NAME SCOPES CREATED EXPIRES STATE KIND",
     "key list": "KID ALG STATE RFC7638 EXPIRES",
+    "settings list": "NAME VALUE SET MEANING",
 }
 
 
@@ -332,7 +343,8 @@ def test_text(desk, command):
         del lines[1:]  # see below
     columns = [head.index(word) for word in head.split()]
     values = desk.json(*command.split())
-    assert len(lines) == (len(values) if isinstance(values, list) else 1)
+    many = isinstance(values, list) or command == "settings list"
+    assert len(lines) == (len(values) if many else 1)
     for line in lines:
         assert all(line[at - 1] == " " for at in columns[1:])
         assert all(line[at] != " " for at in columns)

@@ -1,6 +1,7 @@
 """A server's life: what stops its start, whose it becomes, and how it ends."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ from urllib.parse import urlencode
 import pytest
 
 from support import secrets, tokens
-from support.dockpass import PATIENCE, TSAN, Dockpass
+from support.dockpass import PATIENCE, TOP, TSAN, Dockpass
 from support.process import free_ports, is_open, wait_until
 from support.wire import Wire
 from support.world import World
@@ -31,13 +32,17 @@ def edit(dockpass, old, new):
     dockpass.config_file.write_text(text.replace(old, new))
 
 
-def newer_format(dockpass):
-    """As a later dockpass leaves it: the value behind the name in LMDB."""
+FORMAT = int(re.search(r"STORE_FORMAT = (\d+)",
+                       (TOP / "store/db.h").read_text())[1])
+
+
+def other_format(dockpass, number):
+    """As another dockpass leaves it: the value behind the name in LMDB."""
     data = dockpass.folder / "store/data.mdb"
-    old = b"format" + (1).to_bytes(8, "big")
+    old = b"format" + FORMAT.to_bytes(8, "big")
     assert data.read_bytes().count(old) >= 1
     data.write_bytes(data.read_bytes().replace(
-        old, b"format" + (2).to_bytes(8, "big")))
+        old, b"format" + number.to_bytes(8, "big")))
 
 
 def key_file(dockpass):
@@ -62,8 +67,11 @@ NO_START = {
     "a store that others can read":
         (lambda d: (d.folder / "store/data.mdb").chmod(0o604), "chmod 600"),
     "a store of a newer format":
-        (newer_format, "store of format 2, this dockpass reads 1; use the "
-         "dockpass that made it"),
+        (lambda d: other_format(d, FORMAT + 1), f"store of format {FORMAT + 1},"
+         f" this dockpass reads {FORMAT}; use the dockpass that made it"),
+    "a store of an older format":
+        (lambda d: other_format(d, 1), "store of format 1, this dockpass "
+         f"reads {FORMAT}; use the dockpass that made it"),
     "no folder of keys": (lambda d: shutil.rmtree(d.folder / "keys"),
                           "keys: not found; name the folder of keys"),
     "keys that a group can enter": (lambda d: (d.folder / "keys").chmod(0o710),

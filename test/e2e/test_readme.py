@@ -17,11 +17,11 @@ def dockpass(*args):
 
 
 def section(title):
-    """The text under a heading, up to the next one of its level."""
+    """The text under a heading, up to the next one of its level or above."""
     level, _, rest = README.partition(f"# {title}\n")
     assert rest, f"README has no section '{title}'"
-    hashes = "#" * (1 + len(level) - len(level.rstrip("#")))
-    return rest.split(f"\n{hashes} ")[0]
+    hashes = 1 + len(level) - len(level.rstrip("#"))
+    return re.split(rf"\n#{{1,{hashes}}} ", rest)[0]
 
 
 def test_table_of_options_is_the_programs():
@@ -61,6 +61,20 @@ def test_reasons_are_those_of_the_header():
     table = [f"| `{code}` | {text} |" for code, text in rows]
     assert [line for line in section("Reason codes").splitlines()
             if line.startswith("| `")] == table
+
+
+def test_settings_are_those_of_the_program(tmp_path):
+    config = tmp_path / "made/dockpass.yaml"
+    dockpass("init", str(tmp_path / "made"))
+    head, *lines = dockpass("settings", "list", "--config",
+                            str(config)).splitlines()
+    at = [head.index(word) for word in ("NAME", "VALUE", "SET", "MEANING")]
+    rows = [[line[begin:end].strip() for begin, end in
+             zip(at, at[1:] + [None])] for line in lines]
+    assert [row[2] for row in rows] == ["-"] * len(rows)
+    assert [f"| `{name}` | `{value}` | {meaning} |"
+            for name, value, _, meaning in rows] == \
+        re.findall(r"^\| `.*", section("Settings"), re.M)
 
 
 def paths(value, at=""):

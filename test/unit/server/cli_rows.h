@@ -277,6 +277,38 @@ static const struct {
 	{ "an id that is none", "token revoke 1x", 2, NULL,
 	  "'1x' is no token id", "" },
 
+	/* settings */
+	{ "settings get: the default", "settings get token_prefix", 0,
+	  "glpat-\n", NULL, "" },
+	{ "settings get: unknown", "settings get colour", 2, NULL,
+	  "no such setting 'colour'; there are: default_token_days, ", "" },
+	{ "settings set", "settings set expiry_notice_days 7,60", 0, NULL, NULL,
+	  "" },
+	{ "settings set: it is there", "settings get expiry_notice_days", 0,
+	  "60,7\n", NULL, "" },
+	{ "settings get as JSON", "settings get expiry_notice_days --json", 0,
+	  "[60,7]\n", NULL, "" },
+	{ "settings list as JSON", "settings list --json", 0,
+	  "{\"default_token_days\":null,\"enforce_token_expiry\":true,"
+	  "\"expiry_notice_days\":[60,7],\"max_token_lifetime\":null,|"
+	  "\"require_token_expiry\":false,\"token_prefix\":\"glpat-\"}\n",
+	  NULL, "" },
+	{ "settings set: none", "settings set expiry_notice_days none", 0, NULL,
+	  NULL, "" },
+	{ "settings set: the default again", "settings get expiry_notice_days",
+	  0, "7\n", NULL, "" },
+	{ "settings set: unknown", "settings set colour red", 2, NULL,
+	  "no such setting 'colour'", "" },
+	{ "settings set: no value", "settings set token_prefix", 2, NULL,
+	  "too few arguments", "" },
+	{ "settings set: a wrong one", "settings set token_prefix a.b", 2, NULL,
+	  "'a.b' is no prefix: 1 to 20 letters, digits, |; usage: dockpass "
+	  "settings set NAME VALUE",
+	  "" },
+	{ "settings set: a number that is none",
+	  "settings set max_token_lifetime 0", 2, NULL,
+	  "max_token_lifetime: '0' is no number of days from 1 to 36500", "" },
+
 	/* explain */
 	{ "explain a user",
 	  "explain alice --scopes read_registry --access "

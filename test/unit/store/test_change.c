@@ -282,7 +282,8 @@ static const struct {
 	  E_SYNTAX, "true or false" },
 	{ "one that is known", { .type = CHANGE_SETTING_PUT,
 				 .text = S("colour"), .value = S("true") },
-	  E_NOT_FOUND, "no such setting" },
+	  E_NOT_FOUND, "no such setting 'colour'; there are: "
+		       "default_token_days, enforce_token_expiry, " },
 	{ "an actor has one line", { .type = CHANGE_GROUP_ADD,
 				     .path = S("h"), .actor = S("a\nb") },
 	  E_SYNTAX, "actor" },

@@ -135,7 +135,7 @@ static void formats(void **state)
 	fixture_open(&f);
 	put_format(&f, STR_OF(newer.at));
 	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_VERSION);
-	assert_non_null(strstr(cause.text, "format 2"));
+	assert_non_null(strstr(cause.text, "format 3"));
 	fixture_close(&f);
 	fixture_open(&f);
 	put_format(&f, STR("x"));

@@ -262,7 +262,7 @@ static void damaged_settings_let_nobody_in(void **state)
 	(void)state;
 	world_open(&w);
 	txn_write(w.f.db, &txn);
-	txn_put(&txn, TABLE_SETTING, STR("enforce_token_expiry"), STR("x"));
+	txn_put(&txn, TABLE_SETTING, STR("token_prefix"), STR("\1x"));
 	assert_int_equal(txn_commit(&txn), E_OK);
 	txn_renew(&w.txn);
 	assert_int_equal(login_pat(&w.login, STR("x"), STR("api"), &who, &why),

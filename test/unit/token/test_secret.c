@@ -7,18 +7,116 @@
 #include "token/encode.h"
 #include "token/secret.h"
 
+static const struct prefix glpat = PREFIX_DEFAULT;
+
 static void text_of_a_pat(void **state)
 {
 	static const unsigned char low[PAT_RANDOM],
 		high[PAT_RANDOM] = { 0xff, 0xff, 0xff, 0xff, 0xff,
 				     0xff, 0xff, 0xff, 0xff, 0xff,
 				     0xff, 0xff, 0xff, 0xfb, 0xff };
-	AUTO(secret) struct secret zero = secret_pat(low);
-	AUTO(secret) struct secret one = secret_pat(high);
+	AUTO(secret) struct secret zero = secret_pat(&glpat, low);
+	AUTO(secret) struct secret one = secret_pat(&glpat, high);
 
 	(void)state;
 	assert_str(secret_str(&zero), "glpat-AAAAAAAAAAAAAAAAAAAA");
 	assert_str(secret_str(&one), "glpat-__________________v_");
+}
+
+/* As many letters, three of which follow from the others. */
+static void text_with_a_prefix_of_ones_own(void **state)
+{
+	static const char *const prefixes[] = { "a", "acme-",
+						"ACME_ci-0123456789-x" };
+	unsigned char random[PAT_RANDOM] = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(prefixes); i++)
+		for (unsigned n = 0; n < 256; n++) {
+			AUTO(secret) struct secret secret = { 0 };
+			char last;
+			struct str text;
+			struct prefix prefix;
+
+			assert_int_equal(prefix_parse(str_of(prefixes[i]),
+						      &prefix, NULL),
+					 E_OK);
+			random[n % PAT_RANDOM] = (unsigned char)(7 * n);
+			secret = secret_pat(&prefix, random);
+			text = secret_str(&secret);
+			assert_true(str_starts(text, str_of(prefixes[i])));
+			assert_int_equal(text.len, strlen(prefixes[i]) + 20);
+			assert_true(secret_looks_like_token(text));
+			assert_false(secret_looks_like_token(
+				str_head(text, text.len - 1)));
+			last = secret.text[text.len - 1];
+			secret.text[text.len - 1] = last == 'A' ? 'B' : 'A';
+			assert_false(secret_looks_like_token(text));
+		}
+}
+
+/* In another's words, and with a prefix that is set no longer. */
+static void hidden_whatever_its_prefix(void **state)
+{
+	const unsigned char random[PAT_RANDOM] = { 1, 2, 3, 4 };
+	const struct prefix prefix = { "acme-" };
+	AUTO(secret) struct secret secret = secret_pat(&prefix, random);
+	char text[128];
+
+	(void)state;
+	snprintf(text, sizeof(text), "no user '%.*s'; no", (int)secret.len,
+		 secret.text);
+	assert_true(secret_hide(text));
+	assert_string_equal(text, "no user 'acme-********************'; no");
+}
+
+/* Of 20,000 words of its length none is taken for one, or hardly one. */
+static void other_words_stay(void **state)
+{
+	unsigned taken = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "a-repository-%u-of-somebody", i);
+		taken += secret_hide(text);
+	}
+	assert_true(taken <= 1);
+}
+
+static void prefixes(void **state)
+{
+	static const struct {
+		const char *rule, *text;
+		bool fine;
+	} rows[] = {
+		{ "GitLab's", "glpat-", true },
+		{ "one's own", "acme_ci-", true },
+		{ "one letter", "x", true },
+		{ "20 letters", "abcdefghijklmnopqrst", true },
+		{ "no more", "abcdefghijklmnopqrstu", false },
+		{ "nothing", "", false },
+		{ "no blank", "a b", false },
+		{ "nothing that shells or JSON read", "a\"", false },
+		{ "no dot", "a.", false },
+		{ "no other alphabet", "\xc3\xa4", false },
+		{ "not that of refresh tokens", "dprt-", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct prefix prefix = { 0 };
+		struct cause cause = { "" };
+		enum err err =
+			prefix_parse(str_of(rows[i].text), &prefix, &cause);
+
+		print_message("%s\n", rows[i].rule);
+		assert_int_equal(err, rows[i].fine ? E_OK : E_SYNTAX);
+		assert_int_equal(!cause.text[0], rows[i].fine);
+		assert_str(prefix_str(&prefix),
+			   rows[i].fine ? rows[i].text : "");
+	}
 }
 
 static void text_of_a_refresh_token(void **state)
@@ -37,7 +135,7 @@ static void cleanup_wipes(void **state)
 {
 	static const struct secret zero;
 	unsigned char random[PAT_RANDOM] = { 1, 2, 3 };
-	struct secret secret = secret_pat(random);
+	struct secret secret = secret_pat(&glpat, random);
 
 	(void)state;
 	secret_cleanup(&secret);
@@ -137,6 +235,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_of_a_pat),
+		cmocka_unit_test(text_with_a_prefix_of_ones_own),
+		cmocka_unit_test(hidden_whatever_its_prefix),
+		cmocka_unit_test(other_words_stay),
+		cmocka_unit_test(prefixes),
 		cmocka_unit_test(text_of_a_refresh_token),
 		cmocka_unit_test(cleanup_wipes),
 		cmocka_unit_test(looks_like_a_token),
