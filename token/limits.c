@@ -1,0 +1,256 @@
+/* token/limits.c - see the header. */
+#include "token/limits.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "token/path.h"
+
+enum { SHOWN = 100, BITS4 = 32, BITS6 = 128, MAPPED = BITS6 - BITS4 };
+
+/* All addresses as IPv6; of IPv4, ::ffff:0:0/96. */
+struct network {
+	unsigned char at[16];
+	unsigned bits;
+};
+
+typedef enum err entry_check(struct str entry, struct cause *cause);
+
+static enum err bad(struct str entry, struct cause *cause, const char *what)
+{
+	return cause_set(cause, E_SYNTAX, "'%.*s' %s",
+			 (int)(entry.len < SHOWN ? entry.len : SHOWN), entry.at,
+			 what);
+}
+
+static enum err check_list(struct str list, entry_check *check,
+			   struct cause *cause)
+{
+	size_t n = 0;
+	bool more = list.len;
+
+	if (list.len > LIMITS_LEN_MAX)
+		return cause_set(cause, E_LIMIT,
+				 "a token is limited by at most %d bytes of "
+				 "one kind; use fewer and wider ones",
+				 (int)LIMITS_LEN_MAX);
+	for (; more; n++) {
+		struct str entry;
+		enum err err;
+
+		more = str_has(list, ',');
+		str_cut(&list, ',', &entry);
+		err = check(entry.at ? entry : STR(""), cause);
+		if (err)
+			return err;
+	}
+	if (n > LIMITS_MAX)
+		return cause_set(cause, E_LIMIT,
+				 "a token has at most %d limits of one kind; "
+				 "use fewer and wider ones",
+				 (int)LIMITS_MAX);
+	return E_OK;
+}
+
+static bool is_star(struct str s)
+{
+	return str_eq(s, STR("*")) || str_eq(s, STR("**"));
+}
+
+static enum err check_pattern(struct str pattern, struct cause *cause)
+{
+	struct str rest = pattern;
+	bool more = true, fine = pattern.len && pattern.len <= PATH_LEN_MAX;
+
+	while (fine && more) {
+		struct str part;
+
+		more = str_has(rest, '/');
+		str_cut(&rest, '/', &part);
+		fine = is_star(part) || path_valid(part);
+	}
+	return fine ? E_OK
+		    : bad(pattern, cause,
+			  "is no pattern for repositories: write names parted "
+			  "by \"/\", \"*\" for any one, \"**\" for any number, "
+			  "as "
+			  "group/app/**");
+}
+
+static const unsigned char mapped[MAPPED / 8] = { [10] = 0xff, [11] = 0xff };
+
+static bool is_ipv4(const struct network *network)
+{
+	return !memcmp(network->at, mapped, sizeof(mapped));
+}
+
+static bool read_address(struct str text, struct network *out)
+{
+	char buf[INET6_ADDRSTRLEN];
+
+	if (!text.len || text.len >= sizeof(buf) ||
+	    memchr(text.at, 0, text.len))
+		return false;
+	memcpy(buf, text.at, text.len);
+	buf[text.len] = '\0';
+	memcpy(out->at, mapped, sizeof(mapped));
+	out->bits = BITS6;
+	return inet_pton(AF_INET, buf, out->at + sizeof(mapped)) == 1 ||
+	       inet_pton(AF_INET6, buf, out->at) == 1;
+}
+
+static bool bit_of(const struct network *network, unsigned i)
+{
+	return network->at[i / 8] >> (7 - i % 8) & 1;
+}
+
+static enum err read_network(struct str text, struct network *out,
+			     struct cause *cause)
+{
+	static const char what[] = "is no network: write an address and how "
+				   "many of its bits count, as 10.0.0.0/8 or "
+				   "2001:db8::/32";
+	struct str rest = text, address;
+	bool sized = str_has(text, '/');
+	uint64_t bits;
+	unsigned most;
+
+	str_cut(&rest, '/', &address);
+	if (!read_address(address, out))
+		return bad(text, cause, what);
+	if (!sized)
+		return E_OK;
+	most = str_has(address, ':') ? BITS6 : BITS4;
+	if (str_to_u64(rest, most, &bits))
+		return bad(text, cause, what);
+	out->bits = (unsigned)bits + BITS6 - most;
+	for (unsigned i = out->bits; i < BITS6; i++)
+		if (bit_of(out, i))
+			return bad(text, cause,
+				   "is no network: its address has bits behind "
+				   "those that count; make them zero, or leave "
+				   "the number out to mean this one address");
+	return E_OK;
+}
+
+static enum err check_network(struct str text, struct cause *cause)
+{
+	struct network network;
+
+	return read_network(text, &network, cause);
+}
+
+static enum err check_service(struct str name, struct cause *cause)
+{
+	if (!name.len || !str_printable(name))
+		return bad(name, cause, "is no name of a service");
+	return E_OK;
+}
+
+enum err limits_check_repositories(struct str list, struct cause *cause)
+{
+	return check_list(list, check_pattern, cause);
+}
+
+enum err limits_check_networks(struct str list, struct cause *cause)
+{
+	return check_list(list, check_network, cause);
+}
+
+enum err limits_check_services(struct str list, struct cause *cause)
+{
+	return check_list(list, check_service, cause);
+}
+
+/*
+ * Where they part, the last "**" takes one component more: as each "**" may
+ * take any number, none before it needs another look.
+ */
+static bool pattern_fits(struct str pattern, struct str name)
+{
+	struct str again = { 0 }, taken = { 0 };
+
+	while (name.len) {
+		struct str p = pattern, n = name, want, have;
+
+		str_cut(&p, '/', &want);
+		str_cut(&n, '/', &have);
+		if (str_eq(want, STR("**"))) {
+			again = pattern = p;
+			taken = name;
+			if (!p.len)
+				return true;
+		} else if (want.len &&
+			   (str_eq(want, STR("*")) || str_eq(want, have))) {
+			pattern = p;
+			name = n;
+		} else if (again.len) {
+			str_cut(&taken, '/', &have);
+			name = taken;
+			pattern = again;
+		} else {
+			return false;
+		}
+	}
+	while (str_starts(pattern, STR("**"))) {
+		struct str star;
+
+		str_cut(&pattern, '/', &star);
+	}
+	return !pattern.len;
+}
+
+bool limits_repository(struct str list, struct str name)
+{
+	struct str pattern;
+
+	if (!list.len)
+		return true;
+	if (!path_valid(name))
+		return false;
+	while (str_cut(&list, ',', &pattern))
+		if (pattern.len && pattern_fits(pattern, name))
+			return true;
+	return false;
+}
+
+/* Of IPv6, none holds an IPv4 address: "::/0" is all of IPv6. */
+static bool network_has(const struct network *network,
+			const struct network *address)
+{
+	if (is_ipv4(address) && network->bits < MAPPED)
+		return false;
+	for (unsigned i = 0; i < network->bits; i++)
+		if (bit_of(network, i) != bit_of(address, i))
+			return false;
+	return true;
+}
+
+bool limits_network(struct str list, struct str address)
+{
+	struct network network, client;
+	struct str entry, bare = address;
+
+	if (!list.len)
+		return true;
+	str_cut(&address, '%', &bare); /* fe80::1%eth0 */
+	if (!read_address(bare, &client))
+		return false;
+	while (str_cut(&list, ',', &entry))
+		if (!read_network(entry, &network, NULL) &&
+		    network_has(&network, &client))
+			return true;
+	return false;
+}
+
+bool limits_service(struct str list, struct str name)
+{
+	struct str entry;
+
+	if (!list.len)
+		return true;
+	while (str_cut(&list, ',', &entry))
+		if (name.len && str_eq(entry, name))
+			return true;
+	return false;
+}
