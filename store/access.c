@@ -5,6 +5,7 @@
 #include "store/access.h"
 
 #include "store/member.h"
+#include "token/limits.h"
 
 /* `project`: NULL, none. `from`: where the role is given, or NULL. */
 static void trace_project(struct trace *trace, struct str name,
@@ -49,12 +50,23 @@ static struct str needed(struct trace *trace, const struct project_rules *rules,
 			    STR_ARG(role_name(least.role)));
 }
 
+/* A token with limits reaches nothing else, nor the list of all names. */
+static bool in_limits(const struct identity *who, const struct scope *scope)
+{
+	return !who->repositories.len ||
+	       (scope->type == SCOPE_REPOSITORY &&
+		limits_repository(who->repositories, scope->name));
+}
+
 /* Why `right` is refused, its one cause. `project`: NULL, none. */
 static struct str refusal(struct trace *trace, const struct space *project,
-			  bool signed_in, unsigned right, unsigned allowed)
+			  bool limited, bool signed_in, unsigned right,
+			  unsigned allowed)
 {
 	if (!project)
 		return STR("it is in no project");
+	if (limited)
+		return STR("the token is limited to other repositories");
 	if (allowed & right)
 		return STR("the token's scopes do not reach it");
 	if (project->rules.registry == REGISTRY_DISABLED)
@@ -67,7 +79,8 @@ static struct str refusal(struct trace *trace, const struct space *project,
 }
 
 static void trace_refused(struct trace *trace, const struct space *project,
-			  bool signed_in, unsigned refused, unsigned allowed)
+			  bool limited, bool signed_in, unsigned refused,
+			  unsigned allowed)
 {
 	for (unsigned right = RIGHT_PULL; right <= RIGHT_DELETE; right <<= 1) {
 		AUTO(buf) struct buf name;
@@ -78,8 +91,8 @@ static void trace_refused(struct trace *trace, const struct space *project,
 		scope_print_rights(right, &name);
 		trace_step(trace, "refused: " STR_FMT ", " STR_FMT,
 			   STR_ARG(buf_str(&name)),
-			   STR_ARG(refusal(trace, project, signed_in, right,
-					   allowed)));
+			   STR_ARG(refusal(trace, project, limited, signed_in,
+					   right, allowed)));
 	}
 }
 
@@ -116,9 +129,15 @@ static enum err repository_rights(struct txn *txn, const struct identity *who,
 	if (project)
 		rights = project_rights(&project->rules, &standing);
 	if (trace) {
+		bool limited = !in_limits(who, scope);
+		unsigned held = limited ? 0 : rights & who->rights;
+
 		trace_project(trace, scope->name, project, &standing, from);
-		trace_refused(trace, project, standing.signed_in,
-			      scope->rights & ~(rights & who->rights), rights);
+		if (who->repositories.len)
+			trace_step(trace, "limit: repository " STR_FMT,
+				   STR_ARG(who->repositories));
+		trace_refused(trace, project, limited, standing.signed_in,
+			      scope->rights & ~held, rights);
 	}
 	*out = rights;
 	return E_OK;
@@ -139,6 +158,9 @@ static enum err allowed(struct txn *txn, const struct identity *who,
 		  admin ? "administrator" : "not an administrator");
 	if (!admin)
 		trace_add(trace, "refused: *, it needs an administrator");
+	else if (!in_limits(who, scope))
+		trace_add(trace, "refused: *, the token is limited to some "
+				 "repositories");
 	else if (!(who->rights & RIGHT_CATALOG))
 		trace_add(trace, "refused: *, the token's scopes do not reach "
 				 "it");
@@ -159,7 +181,7 @@ enum err access_decide(struct txn *txn, const struct identity *who,
 		       const struct scope_list *want, struct trace *trace,
 		       struct scope_list *may, enum reason *why)
 {
-	bool partial = false;
+	bool partial = false, limited = false;
 	size_t len = 0;
 
 	may->len = may->seen = 0;
@@ -174,6 +196,10 @@ enum err access_decide(struct txn *txn, const struct identity *who,
 			return err;
 		}
 		rights &= who->rights & scope.rights;
+		if (rights && !in_limits(who, &scope)) {
+			limited = true;
+			rights = 0;
+		}
 		partial |= rights != scope.rights;
 		trace_result(trace, &scope, rights);
 		scope.rights = rights;
@@ -184,7 +210,7 @@ enum err access_decide(struct txn *txn, const struct identity *who,
 	if (!want->len)
 		*why = REASON_LOGIN;
 	else if (!len)
-		*why = REASON_NOTHING;
+		*why = limited ? REASON_TOKEN_REPOSITORY : REASON_NOTHING;
 	else
 		*why = partial ? REASON_PARTIAL : REASON_GRANTED;
 	return E_OK;

@@ -21,6 +21,7 @@ enum err apply_member_put(struct txn *txn, struct change *change);
 enum err apply_member_remove(struct txn *txn, struct change *change);
 enum err apply_token_add(struct txn *txn, struct change *change);
 enum err apply_token_revoke(struct txn *txn, struct change *change);
+enum err apply_token_rotate(struct txn *txn, struct change *change);
 enum err apply_refresh_add(struct txn *txn, struct change *change);
 enum err apply_setting_put(struct txn *txn, struct change *change);
 enum err apply_restore(struct txn *txn, struct change *change);
@@ -41,6 +42,25 @@ enum err need_space(struct txn *txn, struct change *change,
 enum err need_text(struct change *change, struct str text, size_t max,
 		   const char *what) MUST_CHECK;
 
+enum err need_pat(struct txn *txn, struct change *change,
+		  struct pat *out) MUST_CHECK;
+/*
+ * The date of a new token, as the settings allow it: `wanted` is as in struct
+ * change. One that nobody asked for is brought nearer rather than refused.
+ */
+enum err need_expiry(struct txn *txn, struct change *change, int64_t wanted,
+		     bool asked, int64_t *out) MUST_CHECK;
+/*
+ * May the change's actor make this token, of `space` (or NULL) or of `owner`?
+ * Who acts on this machine ("cli:root") may; a user acts by his own rights.
+ */
+enum err may_create(struct txn *txn, struct change *change,
+		    const struct space *space,
+		    const struct user *owner) MUST_CHECK;
+/* Fills in what only now is known: id, time, digest, perhaps family. */
+enum err token_put_new(struct txn *txn, struct change *change,
+		       struct pat *pat) MUST_CHECK;
+
 /* A user's tokens: those that are active at change->now, by id. */
 struct token_ids {
 	size_t n; /* all of them, also those that are not in `at` */
@@ -55,3 +75,8 @@ struct ids_text tokens_print(const struct token_ids *ids); /* "3, 7" */
 /* Revokes one, all of a user's; the refresh tokens go with them. */
 void token_kill(struct txn *txn, struct pat *pat, int64_t now);
 void tokens_kill(struct txn *txn, uint64_t user, int64_t now);
+/*
+ * Ends all tokens that came of each other by rotation: for a secret that leaked
+ * and may have been rotated by whoever has it.
+ */
+void family_kill(struct txn *txn, const struct pat *any, int64_t now);

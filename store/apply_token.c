@@ -7,8 +7,9 @@
 #include "store/record.h"
 #include "store/refresh.h"
 #include "token/date.h"
+#include "token/limits.h"
 
-enum { BOT_HEX_MAX = 64, SERVICE_MAX = 255 };
+enum { BOT_HEX_MAX = 64 };
 
 /* The next token of a user whose id is above `after`; 0: no more. */
 static uint64_t next_token(struct txn *txn, uint64_t user, uint64_t after)
@@ -83,6 +84,26 @@ void tokens_kill(struct txn *txn, uint64_t user, int64_t now)
 			token_kill(txn, &pat, now);
 }
 
+static enum err check_limits(struct change *change)
+{
+	struct cause *cause = &change->cause;
+	enum err err = limits_check_repositories(change->repositories, cause);
+
+	if (!err)
+		err = limits_check_networks(change->networks, cause);
+	if (!err)
+		err = limits_check_services(change->services, cause);
+	if (!err && change->idle &&
+	    (change->idle < IDLE_LEAST ||
+	     change->idle > (uint64_t)DURATION_MAX * DAY))
+		return cause_set(cause, E_SYNTAX,
+				 "a token may be idle for at least %s and at "
+				 "most %d days",
+				 duration_print(IDLE_LEAST).at,
+				 (int)DURATION_MAX);
+	return err;
+}
+
 static enum err check_token(struct change *change)
 {
 	enum err err =
@@ -92,42 +113,49 @@ static enum err check_token(struct change *change)
 		return err;
 	if (!change->text.len)
 		return cause_set(&change->cause, E_SYNTAX,
-				 "the token needs a name: --name");
+				 "the token needs a name");
 	if (!change->scopes || change->scopes & ~(uint64_t)PAT_ALL)
 		return cause_set(&change->cause, E_SYNTAX,
-				 "the token needs scopes: --scopes");
-	if (change->expires_at && change->expires_at <= change->now)
-		return cause_set(&change->cause, E_SYNTAX,
-				 "the date must be in the future: a token is "
-				 "dead from 00:00 UTC of its date");
-	return E_OK;
+				 "the token needs scopes that are known");
+	return check_limits(change);
 }
 
-static enum err add_pat(struct txn *txn, struct change *change, uint64_t user,
-			uint64_t space)
+enum err token_put_new(struct txn *txn, struct change *change, struct pat *pat)
 {
-	struct pat pat;
-	enum err err = pat_find(txn, &change->digest, &pat);
+	struct pat other;
+	enum err err = pat_find(txn, &change->digest, &other);
 
 	if (!err)
 		return cause_set(&change->cause, E_EXISTS,
 				 "a token with this secret exists already");
 	if (err != E_NOT_FOUND)
 		return err;
-	pat = (struct pat) {
-		.id = txn_next_id(txn, COUNTER_PAT),
+	pat->id = txn_next_id(txn, COUNTER_PAT);
+	pat->created_at = change->now;
+	pat->digest = change->digest;
+	if (!pat->family)
+		pat->family = pat->id;
+	pat_put(txn, pat);
+	change->new_id = pat->id;
+	return E_OK;
+}
+
+static enum err add_pat(struct txn *txn, struct change *change, uint64_t user,
+			uint64_t space)
+{
+	struct pat pat = {
 		.user = user,
 		.space = space,
 		.kind = (enum pat_kind)change->kind,
 		.scopes = (unsigned)change->scopes,
-		.created_at = change->now,
-		.expires_at = change->expires_at,
+		.limits = { change->repositories, change->networks,
+			    change->services, (int64_t)change->idle },
 		.name = change->text,
-		.digest = change->digest,
 	};
-	pat_put(txn, &pat);
-	change->new_id = pat.id;
-	return E_OK;
+	enum err err = need_expiry(txn, change, change->expires_at, true,
+				   &pat.expires_at);
+
+	return err ? err : token_put_new(txn, change, &pat);
 }
 
 static enum err add_personal(struct txn *txn, struct change *change)
@@ -135,6 +163,8 @@ static enum err add_personal(struct txn *txn, struct change *change)
 	struct user user;
 	enum err err = need_user(txn, change, &user);
 
+	if (!err)
+		err = may_create(txn, change, NULL, &user);
 	if (err)
 		return err;
 	if (user.flags & USER_BOT)
@@ -161,7 +191,7 @@ static enum err check_bot(struct change *change)
 							   : "read_user");
 	if (change->role > ROLE_OWNER || !role_known((unsigned)change->role))
 		return cause_set(&change->cause, E_SYNTAX,
-				 "the token needs a role: --role");
+				 "the token needs a role that is known");
 	for (size_t i = 0; i < hex.len; i++)
 		if (!str_has(STR("0123456789abcdef"), hex.at[i]))
 			hex.len = 0;
@@ -215,12 +245,13 @@ static enum err add_space_token(struct txn *txn, struct change *change)
 		return err;
 	if (space.kind != kind)
 		return cause_set(&change->cause, E_NOT_FOUND,
-				 "\"" STR_FMT "\" is a %s, not a %s; say --%s",
+				 "\"" STR_FMT "\" is a %s, not a %s",
 				 STR_ARG(space.path),
 				 kind == SPACE_GROUP ? "project" : "group",
-				 kind == SPACE_GROUP ? "group" : "project",
-				 kind == SPACE_GROUP ? "project" : "group");
-	err = add_bot(txn, change, &space, &bot);
+				 kind == SPACE_GROUP ? "group" : "project");
+	err = may_create(txn, change, &space, NULL);
+	if (!err)
+		err = add_bot(txn, change, &space, &bot);
 	if (err)
 		return err;
 	member_put(txn, space.id, bot.id, (enum role)change->role);
@@ -246,8 +277,7 @@ enum err apply_token_add(struct txn *txn, struct change *change)
 	}
 }
 
-static enum err need_pat(struct txn *txn, struct change *change,
-			 struct pat *out)
+enum err need_pat(struct txn *txn, struct change *change, struct pat *out)
 {
 	enum err err = pat_get(txn, change->id, out);
 
@@ -265,62 +295,11 @@ enum err apply_token_revoke(struct txn *txn, struct change *change)
 	struct pat pat;
 	enum err err = need_pat(txn, change, &pat);
 
-	if (!err)
+	if (err)
+		return err;
+	if (change->recursive)
+		family_kill(txn, &pat, change->now);
+	else
 		token_kill(txn, &pat, change->now);
-	return err;
-}
-
-/* May this token have refresh tokens now? */
-static enum err check_refresh(struct txn *txn, struct change *change)
-{
-	struct settings settings;
-	struct user user;
-	struct pat pat;
-	enum err err = need_pat(txn, change, &pat);
-
-	if (!err)
-		err = settings_read(txn, &settings);
-	if (err)
-		return err;
-	if (!pat_active(&pat, &settings, change->now))
-		return cause_set(&change->cause, E_REFUSED,
-				 "token %llu is expired or revoked",
-				 (unsigned long long)pat.id);
-	err = user_get(txn, pat.user, &user);
-	if (err == E_NOT_FOUND || (!err && user.flags & USER_BLOCKED))
-		return cause_set(&change->cause, E_REFUSED,
-				 "the owner of token %llu is blocked or gone",
-				 (unsigned long long)pat.id);
-	return err;
-}
-
-enum err apply_refresh_add(struct txn *txn, struct change *change)
-{
-	struct refresh refresh;
-	enum err err = need_text(change, change->text, SERVICE_MAX,
-				 "the service's name");
-
-	if (!err)
-		err = check_refresh(txn, change);
-	if (err)
-		return err;
-	if (change->expires_at && change->expires_at <= change->now)
-		return cause_set(&change->cause, E_SYNTAX,
-				 "a refresh token must end in the future");
-	err = refresh_find(txn, &change->digest, &refresh);
-	if (!err)
-		return cause_set(&change->cause, E_EXISTS,
-				 "this refresh token exists already");
-	if (err != E_NOT_FOUND)
-		return err;
-	refresh = (struct refresh) {
-		.pat = change->id,
-		.created_at = change->now,
-		.expires_at = change->expires_at,
-		.service = change->text,
-	};
-	if (!refresh.expires_at)
-		refresh.expires_at = change->now + (int64_t)REFRESH_DAYS * DAY;
-	refresh_add(txn, &change->digest, &refresh);
 	return E_OK;
 }

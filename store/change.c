@@ -43,7 +43,12 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_TIME, FIELD_DIGEST };
 	X(archived, FIELD_NUMBER)                                              \
 	X(yes, FIELD_NUMBER)                                                   \
 	X(recursive, FIELD_NUMBER)                                             \
-	X(expires_at, FIELD_TIME)
+	X(expires_at, FIELD_TIME)                                              \
+	X(repositories, FIELD_TEXT)                                            \
+	X(networks, FIELD_TEXT)                                                \
+	X(services, FIELD_TEXT)                                                \
+	X(idle, FIELD_NUMBER)                                                  \
+	X(grace, FIELD_NUMBER)
 
 enum field_index {
 #define X(name, kind) INDEX_##name,
@@ -94,13 +99,16 @@ static const struct row {
 		HAS_user | HAS_path },
 	[CHANGE_TOKEN_ADD] = { apply_token_add,
 		HAS_user | HAS_path | HAS_text | HAS_digest | HAS_bot |
-		HAS_kind | HAS_scopes | HAS_role | HAS_expires_at },
+		HAS_kind | HAS_scopes | HAS_role | HAS_expires_at |
+		HAS_repositories | HAS_networks | HAS_services | HAS_idle },
 	[CHANGE_TOKEN_REVOKE] = { apply_token_revoke,
-		HAS_id },
+		HAS_id | HAS_recursive },
 	[CHANGE_REFRESH_ADD] = { apply_refresh_add,
 		HAS_text | HAS_digest | HAS_id | HAS_expires_at },
 	[CHANGE_SETTING_PUT] = { apply_setting_put,
 		HAS_text | HAS_value },
+	[CHANGE_TOKEN_ROTATE] = { apply_token_rotate,
+		HAS_digest | HAS_id | HAS_expires_at | HAS_grace },
 	[CHANGE_RESTORE] = { apply_restore,
 		HAS_text | HAS_id },
 };

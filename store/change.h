@@ -34,12 +34,21 @@
 	X(CHANGE_TOKEN_REVOKE, 12, "token_revoke")                             \
 	X(CHANGE_REFRESH_ADD, 13, "refresh_add")                               \
 	X(CHANGE_SETTING_PUT, 14, "setting_put")                               \
-	X(CHANGE_RESTORE, 30, "restore")
+	X(CHANGE_TOKEN_ROTATE, 15, "token_rotate")                           \
+	X(CHANGE_RESTORE, 16, "restore")
 
 enum change_type {
 #define X(name, number, text) name = number,
 	CHANGE_LIST(X)
 #undef X
+};
+
+/* Not even by default_token_days; 0 leaves it to the settings. */
+#define EXPIRES_NEVER INT64_MAX
+
+enum {
+	IDLE_LEAST = 3600, /* use is noted every ten minutes */
+	GRACE_MOST = 30 * 24 * 3600
 };
 
 struct change {
@@ -64,8 +73,13 @@ struct change {
 	uint64_t registry;   /* 1 + enum registry_access; 0: likewise */
 	uint64_t archived;   /* 1 false, 2 true; 0: likewise */
 	uint64_t yes;	     /* REMOVE: with what it owns */
-	uint64_t recursive;  /* SPACE_REMOVE: with what lies below */
-	int64_t expires_at;  /* 0: never */
+	uint64_t recursive;  /* SPACE_REMOVE: what lies below; REVOKE: family */
+	int64_t expires_at;  /* 0: none was said; or EXPIRES_NEVER */
+
+	/* Of a token: see token/limits.h. */
+	struct str repositories, networks, services;
+	uint64_t idle;	/* seconds; 0: no such limit */
+	uint64_t grace; /* ROTATE: seconds that the old one lives on */
 
 	/* What came of it. */
 	enum err result;

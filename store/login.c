@@ -8,6 +8,7 @@
 
 #include "store/refresh.h"
 #include "token/date.h"
+#include "token/limits.h"
 #include "token/rights.h"
 
 void login_anonymous(struct identity *out)
@@ -67,45 +68,117 @@ static enum err identify(const struct login *login, const struct user *user,
 	return E_OK;
 }
 
+/* Why a token is dead, REASON_NONE if it lives. */
+static enum reason death_of(const struct login *login, const struct pat *pat,
+			    const struct settings *settings, int64_t used_at)
+{
+	struct trace *trace = login->trace;
+	unsigned long long id = pat->id;
+	bool dead = !pat_active(pat, settings, login->now);
+
+	if (dead && pat->next) {
+		trace_add(trace,
+			  "credential: token %llu became token %llu by a "
+			  "rotation, and is dead",
+			  id, (unsigned long long)pat->next);
+		return REASON_TOKEN_ROTATED;
+	}
+	if (pat->revoked_at) {
+		trace_add(trace, "credential: token %llu was revoked at %s", id,
+			  time_print(pat->revoked_at).at);
+		return REASON_TOKEN_REVOKED;
+	}
+	if (dead) {
+		trace_add(trace, "credential: token %llu died on %s", id,
+			  date_print(pat->expires_at).at);
+		return REASON_TOKEN_EXPIRED;
+	}
+	if (pat_idle(pat, used_at, login->now)) {
+		trace_add(trace,
+			  "credential: token %llu was not used for %s, since "
+			  "%s, and is dead",
+			  id, duration_print(pat->limits.idle).at,
+			  time_print(used_at).at);
+		return REASON_TOKEN_IDLE;
+	}
+	trace_add(trace, "credential: token %llu \"" STR_FMT "\" is active%s",
+		  id, STR_ARG(pat->name),
+		  pat->next ? ", in the grace of its rotation" : "");
+	return REASON_NONE;
+}
+
+/* One limit of a token; what the question does not say is only told. */
+static bool limit_fits(struct trace *trace, const char *what, struct str list,
+		       const struct str *asked,
+		       bool (*fits)(struct str list, struct str name))
+{
+	bool fit = !asked || fits(list, *asked);
+
+	if (list.len)
+		trace_add(trace, "limit: %s " STR_FMT "%s" STR_FMT, what,
+			  STR_ARG(list),
+			  fit ? (asked ? ", which fits " : "") : ", not ",
+			  STR_ARG(asked ? *asked : STR("")));
+	return fit;
+}
+
+static enum reason place_of(const struct login *login, const struct pat *pat)
+{
+	const struct pat_limits *limits = &pat->limits;
+
+	if (!limit_fits(login->trace, "network", limits->networks,
+			login->address, limits_network))
+		return REASON_TOKEN_NETWORK;
+	if (!limit_fits(login->trace, "service", limits->services,
+			login->service, limits_service))
+		return REASON_TOKEN_SERVICE;
+	return REASON_NONE;
+}
+
+/* *out is empty, and E_NOT_FOUND no error of its own: he may be gone. */
+static enum err owner_of(const struct login *login, const struct pat *pat,
+			 struct user *out)
+{
+	enum err err = user_get(login->txn, pat->user, out);
+
+	if (login->token && (!err || err == E_NOT_FOUND))
+		*login->token = (struct login_token) {
+			pat->id, arena_copy(login->arena, out->name), pat->next
+		};
+	return err;
+}
+
 /* `username` is compared only when it is not NULL. */
 static enum err check_pat(const struct login *login, const struct pat *pat,
 			  const struct str *username, struct identity *out,
 			  enum reason *why)
 {
-	struct trace *trace = login->trace;
-	unsigned long long id = pat->id;
 	struct settings settings;
 	struct user user = { 0 };
+	enum reason reason;
+	int64_t used_at = 0;
 	enum err err = settings_read(login->txn, &settings);
 	bool gone;
 
 	if (!err)
-		err = user_get(login->txn, pat->user, &user);
+		err = owner_of(login, pat, &user);
 	gone = err == E_NOT_FOUND;
-	if (err && !gone)
-		return fail(err, why);
-	if (login->token)
-		*login->token =
-			(struct login_token) { pat->id, arena_copy(login->arena,
-								   user.name) };
-	if (pat->revoked_at) {
-		trace_add(trace, "credential: token %llu was revoked at %s", id,
-			  time_print(pat->revoked_at).at);
-		return refuse(REASON_TOKEN_REVOKED, why);
-	}
-	if (pat_expired(pat, &settings, login->now)) {
-		trace_add(trace, "credential: token %llu died on %s", id,
-			  date_print(pat->expires_at).at);
-		return refuse(REASON_TOKEN_EXPIRED, why);
-	}
-	trace_add(trace, "credential: token %llu \"" STR_FMT "\" is active", id,
-		  STR_ARG(pat->name));
+	if (pat->limits.idle && (!err || gone))
+		used_at = pat_used_at(login->txn, pat);
+	if ((err && !gone) || login->txn->err)
+		return fail(err ? err : login->txn->err, why);
+	reason = death_of(login, pat, &settings, used_at);
+	if (!reason)
+		reason = place_of(login, pat);
+	if (reason)
+		return refuse(reason, why);
 	if (gone) {
-		trace_add(trace, "owner: removed");
+		trace_add(login->trace, "owner: removed");
 		return refuse(REASON_TOKEN_REVOKED, why);
 	}
 	if (username && !str_eq_nocase(*username, user.name)) {
-		trace_add(trace, "owner: not the user name that was given");
+		trace_add(login->trace,
+			  "owner: not the user name that was given");
 		return refuse(REASON_WRONG_USERNAME, why);
 	}
 	err = identify(login, &user, pat->scopes, out, why);
@@ -113,6 +186,7 @@ static enum err check_pat(const struct login *login, const struct pat *pat,
 		return err;
 	out->pat = pat->id;
 	out->dies_at = pat_dies_at(pat, &settings);
+	out->repositories = arena_copy(login->arena, pat->limits.repositories);
 	return E_OK;
 }
 

@@ -24,8 +24,9 @@ struct identity {
 	uint64_t pat;  /* id; 0 for a password */
 	struct str name;
 	bool admin, external;
-	unsigned rights; /* of enum right: what the scopes add up to */
-	int64_t dies_at; /* of the PAT, seconds UTC; 0: never */
+	unsigned rights;	 /* of enum right: what the scopes add up to */
+	int64_t dies_at;	 /* of the PAT, seconds UTC; 0: never */
+	struct str repositories; /* it is limited to these; token/limits.h */
 };
 
 struct login_policy {
@@ -37,6 +38,7 @@ struct login_policy {
 struct login_token {
 	uint64_t id;	  /* 0: none is known */
 	struct str owner; /* empty: gone */
+	uint64_t next;	  /* what it became by a rotation; 0: nothing yet */
 };
 
 struct login {
@@ -46,6 +48,12 @@ struct login {
 	struct login_token *token; /* filled; NULL: nobody wants it */
 	struct login_policy policy;
 	int64_t now;
+	/*
+	 * The registry that is asked for, and where the request comes from; a
+	 * token may be limited to some. NULL: the question does not say, and
+	 * is answered for one that fits.
+	 */
+	const struct str *service, *address;
 };
 
 void login_anonymous(struct identity *out); /* may pull what is public */

@@ -1,13 +1,17 @@
 /*
  * store/pat.c - access tokens: tables "pat", "pat_id" and "user_pat".
  *
- * Table "pat": SHA-256 of the secret, 32 bytes -> u8 version=1, u64 id,
+ * Table "pat": SHA-256 of the secret, 32 bytes -> u8 version=2, u64 id,
  * u64 user, u64 space, u8 kind, u32 scopes, time created_at, time expires_at,
- * time revoked_at, text name. Token 9 of user 7, personal, read_registry,
- * never expires, not revoked, "ci":
+ * time revoked_at, u64 family, u64 previous, u64 next, time grace_ends,
+ * text repositories, text networks, text services, time idle, text name. Token
+ * 9 of user 7, personal, read_registry, never expires, not revoked, for
+ * repository "a" alone, "ci":
  *
- *   01 0000000000000009 0000000000000007 0000000000000000 01 00000020
- *   0000000067f00000 0000000000000000 0000000000000000 0002 6369
+ *   02 0000000000000009 0000000000000007 0000000000000000 01 00000020
+ *   0000000067f00000 0000000000000000 0000000000000000
+ *   0000000000000009 0000000000000000 0000000000000000 0000000000000000
+ *   0001 61 0000 0000 0000000000000000 0002 6369
  *
  * Table "pat_id": u64 id -> digest. Table "user_pat": u64 user, u64 id ->
  * nothing. Tokens stay when they are dead, so that they can be told from
@@ -19,7 +23,7 @@
 
 #include "store/record.h"
 
-enum { PAT_VERSION = 1 };
+enum { PAT_VERSION = 2 };
 
 static enum err unpack(struct txn *txn, const struct digest *digest,
 		       struct str value, struct pat *out)
@@ -39,6 +43,14 @@ static enum err unpack(struct txn *txn, const struct digest *digest,
 	pat.created_at = unpack_time(&u);
 	pat.expires_at = unpack_time(&u);
 	pat.revoked_at = unpack_time(&u);
+	pat.family = unpack_u64(&u);
+	pat.previous = unpack_u64(&u);
+	pat.next = unpack_u64(&u);
+	pat.grace_ends = unpack_time(&u);
+	pat.limits.repositories = unpack_text(&u);
+	pat.limits.networks = unpack_text(&u);
+	pat.limits.services = unpack_text(&u);
+	pat.limits.idle = unpack_time(&u);
 	pat.name = unpack_text(&u);
 	pat.digest = *digest;
 	if (!unpack_done(&u) || !pat.id || kind < PAT_PERSONAL ||
@@ -94,6 +106,14 @@ void pat_put(struct txn *txn, const struct pat *pat)
 	pack_time(&pack, pat->created_at);
 	pack_time(&pack, pat->expires_at);
 	pack_time(&pack, pat->revoked_at);
+	pack_u64(&pack, pat->family);
+	pack_u64(&pack, pat->previous);
+	pack_u64(&pack, pat->next);
+	pack_time(&pack, pat->grace_ends);
+	pack_text(&pack, pat->limits.repositories);
+	pack_text(&pack, pat->limits.networks);
+	pack_text(&pack, pat->limits.services);
+	pack_time(&pack, pat->limits.idle);
 	pack_text(&pack, pat->name);
 	txn_put(txn, TABLE_PAT, digest_str(&pat->digest), pack_str(&pack));
 	txn_put(txn, TABLE_PAT_ID, STR_OF(id.at), digest_str(&pat->digest));
@@ -102,7 +122,11 @@ void pat_put(struct txn *txn, const struct pat *pat)
 
 int64_t pat_dies_at(const struct pat *pat, const struct settings *settings)
 {
-	return settings->enforce_token_expiry ? pat->expires_at : 0;
+	int64_t date = settings->enforce_token_expiry ? pat->expires_at : 0;
+
+	if (!pat->grace_ends)
+		return date;
+	return date && date < pat->grace_ends ? date : pat->grace_ends;
 }
 
 bool pat_expired(const struct pat *pat, const struct settings *settings,
@@ -117,4 +141,15 @@ bool pat_active(const struct pat *pat, const struct settings *settings,
 		int64_t now)
 {
 	return pat->id && !pat->revoked_at && !pat_expired(pat, settings, now);
+}
+
+int64_t pat_used_at(struct txn *txn, const struct pat *pat)
+{
+	(void)txn;
+	return pat->created_at;
+}
+
+bool pat_idle(const struct pat *pat, int64_t used_at, int64_t now)
+{
+	return pat->limits.idle && now >= used_at + pat->limits.idle;
 }

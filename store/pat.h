@@ -8,6 +8,15 @@
 #include "store/setting.h"
 #include "token/secret.h"
 
+/*
+ * What it is limited to beside its scopes, as it is stored: token/limits.h.
+ * Empty, 0: not at all.
+ */
+struct pat_limits {
+	struct str repositories, networks, services;
+	int64_t idle; /* seconds without use after which it is dead */
+};
+
 enum pat_kind { PAT_PERSONAL = 1, PAT_IMPERSONATION, PAT_PROJECT, PAT_GROUP };
 
 struct pat {
@@ -19,6 +28,14 @@ struct pat {
 	int64_t created_at;
 	int64_t expires_at; /* 00:00 UTC of its date; 0: never */
 	int64_t revoked_at; /* 0: not */
+	/*
+	 * A rotation makes another token with the same terms. Those that follow
+	 * each other are a family, named by its first.
+	 */
+	uint64_t family;
+	uint64_t previous, next; /* 0: none */
+	int64_t grace_ends;	 /* of one with a `next`; 0: dead at once */
+	struct pat_limits limits;
 	struct str name;
 	struct digest digest;
 };
@@ -30,12 +47,21 @@ enum err pat_get(struct txn *txn, uint64_t id, struct pat *out) MUST_CHECK;
 void pat_put(struct txn *txn, const struct pat *pat);
 
 /*
- * Dead from 00:00:00 UTC of its date, everywhere: the one predicate. When
- * expiry is not enforced a date kills nothing; a revocation always does.
+ * Dead from 00:00:00 UTC of its date, or at the end of its grace, everywhere:
+ * the one predicate. When expiry is not enforced a date kills nothing; the end
+ * of a grace and a revocation always do.
  */
 bool pat_expired(const struct pat *pat, const struct settings *settings,
 		 int64_t now);
 bool pat_active(const struct pat *pat, const struct settings *settings,
 		int64_t now);
-/* When it will die: its date while that is enforced; 0 for never. */
+/* When it will die: its date while that is enforced, its grace; 0 for never. */
 int64_t pat_dies_at(const struct pat *pat, const struct settings *settings);
+
+/* Since when it has not been used: its last use, else its creation. */
+int64_t pat_used_at(struct txn *txn, const struct pat *pat);
+/*
+ * Dead as it was not used for so long. Use is observed, not decided: no change
+ * may depend on it, or equal changes would not make equal stores.
+ */
+bool pat_idle(const struct pat *pat, int64_t used_at, int64_t now);

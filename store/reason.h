@@ -21,6 +21,11 @@
 	X(UNKNOWN_TOKEN, "unknown_token", "no token has this secret: mistyped, or of another server") \
 	X(TOKEN_REVOKED, "token_revoked", "the token was revoked")             \
 	X(TOKEN_EXPIRED, "token_expired", "the token's date has come; it died at 00:00 UTC") \
+	X(TOKEN_ROTATED, "token_rotated", "the token was replaced by a rotation and is dead: whoever still shows it has not got the new one, or has stolen it") \
+	X(TOKEN_IDLE, "token_idle", "the token was not used for as long as it may be idle") \
+	X(TOKEN_NETWORK, "token_network", "the token is limited to other networks than the client's") \
+	X(TOKEN_SERVICE, "token_service", "the token is limited to other services") \
+	X(TOKEN_REPOSITORY, "token_repository", "nothing of what was asked; the token is limited to other repositories") \
 	X(OWNER_BLOCKED, "owner_blocked", "the token's owner is blocked")      \
 	X(WRONG_USERNAME, "wrong_username", "pat.username_must_match is set and the user name is not the owner's") \
 	X(NO_REGISTRY_SCOPE, "no_registry_scope", "the token is right, but none of its scopes reaches a registry") \

@@ -30,7 +30,8 @@ struct asking {
 	token_step *next;
 	struct identity who;
 	struct login_token token;
-	struct str refresh; /* the token to answer with */
+	struct str registry; /* the service, by its full name */
+	struct str refresh;  /* the token to answer with */
 	struct str hash;
 	struct password_job job;
 	struct change change;

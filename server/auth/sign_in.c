@@ -10,8 +10,8 @@
 
 /* One text for whatever is wrong with a token: its holder's log says which. */
 static const struct str bad_token =
-	STR("the token is wrong, expired or revoked, or its owner is blocked: "
-	    "check it, or make a new one");
+	STR("the token is wrong, expired or revoked, or its owner is blocked, "
+	    "or it may not be used from here: check it, or make a new one");
 
 static enum status refuse_401(struct reply *reply, const struct asking *ask,
 			      enum reason reason, struct str message)
@@ -23,12 +23,19 @@ static enum status refuse_401(struct reply *reply, const struct asking *ask,
 static struct login login_of(const struct request *req, struct asking *ask)
 {
 	const struct config *config = req->live->config;
+	const struct live_service *service =
+		live_service(req->live, ask->service);
+
+	/* Named by the configuration: the request may have left it out. */
+	ask->registry = str_of(service ? service->config->name : "");
 
 	return (struct login){
 		.txn = req->txn,
 		.arena = req->arena,
 		.token = &ask->token,
 		.now = req->now,
+		.service = &ask->registry,
+		.address = &req->address,
 		.policy = {
 			.username_must_match =
 				config->username_must_match &&
@@ -44,6 +51,22 @@ static void log_owner(struct reply *reply, const struct asking *ask)
 	reply->log.token_id = ask->token.id;
 	if (ask->token.owner.len)
 		reply->log.user = ask->token.owner;
+}
+
+/* Somebody has not got the new one yet, or should have none. */
+static void warn_rotated(const struct request *req, const struct asking *ask,
+			 bool alive)
+{
+	if (ask->token.next)
+		log_event(LEVEL_WARNING, "rotated",
+			  "token %llu, which became token %llu by a rotation, "
+			  "was shown from " STR_FMT " and %s",
+			  (unsigned long long)ask->token.id,
+			  (unsigned long long)ask->token.next,
+			  STR_ARG(req->address),
+			  alive ? "still works: give its holder the new one"
+				: "refused: if its holder has the new one, "
+				  "somebody else has the old one");
 }
 
 /* The holder of a right secret is told what its scopes lack. */
@@ -134,6 +157,7 @@ static enum status by_token(struct request *req, struct reply *reply,
 		login_pat(&login, shown->user, shown->secret, &ask->who, &why);
 
 	log_owner(reply, ask);
+	warn_rotated(req, ask, !err);
 	if (err == E_REFUSED && why == REASON_NO_REGISTRY_SCOPE)
 		return no_scope(req, reply, ask);
 	if (err == E_REFUSED)
@@ -162,6 +186,7 @@ static enum status by_refresh(struct request *req, struct reply *reply,
 		err = login_refresh(&login, ask->credential.secret,
 				    str_of(service->name), &ask->who, &why);
 	log_owner(reply, ask);
+	warn_rotated(req, ask, !err);
 	if (err == E_REFUSED)
 		return refuse_401(reply, ask, why,
 				  STR("the refresh token is unknown, expired "

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "server/cli/line.h"
 #include "server/file.h"
 #include "token/date.h"
 
@@ -130,4 +131,15 @@ struct str show_date(struct call *call, int64_t when)
 struct str show_id(struct call *call, uint64_t id)
 {
 	return arena_printf(&call->arena, "%llu", (unsigned long long)id);
+}
+
+int call_duration(struct call *call, enum opt opt, int64_t *out)
+{
+	if (!duration_parse(call_opt(call, opt), out))
+		return EXIT_DONE;
+	return call_usage(call,
+			  "--%s: '%.40s' is no span of time, write 24h or 7d "
+			  "(s, m, h, d or w, up to %d days)",
+			  opt_rows[opt].name, call->opts[opt],
+			  (int)DURATION_MAX);
 }

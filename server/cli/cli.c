@@ -244,6 +244,8 @@ static int bad_line(const struct line *line, const struct command *command)
 static int check_line(struct call *call, const struct line *line)
 {
 	const struct command *command = call->command;
+	bool limits = (command->opts & OPT_LIMITS) == OPT_LIMITS;
+	uint64_t again = line->again & ~(limits ? OPT_LIMITS : 0);
 
 	if (*line->bad.text)
 		return bad_line(line, command);
@@ -251,6 +253,10 @@ static int check_line(struct call *call, const struct line *line)
 		if (line->opts[i] && !((command->opts | OPT_ALWAYS) >> i & 1))
 			return call_usage(call, "%s has no option --%s",
 					  command->words, opt_rows[i].name);
+	for (int i = 0; i < OPT_COUNT; i++)
+		if (again >> i & 1)
+			return call_usage(call, "--%s is given twice",
+					  opt_rows[i].name);
 	if (call->argc < command->min)
 		return call_usage(call, "%s: too few arguments",
 				  command->words);

@@ -42,7 +42,21 @@
 	X(ARCHIVED, "archived", "true|false", "true: pull only")               \
 	X(NAME, "name", "N", "what the token is for")                          \
 	X(SCOPES, "scopes", "A,B", "what the token may do, see below")         \
-	X(EXPIRES, "expires", "YYYY-MM-DD", "dead from that day 00:00 UTC")    \
+	X(EXPIRES, "expires", "YYYY-MM-DD|30d|never",                          \
+	  "dead from that day 00:00 UTC, or so many days from today")          \
+	X(GRACE, "grace", "DURATION",                                          \
+	  "the old secret works so long beside the new one: 24h, 7d")          \
+	X(REPOSITORY, "repository", "PATTERN",                                 \
+	  "for these alone: 'group/app/*', '**' any depth; repeatable")        \
+	X(NETWORK, "network", "CIDR",                                          \
+	  "from there alone: 10.0.0.0/8, 2001:db8::/32; repeatable")           \
+	X(IDLE, "idle", "DURATION", "dead when unused that long: 30d, 12h")    \
+	X(FAMILY, "family", NULL, "with all that came of it by rotation")      \
+	X(EXPIRING, "expiring", "DURATION", "those that die within: 7d")       \
+	X(EXPIRED, "expired", NULL, "those whose date has come")               \
+	X(REVOKED, "revoked", NULL, "those that were revoked")                 \
+	X(SECRET_NAME, "secret-name", "NAME", "of the Kubernetes secret")      \
+	X(ADDRESS, "address", "IP", "as a client there")                       \
 	X(IMPERSONATION, "impersonation", NULL,                                \
 	  "hidden from its owner, no mail")                                    \
 	X(PROJECT, "project", "PATH", "of a project")                          \
@@ -68,6 +82,8 @@ enum opt {
 
 #define O(name)	   (1ull << OPT_##name)
 #define OPT_ALWAYS (O(CONFIG) | O(HELP))
+/* A command that has all of them takes each of them several times. */
+#define OPT_LIMITS (O(REPOSITORY) | O(NETWORK) | O(SERVICE))
 
 struct call;
 
@@ -86,7 +102,8 @@ struct call {
 	const struct command *command;
 	int argc;
 	struct str args[ARGS_MAX];
-	const char *opts[OPT_COUNT]; /* NULL: not given; a flag: "" */
+	/* NULL: not given; a flag: ""; given again: "first,second". */
+	const char *opts[OPT_COUNT];
 	bool json;
 	int64_t now;
 	struct str actor; /* "cli:root" */
@@ -145,3 +162,6 @@ void put_time(struct buf *out, const char *key, int64_t when);
 /* For people: "2027-01-31", "-" for 0. */
 struct str show_date(struct call *call, int64_t when);
 struct str show_id(struct call *call, uint64_t id);
+
+/* An option's span of time, "24h"; usage says what is wrong with it. */
+int call_duration(struct call *call, enum opt opt, int64_t *out) MUST_CHECK;

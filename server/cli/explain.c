@@ -6,6 +6,7 @@
 
 #include "server/cli/command.h"
 #include "store/access.h"
+#include "token/limits.h"
 
 struct question {
 	struct call *call;
@@ -17,6 +18,24 @@ struct question {
 	unsigned scopes; /* with USER */
 	uint64_t id;	 /* with --token-id */
 };
+
+/* A network is none, though it reads alike. */
+static int read_address(struct question *q)
+{
+	struct call *call = q->call;
+	struct str address = call_opt(call, OPT_ADDRESS);
+
+	if (!address.len)
+		return EXIT_DONE;
+	if (!call->opts[OPT_TOKEN_ID])
+		return call_usage(call, "--address is for --token-id: nobody "
+					"else is limited to networks");
+	if (str_has(address, '/') || str_has(address, ',') ||
+	    limits_check_networks(address, NULL))
+		return call_usage(call, "--address '%.60s' is no IP address",
+				  address.at);
+	return EXIT_DONE;
+}
 
 static int read_identity(struct question *q)
 {
@@ -45,7 +64,7 @@ static int read_identity(struct question *q)
 	     !q->id))
 		return call_usage(call, "'%.40s' is no token id",
 				  call->opts[OPT_TOKEN_ID]);
-	return EXIT_DONE;
+	return read_address(q);
 }
 
 static int read_question(struct question *q)
@@ -89,6 +108,10 @@ static enum err be_anonymous(struct question *q)
 static enum err identify(struct question *q)
 {
 	struct call *call = q->call;
+	const struct config_service *service =
+		config_service(call->config, call_opt(call, OPT_SERVICE));
+	struct str registry = str_of(service ? service->name : "");
+	struct str address = call_opt(call, OPT_ADDRESS);
 	const struct login login = {
 		.txn = &q->txn,
 		.arena = &call->arena,
@@ -96,6 +119,8 @@ static enum err identify(struct question *q)
 		.policy = { call->config->username_must_match,
 			    call->config->write_implies_pull },
 		.now = call->now,
+		.service = service ? &registry : NULL,
+		.address = address.len ? &address : NULL,
 	};
 
 	if (call->opts[OPT_TOKEN_ID])
@@ -235,9 +260,10 @@ static int explain_run(struct call *call)
 
 /* clang-format off */
 static const struct command rows[] = {
-	{ "explain", "(USER --scopes A,B | --token-id ID | --anonymous) --access 'SCOPE [SCOPE ...]' [--service S]",
+	{ "explain", "(USER --scopes A,B | --token-id ID [--address IP] | --anonymous) --access 'SCOPE [SCOPE ...]' [--service S]",
 	  "what a request would be granted, and why", 0, 1,
-	  O(JSON) | O(SERVICE) | O(SCOPES) | O(TOKEN_ID) | O(ANONYMOUS) | O(ACCESS), explain_run },
+	  O(JSON) | O(SERVICE) | O(SCOPES) | O(TOKEN_ID) | O(ANONYMOUS) | O(ACCESS) |
+	  O(ADDRESS), explain_run },
 };
 /* clang-format on */
 

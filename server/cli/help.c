@@ -26,7 +26,11 @@
 #define FOLLOW                                                                 \
 	"The server follows at SIGHUP (systemctl reload dockpass), a "         \
 	"registry once it has\npublic/bundle.pem and is restarted.\n"
-#define KID "KID: either id of the key, or its first 4 characters or more.\n"
+#define FORMATS                                                                \
+	"dockerconfigjson, kubernetes-secret or env (default: the secret "     \
+	"alone)"
+#define HOST "the registry, as images are named: HOST or HOST:PORT"
+#define KID  "KID: either id of the key, or its first 4 characters or more.\n"
 
 /* Where an option means something else, or has a default. NULL: it has none. */
 static const struct {
@@ -43,6 +47,13 @@ static const struct {
 	  "enabled, private (members alone) or disabled (default: enabled)" },
 	{ "registry-config", OPT_REGISTRY, "2 or 3 (default: what both take)" },
 	{ "registry-config", OPT_FORMAT, "yaml or env (default: yaml)" },
+	{ "token create", OPT_SERVICE, "for that registry alone; repeatable" },
+	{ "token create", OPT_FORMAT, FORMATS },
+	{ "token rotate", OPT_FORMAT, FORMATS },
+	{ "token create", OPT_REGISTRY, HOST },
+	{ "token rotate", OPT_REGISTRY, HOST },
+	{ "token rotate", OPT_EXPIRES,
+	  "of the new one (default: as many days as the old one was given)" },
 	{ "explain", OPT_SCOPES, "as a token of USER with these scopes" },
 };
 

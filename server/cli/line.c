@@ -74,11 +74,36 @@ static void unknown_option(struct line *line, struct str name)
 	bad_option(line, "no option --", name, "");
 }
 
+/* "first,second" behind what is joined already; too much is a mistake. */
+static const char *join(struct line *line, int opt, const char *first,
+			const char *second)
+{
+	char *end = line->joined + line->joined_len, *at = end;
+	size_t room;
+	int len;
+
+	line->again |= 1ull << opt;
+	if (first >= line->joined && first < end &&
+	    first + strlen(first) + 1 == end) /* it is the last: it grows */
+		at = line->joined + (first - line->joined);
+	room = (size_t)(line->joined + sizeof(line->joined) - end);
+	len = at == end ? snprintf(end, room, "%s,%s", first, second)
+			: snprintf(end - 1, room, ",%s", second);
+	if (len < 0 || (size_t)len >= room) {
+		bad_option(line, "--", str_of(opt_rows[opt].name),
+			   " is given too often");
+		return second;
+	}
+	line->joined_len += (size_t)len + (at == end);
+	return at;
+}
+
 /* Returns how many further words of argv it took. */
 static int read_option(struct line *line, const char *text, const char *next)
 {
 	struct str rest = str_of(text), name;
 	bool has_value = str_has(rest, '=');
+	const char *before, *value;
 	int opt;
 
 	str_cut(&rest, '=', &name);
@@ -91,21 +116,22 @@ static int read_option(struct line *line, const char *text, const char *next)
 		unknown_option(line, name);
 		return 0;
 	}
-	if (line->opts[opt])
-		bad_option(line, "--", name, " is given twice");
+	before = line->opts[opt];
 	if (!opt_rows[opt].takes) {
 		if (has_value)
 			bad_option(line, "--", name, " takes no value");
 		line->opts[opt] = "";
+		line->again |= before ? 1ull << opt : 0;
 		return 0;
 	}
 	if (has_value)
-		line->opts[opt] = rest.at ? rest.at : "";
+		value = rest.at ? rest.at : "";
 	else
-		line->opts[opt] = next && strncmp(next, "--", 2) ? next : "";
-	if (!*line->opts[opt])
+		value = next && strncmp(next, "--", 2) ? next : "";
+	if (!*value)
 		bad_option(line, "--", name, " needs a value");
-	return !has_value && line->opts[opt] == next;
+	line->opts[opt] = before ? join(line, opt, before, value) : value;
+	return !has_value && value == next;
 }
 
 void line_read(int argc, char **argv, struct line *line)

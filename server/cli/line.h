@@ -5,7 +5,8 @@
  * The first word "help" is --help. Options stand anywhere, as "--name value" or
  * "--name=value"; behind "--" all are words. A value that begins with "--"
  * needs the second form, so that a forgotten one does not swallow the next
- * option.
+ * option. What is given again is joined with a comma: the command says whether
+ * it may be.
  */
 #pragma once
 
@@ -17,8 +18,11 @@ struct line {
 	struct str words[2 + ARGS_MAX]; /* of the command, and behind it */
 	size_t words_count;
 	const char *opts[OPT_COUNT]; /* as in struct call */
-	struct cause bad;	     /* the first mistake */
-	struct str unknown;	     /* if that is an option of no command */
+	uint64_t again;		     /* given more than once */
+	char joined[4096];	     /* what these were */
+	size_t joined_len;
+	struct cause bad;   /* the first mistake */
+	struct str unknown; /* if that is an option of no command */
 	bool version;
 };
 

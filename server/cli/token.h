@@ -4,8 +4,36 @@
 #include "server/cli/command.h"
 
 int token_create(struct call *call);
+int token_list(struct call *call);
+int token_rotate(struct call *call);
 
 /* Of the three ways to name an owner, at most one. Returns an exit status. */
 int token_check_owner(struct call *call, bool needed);
+/* Of the argument ID. */
+int token_read_id(struct call *call, uint64_t *id);
+/* --expires; 0 when it is not given. */
+int token_read_expires(struct call *call, int64_t *out);
 /* `secret` is empty but for the one time that it is shown. */
 int token_print(struct call *call, uint64_t id, struct str secret);
+/* Random, with the store's prefix. */
+enum err token_make_secret(struct call *call, struct secret *secret,
+			   struct digest *digest) MUST_CHECK;
+
+/*
+ * How a new secret is handed over: alone, or as what its holder's program
+ * reads. `handover_read` is for before the token is made, as it may refuse.
+ */
+enum handover_format {
+	HANDOVER_SECRET,
+	HANDOVER_DOCKER,     /* ~/.docker/config.json */
+	HANDOVER_KUBERNETES, /* a Secret of kubernetes.io/dockerconfigjson */
+	HANDOVER_ENV	     /* two variables, as CI systems read them */
+};
+struct handover {
+	enum handover_format format;
+	struct str registry, name;
+};
+int handover_read(struct call *call, struct handover *out);
+/* Also of --json, and what a person should know beside. */
+int handover_print(struct call *call, const struct handover *how, uint64_t id,
+		   struct str secret);

@@ -5,6 +5,7 @@
 #include "server/cli/token.h"
 #include "token/date.h"
 #include "token/encode.h"
+#include "token/limits.h"
 
 enum { BOT_RANDOM = 16 };
 
@@ -45,19 +46,74 @@ static int read_scopes(struct call *call, struct change *change)
 	return EXIT_DONE;
 }
 
+int token_read_expires(struct call *call, int64_t *out)
+{
+	struct str text = call_opt(call, OPT_EXPIRES);
+
+	*out = 0;
+	if (!text.len)
+		return EXIT_DONE;
+	if (str_eq(text, STR("never"))) {
+		*out = EXPIRES_NEVER;
+		return EXIT_DONE;
+	}
+	if (expiry_parse(text, call->now, out))
+		return call_usage(call,
+				  "'%.40s' is no date, write YYYY-MM-DD, or "
+				  "30d for as many days from today, or never",
+				  text.at);
+	if (!*out)
+		*out = 1; /* 0 would be none, not 1970-01-01 */
+	return EXIT_DONE;
+}
+
+/* A service that no registry has would be a token that opens nothing. */
+static int check_services(struct call *call, struct str list)
+{
+	struct str name;
+
+	if (!list.len)
+		return EXIT_DONE;
+	if (!call_config(call))
+		return EXIT_REFUSED;
+	while (str_cut(&list, ',', &name))
+		if (!name.len || !config_service(call->config, name))
+			return call_refuse(call, "no service '%.*s' in %s",
+					   (int)(name.len < 80 ? name.len : 80),
+					   name.at ? name.at : "",
+					   call->config->path);
+	return EXIT_DONE;
+}
+
+static int read_limits(struct call *call, struct change *change)
+{
+	int64_t idle = 0;
+
+	change->repositories =
+		arena_lower(&call->arena, call_opt(call, OPT_REPOSITORY));
+	change->networks = call_opt(call, OPT_NETWORK);
+	change->services = call_opt(call, OPT_SERVICE);
+	if (limits_check_repositories(change->repositories, &call->cause))
+		return call_usage(call, "--repository %s", call->cause.text);
+	if (limits_check_networks(change->networks, &call->cause))
+		return call_usage(call, "--network %s", call->cause.text);
+	if (call->opts[OPT_IDLE] && call_duration(call, OPT_IDLE, &idle))
+		return EXIT_USAGE;
+	change->idle = (uint64_t)idle;
+	return check_services(call, change->services);
+}
+
 static int read_terms(struct call *call, struct change *change)
 {
 	int status = read_scopes(call, change);
 	enum role role;
 
+	if (!status)
+		status = token_read_expires(call, &change->expires_at);
+	if (!status)
+		status = read_limits(call, change);
 	if (status)
 		return status;
-	if (call->opts[OPT_EXPIRES] &&
-	    date_parse(call_opt(call, OPT_EXPIRES), &change->expires_at))
-		return call_usage(call, "'%.40s' is no date, write YYYY-MM-DD",
-				  call->opts[OPT_EXPIRES]);
-	if (call->opts[OPT_EXPIRES] && !change->expires_at)
-		change->expires_at = 1; /* 0 is never, not 1970-01-01 */
 	if (call->opts[OPT_ROLE] && call->argc)
 		return call_usage(call, "--role is for --project and --group; "
 					"a user has his own roles");
@@ -87,27 +143,35 @@ static enum err read_prefix(struct call *call, struct prefix *out)
 	return err;
 }
 
-static enum err make_secret(struct call *call, struct change *change,
-			    struct secret *secret)
+enum err token_make_secret(struct call *call, struct secret *secret,
+			   struct digest *digest)
 {
-	unsigned char random[PAT_RANDOM], bot[BOT_RANDOM];
-	AUTO(buf) struct buf hex;
+	unsigned char random[PAT_RANDOM];
 	struct prefix prefix;
 	enum err err = read_prefix(call, &prefix);
 
-	buf_init(&hex, 2 * BOT_RANDOM);
 	if (err)
 		return err;
-	if (RAND_priv_bytes(random, sizeof(random)) != 1 ||
-	    RAND_bytes(bot, sizeof(bot)) != 1)
+	if (RAND_priv_bytes(random, sizeof(random)) != 1)
 		return cause_set(&call->cause, E_CRYPTO, "no random bytes");
 	*secret = secret_pat(&prefix, random);
 	OPENSSL_cleanse(random, sizeof(random));
-	err = secret_digest(secret_str(secret), &change->digest);
-	hex_add(&hex, STR_OF(bot));
-	if (!change->user.len)
-		change->bot = arena_copy(&call->arena, buf_str(&hex));
-	return err;
+	return secret_digest(secret_str(secret), digest);
+}
+
+static enum err make_bot(struct call *call, struct change *change)
+{
+	unsigned char random[BOT_RANDOM];
+	AUTO(buf) struct buf hex;
+
+	buf_init(&hex, 2 * BOT_RANDOM);
+	if (change->user.len)
+		return E_OK;
+	if (RAND_bytes(random, sizeof(random)) != 1)
+		return cause_set(&call->cause, E_CRYPTO, "no random bytes");
+	hex_add(&hex, STR_OF(random));
+	change->bot = arena_copy(&call->arena, buf_str(&hex));
+	return E_OK;
 }
 
 int token_create(struct call *call)
@@ -115,35 +179,26 @@ int token_create(struct call *call)
 	struct change change = { .type = CHANGE_TOKEN_ADD };
 	AUTO(secret) struct secret secret = { 0 };
 	int status = token_check_owner(call, true);
+	struct handover how;
 	enum err err;
 
 	if (status)
 		return status;
 	read_owner(call, &change);
 	status = read_terms(call, &change);
+	if (!status)
+		status = handover_read(call, &how);
 	if (status)
 		return status;
 	if (!call_store(call))
 		return EXIT_REFUSED;
-	err = make_secret(call, &change, &secret);
+	err = token_make_secret(call, &secret, &change.digest);
+	if (!err)
+		err = make_bot(call, &change);
 	if (err)
 		return call_failed(call, err);
 	status = call_commit(call, &change);
 	if (status)
 		return status;
-	call->lost = arena_cstr(
-		&call->arena,
-		arena_printf(&call->arena,
-			     "the secret of token %llu is lost; revoke it and "
-			     "create another",
-			     (unsigned long long)change.new_id));
-	if (call->json)
-		return token_print(call, change.new_id, secret_str(&secret));
-	buf_add(&call->out, secret_str(&secret));
-	buf_add_char(&call->out, '\n');
-	call_note(call, "token %llu made, %s%s; its secret is not shown again",
-		  (unsigned long long)change.new_id,
-		  change.expires_at ? "dies on " : "never expires",
-		  change.expires_at ? date_print(change.expires_at).at : "");
-	return EXIT_DONE;
+	return handover_print(call, &how, change.new_id, secret_str(&secret));
 }

@@ -130,6 +130,7 @@ WORDS = {
     "member add": "g bob guest", "member list": "g",
     "member remove": "g alice", "token create": "bob --name x --scopes api",
     "token list": "bob", "token show": "1", "token revoke": "1",
+    "token rotate": "1",
     "key activate": "x", "key remove": "x", "key export": "--format pem",
     "settings get": "token_prefix", "settings set": "token_prefix glpat-",
     "explain": "alice --scopes api --access repository:a:pull",
@@ -240,6 +241,14 @@ SHAPES = {
     "token show 2 --json": OF_PROJECT,
     "token show 4 --json": HIDDEN,
     "token revoke 1 --json": TOKEN,
+    "token rotate 2 --json": OF_PROJECT | NEW | {"previous_id": int},
+    "token rotate 3 --grace 24h --json": OF_GROUP | NEW | {"previous_id": int},
+    "token show 3 --json": OF_GROUP | {"next_id": int, "grace_ends": TIME},
+    CREATE.format("alice --repository g/* --idle 30d"): TOKEN | NEW | {
+        "limits": {"repositories": [str], "networks": [], "services": [],
+                   "idle": str}},
+    "token list alice --revoked --json": [TOKEN],
+    "token list --expired --json": [],
     "settings list --json": {
         "default_token_days": None, "enforce_token_expiry": bool,
         "expiry_notice_days": [int], "max_token_lifetime": None,
@@ -287,7 +296,7 @@ def test_json(desk, command):
     done = desk.run(*shlex.split(command), "--config", desk.config_file,
                     secret=True)
     value = json.loads(done.stdout)
-    if "token create" in command:
+    if "token create" in command or "rotate" in command:
         secrets.remember(value["token"])
     check_shape(value, SHAPES[command])
     assert done.stdout.endswith("\n") and done.stdout.count("\n") == 1

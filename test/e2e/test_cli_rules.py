@@ -6,11 +6,12 @@ here is that the program does them, says why not, and leaves all as it was.
 import datetime
 import json
 import re
+import subprocess
 
 import pytest
 
 from support import secrets
-from support.dockpass import Dockpass
+from support.dockpass import PROGRAM, Dockpass
 
 
 def day(ahead):
@@ -169,9 +170,9 @@ def test_a_path_is_a_group_or_a_project(desk):
     refuses(desk, "group remove g/app --yes --recursive",
             '"g/app" is a project, not a group; use dockpass project')
     refuses(desk, "token create --project g --name x --scopes api",
-            '"g" is a group, not a project; say --group')
+            '"g" is a group, not a project')
     refuses(desk, "token create --group g/app --name x --scopes api",
-            '"g/app" is a project, not a group; say --project')
+            '"g/app" is a project, not a group')
 
 
 def test_nothing_lies_under_a_project(desk):
@@ -275,19 +276,31 @@ def test_a_date_that_is_not_in_the_future(desk, expires):
             "from 00:00 UTC of its date")
 
 
-CREATE = ("dockpass token create (USER [--impersonation] | --project PATH | "
-          "--group PATH [--role ROLE]) --name N --scopes A,B "
-          "[--expires YYYY-MM-DD]")
-
-
 @pytest.mark.parametrize("expires", [
-    "tomorrow", "never", "30d", "2999-1-1", "29990101", "01.01.2999",
+    "tomorrow", "Never", "0d", "24h", "1d2h", "-1d", "36501d", "30", "2999-1-1", "29990101", "01.01.2999",
     "2999-02-29", "2999-13-01", "2999-01-01T00:00:00Z", " 2999-01-01",
     "10000-01-01", "2999-01-01x"])
 def test_what_is_no_date(desk, expires):
     refuses(desk, ["token", "create", "alice", "--name", "x", "--scopes",
                    "api", "--expires", expires],
-            f"'{expires}' is no date, write YYYY-MM-DD; usage: {CREATE}", 2)
+            f"'{expires}' is no date, write YYYY-MM-DD, or 30d for as many "
+            f"days from today, or never; usage: {usage('token create')}", 2)
+
+
+def usage(command):
+    """As --help has it, and each mistake in the command line."""
+    line = subprocess.run([PROGRAM, *command.split(), "--help"], text=True,
+                          capture_output=True, check=True).stdout
+    return line.splitlines()[0].removeprefix("usage: ").removesuffix(
+        " [--json] [--config FILE]")
+
+
+@pytest.mark.parametrize("expires, ahead", [
+    ("1d", 1), ("30d", 30), ("2w", 14), ("365d", 365)])
+def test_days_from_today(desk, expires, ahead):
+    before = day(ahead)
+    assert create(desk, "alice", expires=expires)["expires_at"] in (
+        before, day(ahead))  # it may be midnight just now
 
 
 def test_a_tokens_scopes_in_their_order(desk):

@@ -231,13 +231,15 @@ def test_a_refresh_token_leads_to_its_token(tmp_path):
     ("x" * 65, ["--stdin"], 1, "the secret on standard input is longer than "
      "64 bytes; give a shorter one"),
     ("", [], 2, "token {}: say one of ID and --stdin; usage: dockpass token {} "
-     "(ID | --stdin)"),
+     "(ID | --stdin){}"),
     ("x", ["1", "--stdin"], 2, "token {}: say one of ID and --stdin; usage: "
-     "dockpass token {} (ID | --stdin)")])
-@pytest.mark.parametrize("what", ["show", "revoke"])
-def test_what_leads_to_no_token(live, what, stdin, args, status, message):
+     "dockpass token {} (ID | --stdin){}")])
+@pytest.mark.parametrize("what, more", [("show", ""),
+                                        ("revoke", " [--family]")])
+def test_what_leads_to_no_token(live, what, more, stdin, args, status,
+                                message):
     assert live.refused("token", what, *args, stdin=stdin) == (
-        status, "dockpass: " + message.format(what, what))
+        status, "dockpass: " + message.format(what, what, more))
 
 
 HINT = "a secret is no argument: dockpass token show --stdin finds its token"

@@ -1,8 +1,7 @@
 """When tokens die: 00:00:00 UTC of their date, to the second, in any zone.
 
 The server's clock stands where the test sets it. G66 (a dated token while
-enforce_token_expiry is false) waits for a command that sets it; until then
-test/unit/store has it.
+enforce_token_expiry is false) is in test_protocol_settings.py.
 """
 
 import datetime

@@ -15,7 +15,7 @@
 #include "server/cli/cli.h"
 #include "test/unit/server/cli_rows.h"
 
-enum { ARGS = 16, OUTPUT = 65536 };
+enum { ARGS = 32, OUTPUT = 65536 };
 
 static char folder[] = "/tmp/test_cli.XXXXXX";
 

@@ -6,6 +6,18 @@
 
 /* clang-format off */
 #define BOT "project_2_bot_0a1b"
+#define LIMITED(...)                                                           \
+	{ .type = CHANGE_TOKEN_ADD, .user = S("bob"), .kind = PAT_PERSONAL,    \
+	  .text = S("ci"), .scopes = PAT_API, .digest = D9, __VA_ARGS__ }
+#define BY(who, owner, k)                                                      \
+	{ .type = CHANGE_TOKEN_ADD, .actor = S(who), .user = S(owner),         \
+	  .kind = k, .text = S("ci"), .scopes = PAT_API, .digest = D9 }
+#define IN(who, k, p, r)                                                       \
+	{ .type = CHANGE_TOKEN_ADD, .actor = S(who), .path = S(p), .kind = k,  \
+	  .text = S("ci"), .scopes = PAT_API, .role = r, .bot = S("0b"),       \
+	  .digest = D9 }
+#define ROTATE(...)                                                            \
+	{ .type = CHANGE_TOKEN_ROTATE, .digest = { { 8 } }, .id = __VA_ARGS__ }
 
 static const struct {
 	const char *rule;
@@ -253,6 +265,63 @@ static const struct {
 	{ "twice is done", { .type = CHANGE_TOKEN_REVOKE, .id = 3 }, E_OK, "" },
 	{ "one that is there", { .type = CHANGE_TOKEN_REVOKE, .id = 99 },
 	  E_NOT_FOUND, "token 99 does not exist" },
+	/* limits of a token */
+	{ "a token has limits", LIMITED(.repositories = S("a/*,b"),
+					.networks = S("10.0.0.0/8"),
+					.services = S("reg"), .idle = 3600),
+	  E_OK, "" },
+	{ "patterns are read", LIMITED(.repositories = S("a*")), E_SYNTAX,
+	  "'a*' is no pattern" },
+	{ "networks too", LIMITED(.networks = S("10.0.0.1/8")), E_SYNTAX,
+	  "has bits behind" },
+	{ "services have names", LIMITED(.services = S("a,")), E_SYNTAX,
+	  "no name of a service" },
+	{ "not too many", LIMITED(.services = S(X250 X250 X250 X250 "x")),
+	  E_LIMIT, "at most 1000 bytes" },
+	{ "idle for an hour at least", LIMITED(.idle = 3599), E_SYNTAX,
+	  "at least 1h" },
+	{ "and not for ever", LIMITED(.idle = UINT64_MAX), E_SYNTAX,
+	  "at most 36500 days" },
+	/* who makes it */
+	{ "a user makes his own", BY("alice", "alice", PAT_PERSONAL), E_OK,
+	  "" },
+	{ "not another's", BY("bob", "alice", PAT_PERSONAL), E_REFUSED,
+	  "user \"bob\" may not make tokens of other users" },
+	{ "unless he is an administrator", BY("root", "alice", PAT_PERSONAL),
+	  E_OK, "" },
+	{ "impersonation is for these", BY("alice", "alice",
+					   PAT_IMPERSONATION), E_REFUSED,
+	  "that takes an administrator" },
+	{ "alone", BY("root", "alice", PAT_IMPERSONATION), E_OK, "" },
+	{ "who is gone makes none", BY("carol", "alice", PAT_PERSONAL),
+	  E_REFUSED, "he is gone" },
+	{ "a bot makes none", BY(BOT, "alice", PAT_PERSONAL), E_REFUSED,
+	  "it is a bot" },
+	{ "a developer makes none of his project",
+	  IN("alice", PAT_PROJECT, "g/app", ROLE_GUEST), E_REFUSED,
+	  "that takes role maintainer" },
+	{ "nor who is no member", IN("bob", PAT_GROUP, "g", ROLE_GUEST),
+	  E_REFUSED, "that takes role owner" },
+	{ "an administrator does", IN("root", PAT_GROUP, "g", ROLE_OWNER),
+	  E_OK, "" },
+	/* rotation */
+	{ "a token is rotated", ROTATE(1), E_OK, "" },
+	{ "with a grace", ROTATE(1, .grace = 3600), E_OK, "" },
+	{ "of 30 days", ROTATE(1, .grace = 30 * DAY), E_OK, "" },
+	{ "of no more", ROTATE(1, .grace = 30 * DAY + 1), E_LIMIT,
+	  "a grace is at most 30d" },
+	{ "with a date", ROTATE(1, .expires_at = NOW + 1), E_OK, "" },
+	{ "to come", ROTATE(1, .expires_at = NOW), E_SYNTAX, "future" },
+	{ "a bot's token, too", ROTATE(4), E_OK, "" },
+	{ "not a dead one", ROTATE(2), E_REFUSED,
+	  "token 2 is expired; create another" },
+	{ "nor a revoked one", ROTATE(3), E_REFUSED, "token 3 is revoked" },
+	{ "nor one that is not there", ROTATE(99), E_NOT_FOUND,
+	  "token 99 does not exist" },
+	{ "with a new secret", { .type = CHANGE_TOKEN_ROTATE, .id = 1,
+				 .digest = D3 }, E_EXISTS, "secret" },
+	{ "a family is revoked", { .type = CHANGE_TOKEN_REVOKE, .id = 1,
+				   .recursive = 1 }, E_OK, "" },
 	/* refresh tokens */
 	{ "an active token has refresh tokens", { .type = CHANGE_REFRESH_ADD,
 						  .id = 1, .text = S("reg"),
@@ -337,8 +406,9 @@ static void equal_changes_make_equal_stores(void **state)
 		assert_int_equal(one.new_id, two.new_id);
 		seen[one.type] |= !one.result;
 	}
-	for (unsigned t = CHANGE_USER_ADD; t <= CHANGE_SETTING_PUT; t++)
-		assert_true(seen[t]); /* every kind was done */
+	for (unsigned t = CHANGE_USER_ADD; t <= CHANGE_TOKEN_ROTATE; t++)
+		if (!seen[t]) /* every kind was done */
+			fail_msg("%s", change_name((enum change_type)t));
 	assert_true(tables_equal(a.db, b.db));
 	replay(a.db, c.db);
 	assert_true(tables_equal(a.db, c.db));

@@ -87,6 +87,8 @@ static void put_pat(struct txn *txn)
 				     .kind = PAT_PERSONAL,
 				     .scopes = PAT_READ_REGISTRY,
 				     .created_at = NOW,
+				     .family = 9,
+				     .limits.repositories = STR("a"),
 				     .name = STR("ci"),
 				     .digest = some });
 }
@@ -108,6 +110,13 @@ static enum err get_pat(struct txn *txn)
 	assert_int_equal(pat.created_at, NOW);
 	assert_int_equal(pat.expires_at, 0);
 	assert_int_equal(pat.revoked_at, 0);
+	assert_int_equal(pat.family, 9);
+	assert_int_equal(pat.previous | pat.next, 0);
+	assert_int_equal(pat.grace_ends, 0);
+	assert_str(pat.limits.repositories, "a");
+	assert_str(pat.limits.networks, "");
+	assert_str(pat.limits.services, "");
+	assert_int_equal(pat.limits.idle, 0);
 	assert_str(pat.name, "ci");
 	assert_true(digest_eq(&pat.digest, &some));
 	return E_OK;
@@ -164,8 +173,10 @@ static const struct {
 	{ "user_member", TABLE_USER_MEMBER, "0000000000000007 0000000000000003",
 	  "", put_membership, NULL },
 	{ "pat", TABLE_PAT, DIGEST_HEX,
-	  "01 0000000000000009 0000000000000007 0000000000000000 01 00000020 "
-	  "0000000067f00000 0000000000000000 0000000000000000 0002 6369",
+	  "02 0000000000000009 0000000000000007 0000000000000000 01 00000020 "
+	  "0000000067f00000 0000000000000000 0000000000000000 "
+	  "0000000000000009 0000000000000000 0000000000000000 "
+	  "0000000000000000 0001 61 0000 0000 0000000000000000 0002 6369",
 	  put_pat, get_pat },
 	{ "pat_id", TABLE_PAT_ID, "0000000000000009", DIGEST_HEX, put_pat,
 	  NULL },
@@ -193,7 +204,7 @@ static enum err reads_as(struct txn *parent, size_t row, struct str key,
 static void damage(struct txn *txn, size_t row, struct str key,
 		   struct str value)
 {
-	char bytes[256];
+	char bytes[256], version = value.at[0];
 
 	memcpy(bytes, value.at, value.len);
 	for (size_t len = 1; len < value.len; len++)
@@ -205,11 +216,11 @@ static void damage(struct txn *txn, size_t row, struct str key,
 	assert_int_equal(
 		reads_as(txn, row, key, (struct str) { bytes, value.len + 1 }),
 		E_CORRUPT);
-	bytes[0] = 2;
+	bytes[0] = (char)(version + 1);
 	assert_int_equal(
 		reads_as(txn, row, key, (struct str) { bytes, value.len }),
 		E_VERSION);
-	bytes[0] = 1;
+	bytes[0] = version;
 	assert_int_equal(
 		reads_as(txn, row, key, (struct str) { bytes, value.len }),
 		E_OK);
@@ -272,12 +283,16 @@ static const struct {
 	  "0000000000000003 0000000000000007", "01 00", put_membership,
 	  get_membership },
 	{ "no such kind of token", TABLE_PAT, DIGEST_HEX,
-	  "01 0000000000000009 0000000000000007 0000000000000000 05 00000020 "
-	  "0000000067f00000 0000000000000000 0000000000000000 0002 6369",
+	  "02 0000000000000009 0000000000000007 0000000000000000 05 00000020 "
+	  "0000000067f00000 0000000000000000 0000000000000000 "
+	  "0000000000000009 0000000000000000 0000000000000000 "
+	  "0000000000000000 0001 61 0000 0000 0000000000000000 0002 6369",
 	  put_pat, get_pat },
 	{ "a token's id is another", TABLE_PAT, DIGEST_HEX,
-	  "01 0000000000000008 0000000000000007 0000000000000000 01 00000020 "
-	  "0000000067f00000 0000000000000000 0000000000000000 0002 6369",
+	  "02 0000000000000008 0000000000000007 0000000000000000 01 00000020 "
+	  "0000000067f00000 0000000000000000 0000000000000000 "
+	  "0000000000000009 0000000000000000 0000000000000000 "
+	  "0000000000000000 0001 61 0000 0000 0000000000000000 0002 6369",
 	  put_pat, get_pat },
 	{ "a token's digest is short", TABLE_PAT_ID, "0000000000000009", "0102",
 	  put_pat, get_pat },
