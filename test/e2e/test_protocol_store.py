@@ -178,9 +178,9 @@ def key(*ids):
 # Where the byte stands in data.mdb that becomes another: the group. alice is
 # user 1, her token is 1; g is place 1, g/app is 2. SHA stands for a digest.
 DAMAGES = {
-    "token-version": (b"SHA(\1)", 9),
-    "token-kind": (b"SHA\1" + key(1, 1, 0) + b"(\1)", 7),
-    "token-length": (b"SHA\1" + key(1, 1, 0) + b"\1.{4}.{24}(\0)", 255),
+    "token-version": (b"SHA(\2)", 9),
+    "token-kind": (b"SHA\2" + key(1, 1, 0) + b"(\1)", 7),
+    "token-length": (b"SHA\2" + key(1, 1, 0) + b"\1.{4}.{56}(\0)", 255),
     "refresh-version": (b"SHA(\1)" + key(1), 9),
     "refresh-token": (b"SHA\1" + key(0)[1:] + b"(\1)", 0),
     "user-version": (b"(\1)\0{4}.{8}\0\5alice\0\x11alice@", 9),
