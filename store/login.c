@@ -104,6 +104,10 @@ static enum reason death_of(const struct login *login, const struct pat *pat,
 	trace_add(trace, "credential: token %llu \"" STR_FMT "\" is active%s",
 		  id, STR_ARG(pat->name),
 		  pat->next ? ", in the grace of its rotation" : "");
+	if (pat->limits.idle)
+		trace_add(trace, "limit: idle %s, not used since %s",
+			  duration_print(pat->limits.idle).at,
+			  time_print(used_at).at);
 	return REASON_NONE;
 }
 

@@ -143,7 +143,7 @@ def test_explain_tells_each_limit(world):
 def test_idle(faketime, tmp_path):
     """Counted from its creation, while it was never used."""
     clock = Clock(tmp_path)
-    noon = 1803211200  # 2027-02-21
+    noon = 1803211200  # 12:00 UTC on 2027-02-21
     clock.set(noon)
     with World(tmp_path, services=[{"name": "registry"}]) as world:
         secret = secrets.remember(world.cli(
@@ -161,3 +161,7 @@ def test_idle(faketime, tmp_path):
         assert world.ask(auth=("x", secret)).status_code == 200
         assert world.json("token", "show", world.token_id("idle"),
                           env=clock.env())["active"]
+        told = world.json("explain", "--token-id", world.token_id("idle"),
+                          "--access", PULL, env=clock.env())
+        assert "limit: idle 30d, not used since 2027-02-21T12:00:00.000Z" in \
+            told["steps"]
