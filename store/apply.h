@@ -72,6 +72,10 @@ struct ids_text {
 	char at[160];
 };
 struct ids_text tokens_print(const struct token_ids *ids); /* "3, 7" */
+/* user "alice" owns ... : they would be revoked, unless one says yes. */
+enum err refuse_tokens(struct change *change, const char *kind, struct str name,
+		       const char *verb,
+		       const struct token_ids *ids) MUST_CHECK;
 /* Revokes one, all of a user's; the refresh tokens go with them. */
 void token_kill(struct txn *txn, struct pat *pat, int64_t now);
 void tokens_kill(struct txn *txn, uint64_t user, int64_t now);

@@ -280,9 +280,9 @@ static enum err refuse_content(struct change *change, struct str path,
 		snprintf(groups, sizeof(groups), "%s%zu group%s",
 			 content->projects ? " and " : "", content->groups,
 			 content->groups == 1 ? "" : "s");
+	change->need = NEED_RECURSIVE;
 	return cause_set(&change->cause, E_NOT_EMPTY,
-			 "group \"%.*s\" holds %s%s (%s); add --recursive to "
-			 "remove them",
+			 "group \"%.*s\" holds %s%s (%s), which would go too",
 			 path.len > 200 ? 200 : (int)path.len, path.at,
 			 projects, groups, content->names);
 }
@@ -342,14 +342,8 @@ enum err apply_space_remove(struct txn *txn, struct change *change)
 	if (content.groups + content.projects && !change->recursive)
 		return refuse_content(change, path_str(&path), &content);
 	if (ids.n && !change->yes)
-		return cause_set(&change->cause, E_NOT_EMPTY,
-				 "%s \"%.*s\" has %zu active token%s (id%s "
-				 "%s); add --yes to remove it and revoke %s",
-				 kind_name(space.kind),
-				 path.len > 200 ? 200 : (int)path.len, path.at,
-				 ids.n, ids.n == 1 ? "" : "s",
-				 ids.n == 1 ? "" : "s", tokens_print(&ids).at,
-				 ids.n == 1 ? "it" : "them");
+		return refuse_tokens(change, kind_name(space.kind),
+				     path_str(&path), "has", &ids);
 	while (!txn->err && first_below(txn, &path, &below))
 		remove_space(txn, &below, change->now);
 	remove_space(txn, &path, change->now);

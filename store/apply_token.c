@@ -65,6 +65,19 @@ struct ids_text tokens_print(const struct token_ids *ids)
 	return text;
 }
 
+enum err refuse_tokens(struct change *change, const char *kind, struct str name,
+		       const char *verb, const struct token_ids *ids)
+{
+	const char *s = ids->n == 1 ? "" : "s";
+
+	change->need = NEED_YES;
+	return cause_set(&change->cause, E_NOT_EMPTY,
+			 "%s \"%.*s\" %s %zu active token%s (id%s %s), which "
+			 "would be revoked",
+			 kind, name.len > 200 ? 200 : (int)name.len, name.at,
+			 verb, ids->n, s, s, tokens_print(ids).at);
+}
+
 void token_kill(struct txn *txn, struct pat *pat, int64_t now)
 {
 	if (!pat->revoked_at) {

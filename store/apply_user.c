@@ -112,14 +112,7 @@ enum err apply_user_remove(struct txn *txn, struct change *change)
 		return err;
 	tokens_active(txn, change, user.id, &ids);
 	if (ids.n && !change->yes)
-		return cause_set(&change->cause, E_NOT_EMPTY,
-				 "user \"" STR_FMT "\" owns %zu active token%s "
-				 "(id%s %s); add --yes to remove him and "
-				 "revoke %s",
-				 STR_ARG(user.name), ids.n,
-				 ids.n == 1 ? "" : "s", ids.n == 1 ? "" : "s",
-				 tokens_print(&ids).at,
-				 ids.n == 1 ? "it" : "them");
+		return refuse_tokens(change, "user", user.name, "owns", &ids);
 	/* First him: his name points into the store. */
 	user_remove(txn, &user);
 	tokens_kill(txn, user.id, change->now);

@@ -278,6 +278,7 @@ enum err change_apply(struct txn *txn, struct change *change)
 
 	change->new_id = 0;
 	change->cause.text[0] = '\0';
+	change->need = NEED_NOTHING;
 	txn_nested(txn, &own);
 	err = own.err ? own.err : apply(&own, change);
 	if (own.err || !err) {

@@ -51,6 +51,9 @@ enum {
 	GRACE_MOST = 30 * 24 * 3600
 };
 
+/* What would have it done that was refused (E_NOT_EMPTY). */
+enum change_need { NEED_NOTHING, NEED_YES, NEED_RECURSIVE };
+
 struct change {
 	enum change_type type;
 	int64_t now;	  /* seconds UTC */
@@ -85,6 +88,7 @@ struct change {
 	enum err result;
 	uint64_t new_id;    /* of the user, space or token that it made */
 	struct cause cause; /* why it was refused, for a person */
+	enum change_need need;
 };
 
 /*

@@ -39,6 +39,11 @@ bool call_store(struct call *call)
 
 int call_commit(struct call *call, struct change *change)
 {
+	static const char *const needs[] = {
+		[NEED_NOTHING] = "",
+		[NEED_YES] = "yes",
+		[NEED_RECURSIVE] = "recursive",
+	};
 	enum err err;
 
 	change->now = call->now;
@@ -50,7 +55,12 @@ int call_commit(struct call *call, struct change *change)
 		call->lost = "what was asked is done all the same";
 		return EXIT_DONE;
 	}
-	call->cause = change->cause;
+	if (*needs[change->need])
+		cause_set(&call->cause, change->result,
+			  "%.400s; add --%s to do it", change->cause.text,
+			  needs[change->need]);
+	else
+		call->cause = change->cause;
 	return call_failed(call, err ? err : change->result);
 }
 

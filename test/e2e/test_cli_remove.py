@@ -35,10 +35,10 @@ def test_a_user_without_tokens(desk):
 def test_a_user_with_tokens(desk):
     first, second = create(desk, "ann"), create(desk, "ann")
     refuses(desk, "user remove ann", 'user "ann" owns 2 active tokens (ids '
-            "1, 2); add --yes to remove him and revoke them")
+            "1, 2), which would be revoked; add --yes to do it")
     desk.cli("token", "revoke", first["id"])
-    refuses(desk, "user remove ann", 'user "ann" owns 1 active token (id 2); '
-            "add --yes to remove him and revoke it")
+    refuses(desk, "user remove ann", 'user "ann" owns 1 active token (id 2), '
+            "which would be revoked; add --yes to do it")
     desk.cli("user", "remove", "ann", "--yes")
     assert desk.json("user", "list") == []
     for token in (first, second):
@@ -53,7 +53,8 @@ def test_many_tokens_are_counted_not_listed(desk):
     status, message = desk.refused("user", "remove", "ann")
     assert status == 1
     assert 'owns 12 active tokens (ids 1, 2, 3' in message
-    assert message.endswith("...); add --yes to remove him and revoke them")
+    assert message.endswith("...), which would be revoked; add --yes to "
+                            "do it")
 
 
 def test_an_expired_token_is_dead_too(desk, faketime):
@@ -66,7 +67,7 @@ def test_a_project_with_tokens(desk):
     desk.cli("member", "add", "g/p", "ann", "owner")
     create(desk, "--project", "g/p")
     refuses(desk, "project remove g/p", 'project "g/p" has 1 active token '
-            "(id 1); add --yes to remove it and revoke it")
+            "(id 1), which would be revoked; add --yes to do it")
     desk.cli("project", "remove", "g/p", "--yes")
     assert names(desk, "project", "path_with_namespace") == ["g/sub/q"]
     assert names(desk, "user", "username") == ["ann"], "its bot has gone"
@@ -81,11 +82,12 @@ def test_a_project_with_members_and_dead_tokens(desk):
 
 def test_a_group_that_holds_something(desk):
     refuses(desk, "group remove g --yes", 'group "g" holds 2 projects and 1 '
-            "group (g/p, g/sub, g/sub/q); add --recursive to remove them")
+            "group (g/p, g/sub, g/sub/q), which would go too; add --recursive "
+            "to do it")
     create(desk, "--project", "g/sub/q")
     create(desk, "--group", "g")
     refuses(desk, "group remove g --recursive", 'group "g" has 2 active '
-            "tokens (ids 2, 1); add --yes to remove it and revoke them")
+            "tokens (ids 2, 1), which would be revoked; add --yes to do it")
     desk.cli("group", "remove", "g", "--recursive", "--yes")
     assert desk.json("group", "list") == desk.json("project", "list") == []
     assert names(desk, "user", "username") == ["ann"]
@@ -93,8 +95,8 @@ def test_a_group_that_holds_something(desk):
 
 def test_a_group_that_holds_groups_alone(desk):
     desk.cli("group", "add", "h/a")
-    refuses(desk, "group remove h", 'group "h" holds 1 group (h/a); add '
-            "--recursive to remove them")
+    refuses(desk, "group remove h", 'group "h" holds 1 group (h/a), which '
+            "would go too; add --recursive to do it")
     desk.cli("group", "remove", "h", "--recursive")
     assert names(desk, "group", "full_path") == ["g", "g/sub"]
 

@@ -46,8 +46,8 @@ static const struct {
 				  .text = S(X250 X250) }, E_LIMIT, "e-mail" },
 	{ "who owns active tokens stays", { .type = CHANGE_USER_REMOVE,
 					    .user = S("alice") },
-	  E_NOT_EMPTY, "user \"Alice\" owns 1 active token (id 1); add --yes "
-		       "to remove him and revoke it" },
+	  E_NOT_EMPTY, "user \"Alice\" owns 1 active token (id 1), which "
+		       "would be revoked" },
 	{ "unless one says yes", { .type = CHANGE_USER_REMOVE,
 				   .user = S("ALICE"), .yes = 1 }, E_OK, "" },
 	{ "dead tokens hold nobody", { .type = CHANGE_USER_REMOVE,
@@ -136,10 +136,10 @@ static const struct {
 	{ "one with content stays", { .type = CHANGE_SPACE_REMOVE,
 				      .path = S("g"), .yes = 1 },
 	  E_NOT_EMPTY,
-	  "group \"g\" holds 1 project (g/app); add --recursive" },
+	  "group \"g\" holds 1 project (g/app), which would go too" },
 	{ "its tokens keep it too", { .type = CHANGE_SPACE_REMOVE,
 				      .path = S("g"), .recursive = 1 },
-	  E_NOT_EMPTY, "1 active token (id 4); add --yes" },
+	  E_NOT_EMPTY, "1 active token (id 4), which would be revoked" },
 	{ "with both it goes", { .type = CHANGE_SPACE_REMOVE, .path = S("g"),
 				 .recursive = 1, .yes = 1 }, E_OK, "" },
 	{ "a project with tokens stays", { .type = CHANGE_SPACE_REMOVE,
