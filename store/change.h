@@ -34,7 +34,7 @@
 	X(CHANGE_TOKEN_REVOKE, 12, "token_revoke")                             \
 	X(CHANGE_REFRESH_ADD, 13, "refresh_add")                               \
 	X(CHANGE_SETTING_PUT, 14, "setting_put")                               \
-	X(CHANGE_TOKEN_ROTATE, 15, "token_rotate")                           \
+	X(CHANGE_TOKEN_ROTATE, 15, "token_rotate")                             \
 	X(CHANGE_RESTORE, 16, "restore")
 
 enum change_type {
