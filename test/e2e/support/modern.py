@@ -24,8 +24,6 @@ PROGRAMS = {
     **{name: (CONTAINERD + name, "v2.4.2", ["no_btrfs"])
        for name in ("containerd", "ctr", "containerd-shim-runc-v2")},
 }
-
-
 DENIED = "(pull|push) access denied"
 
 
