@@ -50,18 +50,24 @@ static const void *value_in(const struct settings *settings,
 	return (const char *)settings + setting_rows[setting].offset;
 }
 
+static bool is_setting(struct str name, enum setting *out)
+{
+	for (size_t i = 0; i < SETTING_COUNT; i++) {
+		*out = (enum setting)i;
+		if (str_eq(name, setting_rows[i].name))
+			return true;
+	}
+	return false;
+}
+
 enum err setting_find(struct str name, enum setting *out, struct cause *cause)
 {
 	size_t len = 0;
 	char names[256];
 
+	if (is_setting(name, out))
+		return E_OK;
 	*out = 0;
-	for (size_t i = 0; i < SETTING_COUNT; i++) {
-		if (str_eq(name, setting_rows[i].name)) {
-			*out = (enum setting)i;
-			return E_OK;
-		}
-	}
 	for (size_t i = 0; i < SETTING_COUNT; i++) {
 		struct str next = setting_rows[i].name;
 
@@ -234,14 +240,12 @@ void setting_print_json(enum setting setting, const struct settings *settings,
 }
 
 static enum err read_one(struct txn *txn, enum setting setting,
-			 struct settings *out)
+			 struct str record, struct settings *out)
 {
-	struct unpack u = { 0 };
+	struct unpack u = { .rest = record };
 	struct str text;
 	int64_t set_at;
 
-	if (!txn_get(txn, TABLE_SETTING, setting_rows[setting].name, &u.rest))
-		return txn->err;
 	if (unpack_u8(&u) != SETTING_VERSION)
 		return txn->err = u.failed ? E_CORRUPT : E_VERSION;
 	set_at = unpack_time(&u);
@@ -253,18 +257,28 @@ static enum err read_one(struct txn *txn, enum setting setting,
 	return E_OK;
 }
 
+/* For each token that is asked for: no more than the rows that are there. */
+static enum err read_rows(struct txn *txn, struct settings *out)
+{
+	AUTO(cursor) struct cursor c;
+	enum setting setting;
+
+	for (cursor_open(txn, TABLE_SETTING, STR(""), &c); cursor_next(&c);)
+		if (is_setting(c.key, &setting) &&
+		    read_one(txn, setting, c.value, out))
+			break; /* it sticks to txn */
+	return txn->err;
+}
+
 enum err settings_read(struct txn *txn, struct settings *out)
 {
-	enum err err = E_OK;
-
 	*out = defaults;
 	if (!txn_count(txn, TABLE_SETTING))
 		return txn->err;
-	for (size_t i = 0; i < SETTING_COUNT && !err; i++)
-		err = read_one(txn, (enum setting)i, out);
-	if (err)
-		*out = defaults;
-	return err;
+	if (!read_rows(txn, out))
+		return E_OK;
+	*out = defaults;
+	return txn->err;
 }
 
 void setting_put(struct txn *txn, enum setting setting,
