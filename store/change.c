@@ -315,3 +315,15 @@ enum err change_commit(struct db *db, struct change *const *list, size_t n)
 		fail_all(list, n, err, db);
 	return err;
 }
+
+enum err deed_commit(struct db *db, deed *run, void *arg)
+{
+	AUTO(txn) struct txn txn;
+	enum err err;
+
+	txn_write(db, &txn);
+	err = txn.err ? txn.err : run(&txn, arg);
+	if (err)
+		return err;
+	return txn_commit(&txn);
+}

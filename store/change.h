@@ -119,6 +119,16 @@ enum err change_apply(struct txn *txn, struct change *change)
 enum err change_commit(struct db *db, struct change *const *list, size_t n)
 	ON(writer_thread) MUST_CHECK;
 
+/*
+ * What is observed rather than decided (last use, the mailbox, when a check
+ * ran) is no change and not in the log, though it may apply some. A deed writes
+ * all of what it does in one transaction, or nothing; its failure is its
+ * result.
+ */
+typedef enum err deed(struct txn *txn, void *arg);
+enum err deed_commit(struct db *db, deed *run, void *arg)
+	ON(writer_thread) MUST_CHECK;
+
 const char *change_name(enum change_type type);
 /* The record of the log; unpack: E_VERSION, E_CORRUPT. */
 struct pack;

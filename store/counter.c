@@ -12,6 +12,7 @@ static const struct str names[] = {
 	[COUNTER_USER] = { "user", 4 },
 	[COUNTER_SPACE] = { "space", 5 },
 	[COUNTER_PAT] = { "pat", 3 },
+	[COUNTER_NOTICE] = { "notice", 6 },
 };
 
 uint64_t txn_last_id(struct txn *txn, enum counter counter)
@@ -58,4 +59,20 @@ enum err apply_restore(struct txn *txn, struct change *change)
 		return E_OK;
 	}
 	return cause_set(&change->cause, E_SYNTAX, "no such counter");
+}
+
+int64_t txn_created_at(struct txn *txn)
+{
+	struct unpack u = { 0 };
+	int64_t when;
+
+	if (!txn_get(txn, TABLE_META, STR("created"), &u.rest)) {
+		if (!txn->err)
+			txn->err = E_CORRUPT;
+		return 0;
+	}
+	when = unpack_time(&u);
+	if (!unpack_done(&u))
+		txn->err = E_CORRUPT;
+	return txn->err ? 0 : when;
 }

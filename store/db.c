@@ -5,7 +5,7 @@
  *
  *   "format"      0000000000000002   STORE_FORMAT
  *   "created"     0000000067f00000   the second of creation
- *   "user" "space" "pat"             store/counter.c
+ *   "user" "space" "pat" "notice"    store/counter.c
  *
  * All tables and "format" come with the first commit: a folder whose creation
  * was cut short holds no "format" and is no store, so it can be made again.

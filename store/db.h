@@ -37,7 +37,11 @@
 	X(USER_PAT, "user_pat")	      /* store/pat.c: user, id */              \
 	X(REFRESH, "refresh")	      /* store/refresh.c: digest -> refresh */ \
 	X(PAT_REFRESH, "pat_refresh") /* store/refresh.c: token id, digest */  \
-	X(LOG, "log")		      /* store/changelog.c: number -> change */
+	X(LOG, "log")	      /* store/changelog.c: number -> change */        \
+	X(USED, "used")	      /* store/used.c: token id -> last use */         \
+	X(JOB, "job")	      /* store/job.c: job -> when it ran */            \
+	X(TOLD, "told")	      /* store/told.c: token id -> told of */          \
+	X(MAILBOX, "mailbox") /* store/mailbox.c: time, id -> notice */
 
 enum table {
 #define X(name, text) TABLE_##name,
@@ -141,7 +145,16 @@ bool cursor_next(struct cursor *cursor);
 void cursor_cleanup(struct cursor *cursor);
 
 /* The next id of a family, 1 first; ids are never used again. */
-enum counter { COUNTER_USER, COUNTER_SPACE, COUNTER_PAT, COUNTER_COUNT };
+enum counter {
+	COUNTER_USER,
+	COUNTER_SPACE,
+	COUNTER_PAT,
+	COUNTER_NOTICE,
+	COUNTER_COUNT
+};
 uint64_t txn_next_id(struct txn *txn, enum counter counter);
 uint64_t txn_last_id(struct txn *txn, enum counter counter); /* 0: none yet */
 struct str counter_name(enum counter counter);
+
+/* When the store was made. */
+int64_t txn_created_at(struct txn *txn);

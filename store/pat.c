@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "store/record.h"
+#include "store/used.h"
 
 enum { PAT_VERSION = 2 };
 
@@ -91,6 +92,18 @@ enum err pat_get(struct txn *txn, uint64_t id, struct pat *out)
 	return err;
 }
 
+enum err pat_unpack(struct txn *txn, struct str key, struct str value,
+		    struct pat *out)
+{
+	struct digest digest;
+
+	*out = (struct pat) { 0 };
+	if (key.len != sizeof(digest.at))
+		return txn->err = E_CORRUPT;
+	memcpy(digest.at, key.at, key.len);
+	return unpack(txn, &digest, value, out);
+}
+
 void pat_put(struct txn *txn, const struct pat *pat)
 {
 	struct key8 id = key_u64(pat->id);
@@ -145,8 +158,11 @@ bool pat_active(const struct pat *pat, const struct settings *settings,
 
 int64_t pat_used_at(struct txn *txn, const struct pat *pat)
 {
-	(void)txn;
-	return pat->created_at;
+	struct used used;
+
+	if (used_get(txn, pat->id, &used) || used.at < pat->created_at)
+		return pat->created_at;
+	return used.at;
 }
 
 bool pat_idle(const struct pat *pat, int64_t used_at, int64_t now)

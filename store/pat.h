@@ -44,6 +44,9 @@ struct pat {
 enum err pat_find(struct txn *txn, const struct digest *digest,
 		  struct pat *out) MUST_CHECK;
 enum err pat_get(struct txn *txn, uint64_t id, struct pat *out) MUST_CHECK;
+/* One row of a cursor over TABLE_PAT. */
+enum err pat_unpack(struct txn *txn, struct str key, struct str value,
+		    struct pat *out) MUST_CHECK;
 void pat_put(struct txn *txn, const struct pat *pat);
 
 /*

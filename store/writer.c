@@ -5,20 +5,31 @@
 #include "store/writer.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "store/thread.h"
 
 enum { QUEUE_MAX = 1024 };
 
 struct job {
-	struct change *change;
+	struct change *change; /* NULL: a deed */
 	void (*done)(struct change *change, void *arg);
 	void *arg;
+};
+
+/* On the stack of who waits for it. */
+struct errand {
+	deed *run;
+	void *arg;
+	enum err result;
+	sem_t done;
 };
 
 struct writer {
 	struct db *db;
 	pthread_t thread;
+	_Atomic bool ended;
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t more;
 	bool ends;
@@ -39,24 +50,42 @@ static size_t gather(struct writer *w)
 	while (!w->len && !w->ends)
 		pthread_cond_wait(&w->more, &w->lock);
 	n = w->len;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		w->jobs[i] = w->queue[i];
-		w->changes[i] = w->queue[i].change;
-	}
 	w->len = 0;
 	pthread_mutex_unlock(&w->lock);
 	return n;
 }
 
+static void run_errand(struct writer *w, struct errand *errand)
+	ON(writer_thread);
+static void run_errand(struct writer *w, struct errand *errand)
+{
+	errand->result = deed_commit(w->db, errand->run, errand->arg);
+	sem_post(&errand->done);
+}
+
 static void commit(struct writer *w, size_t n) ON(writer_thread);
 static void commit(struct writer *w, size_t n)
 {
-	enum err err = change_commit(w->db, w->changes, n);
+	size_t changes = 0;
+	enum err err = E_OK;
 
+	for (size_t i = 0; i < n; i++)
+		if (w->jobs[i].change)
+			w->changes[changes++] = w->jobs[i].change;
+	if (changes)
+		err = change_commit(w->db, w->changes, changes);
 	/* Each change carries its result; here only our promise is kept. */
 	for (size_t i = 0; i < n; i++) {
-		assert(!err || w->changes[i]->result);
-		w->jobs[i].done(w->jobs[i].change, w->jobs[i].arg);
+		const struct job *job = &w->jobs[i];
+
+		if (!job->change) {
+			run_errand(w, job->arg);
+			continue;
+		}
+		assert(!err || job->change->result);
+		job->done(job->change, job->arg);
 	}
 }
 
@@ -69,6 +98,7 @@ static void *run(void *arg)
 	while ((n = gather(w)))
 		commit(w, n);
 	leave_writer();
+	atomic_store(&w->ended, true);
 	return NULL;
 }
 
@@ -92,20 +122,6 @@ enum err writer_start(struct db *db, struct writer **out)
 	return E_OK;
 }
 
-static bool join(pthread_t thread, int ms)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += ms % 1000 * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
-	return !pthread_timedjoin_np(thread, NULL, &until);
-}
-
 bool writer_stop(struct writer *writer, int ms)
 {
 	if (!writer)
@@ -114,7 +130,7 @@ bool writer_stop(struct writer *writer, int ms)
 	writer->ends = true;
 	pthread_cond_signal(&writer->more);
 	pthread_mutex_unlock(&writer->lock);
-	if (!join(writer->thread, ms))
+	if (!thread_join(writer->thread, &writer->ended, ms))
 		return false;
 	pthread_cond_destroy(&writer->more);
 	pthread_mutex_destroy(&writer->lock);
@@ -122,18 +138,36 @@ bool writer_stop(struct writer *writer, int ms)
 	return true;
 }
 
-enum err writer_submit(struct writer *writer, struct change *change,
-		       void (*done)(struct change *change, void *arg),
-		       void *arg)
+static enum err enqueue(struct writer *writer, const struct job *job)
 {
 	bool full;
 
 	pthread_mutex_lock(&writer->lock);
 	full = writer->len == QUEUE_MAX || writer->ends;
 	if (!full)
-		writer->queue[writer->len++] =
-			(struct job) { change, done, arg };
+		writer->queue[writer->len++] = *job;
 	pthread_cond_signal(&writer->more);
 	pthread_mutex_unlock(&writer->lock);
 	return full ? E_BUSY : E_OK;
+}
+
+enum err writer_submit(struct writer *writer, struct change *change,
+		       void (*done)(struct change *change, void *arg),
+		       void *arg)
+{
+	assert(change);
+	return enqueue(writer, &(struct job) { change, done, arg });
+}
+
+enum err writer_do(struct writer *writer, deed *what, void *arg)
+{
+	struct errand errand = { .run = what, .arg = arg };
+	enum err err;
+
+	sem_init(&errand.done, 0, 0);
+	err = enqueue(writer, &(struct job) { .arg = &errand });
+	while (!err && sem_wait(&errand.done))
+		; /* a signal */
+	sem_destroy(&errand.done);
+	return err ? err : errand.result;
 }

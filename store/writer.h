@@ -17,6 +17,12 @@ enum err writer_start(struct db *db, struct writer **out) MUST_CHECK;
 bool writer_stop(struct writer *writer, int ms) MUST_CHECK;
 
 /*
+ * Has a deed done (store/change.h) and waits for it: not for a worker. E_BUSY:
+ * the queue is full, or the writer ends.
+ */
+enum err writer_do(struct writer *writer, deed *what, void *arg) MUST_CHECK;
+
+/*
  * Queues a change, from any thread; never blocks. E_BUSY when the queue is full
  * (done() is then not called). done() is called on the writer's thread when the
  * change is on disk or has failed; it must only hand the news on.

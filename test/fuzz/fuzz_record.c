@@ -8,10 +8,13 @@
 #include <unistd.h>
 
 #include "store/change.h"
+#include "store/job.h"
+#include "store/mailbox.h"
 #include "store/member.h"
 #include "store/record.h"
 #include "store/refresh.h"
 #include "store/setting.h"
+#include "store/used.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -110,12 +113,35 @@ static void check_rest(struct txn *txn, struct str bytes)
 		assert(settings.enforce_token_expiry);
 }
 
+/* What is observed. */
+static void check_observed(struct txn *txn, struct str bytes)
+{
+	const unsigned char job_key[] = { JOB_EXPIRED };
+	struct key8 key = key_u64(7);
+	struct key16 pair = key_pair(1, 2);
+	struct job_state job;
+	struct notice notice;
+	struct used used;
+
+	txn_put(txn, TABLE_USED, STR_OF(key.at), bytes);
+	txn_put(txn, TABLE_JOB, STR_OF(job_key), bytes);
+	txn_put(txn, TABLE_MAILBOX, STR_OF(pair.at), bytes);
+	if (used_get(txn, 7, &used))
+		assert(!used.at);
+	txn->err = E_OK;
+	if (job_get(txn, JOB_EXPIRED, &job))
+		assert(!job.ran_at);
+	txn->err = E_OK;
+	if (mailbox_due(txn, 9, WAY_MAIL | WAY_HOOK, &notice))
+		assert(!notice.id);
+}
+
 static void check(unsigned which, struct str bytes)
 {
 	AUTO(txn) struct txn txn;
 
 	txn_write(db, &txn);
-	switch (which % 4) {
+	switch (which % 5) {
 	case 0:
 		check_change(bytes);
 		break;
@@ -125,8 +151,11 @@ static void check(unsigned which, struct str bytes)
 	case 2:
 		check_space(&txn, bytes);
 		break;
-	default:
+	case 3:
 		check_rest(&txn, bytes);
+		break;
+	default:
+		check_observed(&txn, bytes);
 		break;
 	}
 }

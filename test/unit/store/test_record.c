@@ -4,8 +4,13 @@
  */
 #include "test/unit/store/fixture.h"
 
+#include "store/job.h"
+#include "store/mailbox.h"
 #include "store/member.h"
 #include "store/refresh.h"
+#include "store/told.h"
+#include "store/used.h"
+#include "token/date.h"
 
 static const struct digest some = { { 1, 2, 3 } };
 
@@ -147,6 +152,80 @@ static enum err get_refresh(struct txn *txn)
 	return E_OK;
 }
 
+static void put_used(struct txn *txn)
+{
+	const struct used used = { NOW, STR("127.0.0.1"), STR("docker") };
+
+	assert_int_equal(used_note(txn, 9, &used), NOW);
+}
+
+static enum err get_used(struct txn *txn)
+{
+	struct used used;
+	enum err err = used_get(txn, 9, &used);
+
+	assert_true(err ? !used.at : used.at == NOW);
+	return err;
+}
+
+enum { DAY_OF_NOW = NOW / DAY * DAY };
+
+static void put_job(struct txn *txn)
+{
+	const struct job_state job = { .marker = DAY_OF_NOW,
+				       .ran_at = DAY_OF_NOW + 3600,
+				       .found = 2,
+				       .queued = 1 };
+
+	job_put(txn, JOB_EXPIRING, &job);
+}
+
+static enum err get_job(struct txn *txn)
+{
+	struct job_state job;
+	enum err err = job_get(txn, JOB_EXPIRING, &job);
+
+	assert_true(err ? !job.found : job.found == 2);
+	return err;
+}
+
+static void put_told(struct txn *txn)
+{
+	told_put(txn, 9, 7);
+}
+
+static enum err get_told(struct txn *txn)
+{
+	unsigned days = told_get(txn, 9);
+
+	assert_int_equal(days, txn->err ? TOLD_NOTHING : 7);
+	return txn->err;
+}
+
+static void put_notice(struct txn *txn)
+{
+	struct notice notice = { .next_at = NOW,
+				 .queued_at = NOW,
+				 .kind = NOTICE_EXPIRING,
+				 .way = WAY_MAIL,
+				 .date = DAY_OF_NOW,
+				 .user = 7,
+				 .total = 1,
+				 .len = 1,
+				 .tokens = { 9 } };
+
+	mailbox_add(txn, &notice);
+}
+
+static enum err get_notice(struct txn *txn)
+{
+	struct notice notice;
+	enum err err = mailbox_due(txn, NOW, WAY_MAIL, &notice);
+
+	assert_true(err ? !notice.id : notice.tokens[0] == 9);
+	return err;
+}
+
 #define DIGEST_HEX                                                             \
 	"0102030000000000000000000000000000000000000000000000000000000000"
 
@@ -187,6 +266,20 @@ static const struct {
 	  put_refresh, get_refresh },
 	{ "pat_refresh", TABLE_PAT_REFRESH, "0000000000000009" DIGEST_HEX, "",
 	  put_refresh, NULL },
+	{ "used", TABLE_USED, "0000000000000009",
+	  "01 0000000067f00000 0009 3132372e302e302e31 0006 646f636b6572",
+	  put_used, get_used },
+	{ "job", TABLE_JOB, "01",
+	  "01 0000000067ef2100 0000000067ef2f10 0000000000000002 "
+	  "0000000000000001 0000000000000000 0000000000000000 0000",
+	  put_job, get_job },
+	{ "told", TABLE_TOLD, "0000000000000009", "01 00000007", put_told,
+	  get_told },
+	{ "mailbox", TABLE_MAILBOX, "0000000067f00000 0000000000000001",
+	  "01 0000000067f00000 00000000 01 01 0000000067ef2100 "
+	  "0000000000000000 0000000000000007 0000000000000000 "
+	  "0000000000000001 0000 0000000000000009",
+	  put_notice, get_notice },
 };
 
 /* Reads `value` in the row's place. */

@@ -161,9 +161,64 @@ static void held_by_another(void **state)
 	fixture_close(&f);
 }
 
+struct deeds {
+	struct writer *writer;
+	int number;
+	bool seen;
+};
+
+static enum err add_row(struct txn *txn, void *arg)
+{
+	struct deeds *deeds = arg;
+	struct key8 key = key_u64((uint64_t)deeds->number + 1);
+
+	txn_put(txn, TABLE_TOLD, STR_OF(key.at), STR("x"));
+	return deeds->number % 2 ? E_REFUSED : txn->err;
+}
+
+static void *do_one(void *arg)
+{
+	struct deeds *deeds = arg;
+	enum err want = deeds->number % 2 ? E_REFUSED : E_OK;
+
+	deeds->seen = writer_do(deeds->writer, add_row, deeds) == want;
+	return NULL;
+}
+
+/* Beside changes; one that fails has written nothing, and none is logged. */
+static void deeds_are_done_or_undone(void **state)
+{
+	static struct deeds deeds[THREADS];
+	pthread_t threads[THREADS];
+	struct writer *writer;
+	struct fixture f;
+	struct txn txn;
+
+	(void)state;
+	fixture_open(&f);
+	assert_int_equal(writer_start(f.db, &writer), E_OK);
+	for (int i = 0; i < THREADS; i++) {
+		deeds[i] = (struct deeds) { writer, i, false };
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, do_one, &deeds[i]),
+			0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		assert_true(deeds[i].seen);
+	}
+	assert_true(writer_stop(writer, LONG));
+	txn_read(f.db, &txn);
+	assert_int_equal(txn_count(&txn, TABLE_TOLD), THREADS / 2);
+	assert_int_equal(txn_count(&txn, TABLE_LOG), 0);
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(deeds_are_done_or_undone),
 		cmocka_unit_test(many_threads),
 		cmocka_unit_test(full_queue_is_busy),
 		cmocka_unit_test(held_by_another),

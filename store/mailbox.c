@@ -1,0 +1,157 @@
+/*
+ * store/mailbox.c - table "mailbox": time next_at, u64 id -> u8 version=1,
+ * time queued_at, u32 tries, u8 kind, u8 way, time date, u64 days, u64 user,
+ * u64 space, u64 total, text failure, then u64 a token. Mail 5 to user 7 about
+ * his token 9, which dies within a week:
+ *
+ *   0000000067f00000 0000000000000005 ->
+ *   01 0000000067f00000 00000000 01 01 0000000067ef2100 0000000000000000
+ *   0000000000000007 0000000000000000 0000000000000001 0000 0000000000000009
+ */
+#include "store/mailbox.h"
+
+#include "store/record.h"
+
+enum { MAILBOX_VERSION = 1 };
+
+static void put(struct txn *txn, const struct notice *notice)
+{
+	struct key16 key = key_pair((uint64_t)notice->next_at, notice->id);
+	struct str failure = notice->failure;
+	struct pack pack = { 0 };
+
+	if (failure.len > NOTICE_TEXT_MAX)
+		failure.len = NOTICE_TEXT_MAX;
+	pack_u8(&pack, MAILBOX_VERSION);
+	pack_time(&pack, notice->queued_at);
+	pack_u32(&pack, notice->tries);
+	pack_u8(&pack, (uint8_t)notice->kind);
+	pack_u8(&pack, (uint8_t)notice->way);
+	pack_time(&pack, notice->date);
+	pack_u64(&pack, notice->days);
+	pack_u64(&pack, notice->user);
+	pack_u64(&pack, notice->space);
+	pack_u64(&pack, notice->total);
+	pack_text(&pack, failure);
+	for (size_t i = 0; i < notice->len; i++)
+		pack_u64(&pack, notice->tokens[i]);
+	txn_put(txn, TABLE_MAILBOX, STR_OF(key.at), pack_str(&pack));
+}
+
+void mailbox_add(struct txn *txn, struct notice *notice)
+{
+	notice->id = txn_next_id(txn, COUNTER_NOTICE);
+	put(txn, notice);
+}
+
+static bool notice_valid(const struct notice *notice)
+{
+	return notice->kind >= NOTICE_EXPIRING &&
+	       notice->kind <= NOTICE_REVOKED &&
+	       (notice->way == WAY_MAIL || notice->way == WAY_HOOK) &&
+	       notice->id && notice->len && notice->total >= notice->len;
+}
+
+enum err mailbox_unpack(struct txn *txn, struct str key, struct str value,
+			struct notice *out)
+{
+	struct unpack k = { .rest = key }, u = { .rest = value };
+
+	*out = (struct notice) { 0 };
+	if (unpack_u8(&u) != MAILBOX_VERSION)
+		return txn->err = value.len ? E_VERSION : E_CORRUPT;
+	out->next_at = unpack_time(&k);
+	out->id = unpack_u64(&k);
+	out->queued_at = unpack_time(&u);
+	out->tries = unpack_u32(&u);
+	out->kind = (enum notice_kind)unpack_u8(&u);
+	out->way = (enum notice_way)unpack_u8(&u);
+	out->date = unpack_time(&u);
+	out->days = unpack_u64(&u);
+	out->user = unpack_u64(&u);
+	out->space = unpack_u64(&u);
+	out->total = unpack_u64(&u);
+	out->failure = unpack_text(&u);
+	while (u.rest.len && !u.failed && out->len < NOTICE_TOKENS_MAX)
+		out->tokens[out->len++] = unpack_u64(&u);
+	if (!unpack_done(&k) || !unpack_done(&u) || !notice_valid(out)) {
+		*out = (struct notice) { 0 };
+		return txn->err = E_CORRUPT;
+	}
+	return E_OK;
+}
+
+enum err mailbox_due(struct txn *txn, int64_t now, unsigned ways,
+		     struct notice *out)
+{
+	AUTO(cursor) struct cursor cursor;
+
+	*out = (struct notice) { 0 };
+	cursor_open(txn, TABLE_MAILBOX, STR(""), &cursor);
+	while (cursor_next(&cursor)) {
+		enum err err =
+			mailbox_unpack(txn, cursor.key, cursor.value, out);
+
+		if (err)
+			return err;
+		if (out->next_at > now)
+			break;
+		if (out->way & ways)
+			return E_OK;
+	}
+	*out = (struct notice) { 0 };
+	return txn->err ? txn->err : E_NOT_FOUND;
+}
+
+static int64_t delay(unsigned tries)
+{
+	int64_t seconds = NOTICE_FIRST_DELAY;
+
+	while (--tries && seconds < NOTICE_LAST_DELAY)
+		seconds *= 2;
+	return seconds < NOTICE_LAST_DELAY ? seconds : NOTICE_LAST_DELAY;
+}
+
+enum err mailbox_claim(struct txn *txn, uint64_t id, int64_t next_at,
+		       int64_t now, struct notice *out)
+{
+	struct key16 key = key_pair((uint64_t)next_at, id);
+	char failure[NOTICE_TEXT_MAX];
+	struct str value;
+	enum err err;
+
+	*out = (struct notice) { 0 };
+	if (!txn_get(txn, TABLE_MAILBOX, STR_OF(key.at), &value))
+		return txn->err ? txn->err : E_NOT_FOUND;
+	err = mailbox_unpack(txn, STR_OF(key.at), value, out);
+	if (err)
+		return err;
+	/* It points into a page that is about to change. */
+	if (out->failure.len > sizeof(failure))
+		out->failure.len = sizeof(failure);
+	for (size_t i = 0; i < out->failure.len; i++)
+		failure[i] = out->failure.at[i];
+	out->failure.at = failure;
+	txn_remove(txn, TABLE_MAILBOX, STR_OF(key.at));
+	out->tries++;
+	out->next_at = now + delay(out->tries);
+	put(txn, out);
+	out->failure = (struct str) { 0 };
+	return txn->err;
+}
+
+void mailbox_failed(struct txn *txn, const struct notice *notice,
+		    struct str why)
+{
+	struct notice failed = *notice;
+
+	failed.failure = why;
+	put(txn, &failed);
+}
+
+void mailbox_remove(struct txn *txn, const struct notice *notice)
+{
+	struct key16 key = key_pair((uint64_t)notice->next_at, notice->id);
+
+	txn_remove(txn, TABLE_MAILBOX, STR_OF(key.at));
+}

@@ -1,0 +1,237 @@
+/*
+ * test/unit/store/test_observed.c - what is observed: last uses, what was told,
+ * when checks ran, the queue of notices.
+ */
+#include "test/unit/store/fixture.h"
+
+#include "store/job.h"
+#include "store/mailbox.h"
+#include "store/told.h"
+#include "store/used.h"
+#include "token/date.h"
+
+enum { MINUTE = 60, HOUR = 60 * MINUTE, TODAY = NOW / DAY * DAY };
+
+/* G132: calls at t, t+9min, t+11min store t, t, t+11min. */
+static const struct {
+	const char *rule;
+	int64_t at, stored;
+} uses[] = {
+	{ "the first use is written", NOW, NOW },
+	{ "G132 nine minutes later it is not", NOW + 9 * MINUTE, NOW },
+	{ "nor a second before ten", NOW + 10 * MINUTE - 1, NOW },
+	{ "G132 after eleven it is", NOW + 11 * MINUTE, NOW + 11 * MINUTE },
+	{ "one that came late is not", NOW + 10 * MINUTE, NOW + 11 * MINUTE },
+	{ "ten minutes are enough", NOW + 21 * MINUTE, NOW + 21 * MINUTE },
+	{ "a clock that was set back counts", NOW, NOW },
+};
+
+static void used_at_most_once_in_ten_minutes(void **state)
+{
+	char name[USED_CLIENT_MAX + 9];
+	struct used used;
+	struct fixture f;
+	struct txn txn;
+
+	(void)state;
+	memset(name, 'x', sizeof(name));
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	assert_int_equal(used_get(&txn, 9, &used), E_NOT_FOUND);
+	for (size_t i = 0; i < COUNT(uses); i++) {
+		const struct used use = { uses[i].at, STR("::1"),
+					  STR_OF(name) };
+
+		print_message("%s\n", uses[i].rule);
+		assert_int_equal(used_note(&txn, 9, &use), uses[i].stored);
+		assert_int_equal(used_get(&txn, 9, &used), E_OK);
+		assert_int_equal(used.at, uses[i].stored);
+	}
+	assert_str(used.address, "::1");
+	assert_int_equal(used.client.len, USED_CLIENT_MAX);
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
+static void told_falls(void **state)
+{
+	struct fixture f;
+	struct txn txn;
+
+	(void)state;
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	assert_int_equal(told_get(&txn, 1), TOLD_NOTHING);
+	told_put(&txn, 1, 7);
+	assert_int_equal(told_get(&txn, 1), 7);
+	told_put(&txn, 1, TOLD_DEATH);
+	assert_int_equal(told_get(&txn, 1), TOLD_DEATH);
+	assert_int_equal(told_get(&txn, 2), TOLD_NOTHING);
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
+static const struct {
+	const char *rule;
+	enum job job;
+	int64_t marker, now;
+	bool due;
+	int64_t done; /* the marker then */
+} hours[] = {
+	{ "before 01:00", JOB_EXPIRING, TODAY - DAY, TODAY + HOUR - 1, false,
+	  TODAY - DAY },
+	{ "at 01:00", JOB_EXPIRING, TODAY - DAY, TODAY + HOUR, true, TODAY },
+	{ "G140 not again at 01:00:30", JOB_EXPIRING, TODAY, TODAY + HOUR + 30,
+	  false, TODAY },
+	{ "before 02:00", JOB_EXPIRED, TODAY - DAY, TODAY + 2 * HOUR - 1, false,
+	  TODAY - DAY },
+	{ "at 02:00", JOB_EXPIRED, TODAY - DAY, TODAY + 2 * HOUR, true, TODAY },
+	{ "at 23:59:59", JOB_EXPIRED, TODAY - DAY, TODAY + DAY - 1, true,
+	  TODAY },
+	{ "a week was missed", JOB_EXPIRED, TODAY - 7 * DAY, TODAY + 5 * HOUR,
+	  true, TODAY },
+	{ "yesterday's is caught up after midnight", JOB_EXPIRED,
+	  TODAY - 2 * DAY, TODAY, true, TODAY - DAY },
+	{ "a clock that went back over 01:00", JOB_EXPIRING, TODAY,
+	  TODAY + HOUR - 5, false, TODAY - DAY },
+	{ "a marker of another year", JOB_EXPIRING, TODAY + 400 * DAY,
+	  TODAY + HOUR, true, TODAY },
+};
+
+static void once_a_date(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(hours); i++) {
+		const struct job_state job = { .marker = hours[i].marker };
+		int64_t marker;
+
+		print_message("%s\n", hours[i].rule);
+		assert_int_equal(
+			job_due(hours[i].job, &job, hours[i].now, &marker),
+			hours[i].due);
+		assert_int_equal(marker, hours[i].done);
+	}
+}
+
+static void first_day_is_done(void **state)
+{
+	struct job_state job;
+	struct fixture f;
+	struct txn txn;
+	int64_t marker;
+
+	(void)state;
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	assert_int_equal(job_get(&txn, JOB_EXPIRED, &job), E_OK);
+	assert_int_equal(job.marker, TODAY);
+	assert_int_equal(job.ran_at, 0);
+	assert_false(job_due(JOB_EXPIRED, &job, NOW, &marker));
+	assert_true(
+		job_due(JOB_EXPIRED, &job, TODAY + DAY + 2 * HOUR, &marker));
+	job.ran_at = NOW;
+	job.failure = STR("x");
+	job_put(&txn, JOB_EXPIRED, &job);
+	assert_int_equal(job_get(&txn, JOB_EXPIRED, &job), E_OK);
+	assert_int_equal(job.ran_at, NOW);
+	assert_str(job.failure, "x");
+	assert_int_equal(job_get(&txn, JOB_LIFETIME, &job), E_OK);
+	assert_int_equal(job.marker, 0);
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
+static const int64_t delays[] = { 60, 120, 240, 480, 960, 1920, 3600, 3600 };
+
+static void add(struct txn *txn, enum notice_way way, int64_t next_at)
+{
+	struct notice notice = {
+		.next_at = next_at,
+		.queued_at = NOW,
+		.kind = NOTICE_EXPIRING,
+		.way = way,
+		.date = TODAY,
+		.user = 7,
+		.total = 120,
+		.len = NOTICE_TOKENS_MAX,
+	};
+
+	for (size_t i = 0; i < notice.len; i++)
+		notice.tokens[i] = i + 1;
+	mailbox_add(txn, &notice);
+}
+
+static void claimed_is_tried_later(void **state)
+{
+	int64_t now = NOW;
+	struct notice seen, mine;
+	struct fixture f;
+	struct txn txn;
+
+	(void)state;
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	assert_int_equal(mailbox_due(&txn, NOW, WAY_MAIL, &seen), E_NOT_FOUND);
+	add(&txn, WAY_MAIL, NOW);
+	assert_int_equal(mailbox_due(&txn, NOW - 1, WAY_MAIL, &seen),
+			 E_NOT_FOUND);
+	for (size_t i = 0; i < COUNT(delays); i++) {
+		assert_int_equal(mailbox_due(&txn, now, WAY_MAIL, &seen), E_OK);
+		assert_int_equal(seen.tokens[99], 100);
+		assert_int_equal(
+			mailbox_claim(&txn, seen.id, seen.next_at, now, &mine),
+			E_OK);
+		assert_int_equal(mine.tries, i + 1);
+		assert_int_equal(mine.next_at, now + delays[i]);
+		/* It is another's now. */
+		assert_int_equal(
+			mailbox_claim(&txn, seen.id, seen.next_at, now, &seen),
+			E_NOT_FOUND);
+		mailbox_failed(&txn, &mine, STR("no route"));
+		assert_int_equal(
+			mailbox_due(&txn, mine.next_at - 1, WAY_MAIL, &seen),
+			E_NOT_FOUND);
+		now = mine.next_at;
+		assert_int_equal(mailbox_due(&txn, now, WAY_MAIL, &seen), E_OK);
+		assert_str(seen.failure, "no route");
+	}
+	mailbox_remove(&txn, &mine);
+	assert_int_equal(txn_count(&txn, TABLE_MAILBOX), 0);
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
+static void longest_due_first(void **state)
+{
+	struct notice seen;
+	struct fixture f;
+	struct txn txn;
+
+	(void)state;
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	add(&txn, WAY_MAIL, NOW);
+	add(&txn, WAY_HOOK, NOW - 5);
+	add(&txn, WAY_MAIL, NOW - 9);
+	assert_int_equal(mailbox_due(&txn, NOW, WAY_MAIL | WAY_HOOK, &seen),
+			 E_OK);
+	assert_int_equal(seen.id, 3);
+	assert_int_equal(mailbox_due(&txn, NOW, WAY_HOOK, &seen), E_OK);
+	assert_int_equal(seen.id, 2);
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(used_at_most_once_in_ten_minutes),
+		cmocka_unit_test(told_falls),
+		cmocka_unit_test(once_a_date),
+		cmocka_unit_test(first_day_is_done),
+		cmocka_unit_test(claimed_is_tried_later),
+		cmocka_unit_test(longest_due_first),
+	};
+
+	return cmocka_run_group_tests_name("observed", tests, NULL, NULL);
+}
