@@ -233,8 +233,11 @@ static enum err check_environment(const struct config *config,
 
 static const char *const *find_paths(struct config *config, size_t i)
 {
-	const char **const fixed[] = { &config->store, &config->keys,
-				       &config->public };
+	const char **const fixed[] = {
+		&config->store,	  &config->keys,
+		&config->public,  &config->mail.password_file,
+		&config->mail.ca, &config->hook.secret_file,
+	};
 	size_t n = i - COUNT(fixed);
 
 	if (i < COUNT(fixed))

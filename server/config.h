@@ -34,6 +34,20 @@ struct config_service {
 	bool x5c, anonymous, refresh_tokens;
 };
 
+/* Of the notices of the daily checks. */
+struct config_mail {
+	const char *url;      /* smtp:// or smtps://, host, port; NULL: none */
+	const char *from;     /* an address */
+	const char *starttls; /* NULL: "opportunistic" */
+	const char *user;     /* NULL: without a login */
+	const char *password_file, *ca;
+};
+
+struct config_hook {
+	const char *url; /* NULL: none */
+	const char *secret_file;
+};
+
 struct config {
 	const char *path; /* of the file */
 	const char *issuer;
@@ -48,6 +62,8 @@ struct config {
 	unsigned services_count; /* at least 1 */
 	bool username_must_match, write_implies_pull;
 	unsigned connections, connections_per_address;
+	struct config_mail mail;
+	struct config_hook hook;
 };
 
 /* `path` NULL: DOCKPASS_CONFIG, else /etc/dockpass/dockpass.yaml. */
@@ -61,6 +77,9 @@ void config_cleanup(struct config **config);
  * (one of the places above). Returns `err`.
  */
 enum err config_blame(const char *place, enum err err, struct cause *cause);
+
+/* Nothing goes out but by a TLS that is verified. */
+bool config_tls_required(const struct config_mail *mail);
 
 /* The service of that name; the only one if `name` is empty; else NULL. */
 const struct config_service *config_service(const struct config *config,

@@ -11,12 +11,6 @@
 
 #include "server/config_table.h"
 
-struct checker {
-	const struct config *config;
-	const struct yaml_file *file;
-	struct cause *cause;
-};
-
 /* Where an option was set: "dockpass.yaml:7: services[0].ttl". */
 static struct cause place_of(const struct checker *c, const char *path)
 {
@@ -45,7 +39,7 @@ static struct cause place_of(const struct checker *c, const char *path)
 	return place;
 }
 
-static enum err bad(const struct checker *c, const char *path, const char *what)
+enum err check_bad(const struct checker *c, const char *path, const char *what)
 {
 	struct cause place = place_of(c, path);
 
@@ -66,7 +60,7 @@ static enum err bad_at(const struct checker *c, const char *list, unsigned i,
 	char path[OPTION_NAME_MAX];
 
 	snprintf(path, sizeof(path), "%s[%u]%s", list, i, key);
-	return bad(c, path, what);
+	return check_bad(c, path, what);
 }
 
 static bool port_valid(struct str text)
@@ -140,9 +134,23 @@ static bool host_valid(struct str host)
 	return host.len;
 }
 
+enum err host_port_check(struct str text, struct cause *cause)
+{
+	struct str host = text, port;
+
+	if (split_port(text, &host, &port) && !port_valid(port))
+		return cause_set(cause, E_SYNTAX,
+				 "has no port from 1 to 65535 behind the host");
+	if (!host_valid(host))
+		return cause_set(cause, E_SYNTAX,
+				 "has no valid host; write as "
+				 "https://auth.example.com");
+	return E_OK;
+}
+
 enum err url_check(struct str text, struct cause *cause)
 {
-	struct str rest = text, host, port = { 0 };
+	struct str rest = text;
 	bool secure = str_starts(text, STR("https://"));
 
 	if (!secure && !str_starts(text, STR("http://")))
@@ -155,15 +163,7 @@ enum err url_check(struct str text, struct cause *cause)
 		return cause_set(cause, E_SYNTAX,
 				 "must end with the host or port; the realm "
 				 "adds /token by itself");
-	host = rest;
-	if (split_port(rest, &host, &port) && !port_valid(port))
-		return cause_set(cause, E_SYNTAX,
-				 "has no port from 1 to 65535 behind the host");
-	if (!host_valid(host))
-		return cause_set(cause, E_SYNTAX,
-				 "has no valid host; write as "
-				 "https://auth.example.com");
-	return E_OK;
+	return host_port_check(rest, cause);
 }
 
 static enum err check_services(const struct checker *c)
@@ -171,9 +171,9 @@ static enum err check_services(const struct checker *c)
 	const struct config *config = c->config;
 
 	if (!config->services_count)
-		return bad(c, "services",
-			   "no service; name your registry: `services: "
-			   "[{name: registry}]`");
+		return check_bad(c, "services",
+				 "no service; name your registry: `services: "
+				 "[{name: registry}]`");
 	for (unsigned i = 0; i < config->services_count; i++) {
 		if (!config->services[i].name)
 			return bad_at(c, "services", i, "",
@@ -217,38 +217,47 @@ static enum err check_folders(const struct checker *c)
 		cause_set(&what, E_OK, "%.300s: is no folder; name a folder",
 			  folders[i].path);
 		if (!stat(folders[i].path, &st) && !S_ISDIR(st.st_mode))
-			return bad(c, folders[i].option, what.text);
+			return check_bad(c, folders[i].option, what.text);
 		for (size_t j = 0; j < i; j++) {
 			if (!same_folder(folders[i].path, folders[j].path))
 				continue;
 			cause_set(&what, E_OK,
 				  "%.300s: is the folder of `%s`; name another",
 				  folders[i].path, folders[j].option);
-			return bad(c, folders[i].option, what.text);
+			return check_bad(c, folders[i].option, what.text);
 		}
 	}
 	return E_OK;
 }
 
-static enum err check_file(const struct checker *c, unsigned i, const char *key,
-			   const char *path, bool secret)
+enum err check_file(const struct checker *c, const char *path, const char *file,
+		    bool secret)
 {
 	struct cause what;
 	struct stat st;
 
-	if (stat(path, &st)) {
-		cause_set(&what, E_IO, "%.300s: %s; put the file there", path,
+	if (stat(file, &st)) {
+		cause_set(&what, E_IO, "%.300s: %s; put the file there", file,
 			  strerror(errno));
-		return bad_at(c, "listeners", i, key, what.text);
+		return check_bad(c, path, what.text);
 	}
 	if (S_ISREG(st.st_mode) && (!secret || !(st.st_mode & 077)))
 		return E_OK;
 	cause_set(&what, E_MODE,
 		  S_ISREG(st.st_mode)
 			  ? "%.300s: others can read it: chmod 600 it"
-			  : "%.300s: is no file; name a PEM file",
-		  path);
-	return bad_at(c, "listeners", i, key, what.text);
+			  : "%.300s: is no file; name one",
+		  file);
+	return check_bad(c, path, what.text);
+}
+
+static enum err check_tls_file(const struct checker *c, unsigned i,
+			       const char *key, const char *file, bool secret)
+{
+	char path[OPTION_NAME_MAX];
+
+	snprintf(path, sizeof(path), "listeners[%u]%s", i, key);
+	return check_file(c, path, file, secret);
 }
 
 static enum err check_tls(const struct checker *c, unsigned i)
@@ -263,8 +272,8 @@ static enum err check_tls(const struct checker *c, unsigned i)
 			      l->key ? ".tls.key" : ".tls.certificate",
 			      "one of the two files alone; tls needs "
 			      "certificate and key");
-	err = check_file(c, i, ".tls.certificate", l->certificate, false);
-	return err ? err : check_file(c, i, ".tls.key", l->key, true);
+	err = check_tls_file(c, i, ".tls.certificate", l->certificate, false);
+	return err ? err : check_tls_file(c, i, ".tls.key", l->key, true);
 }
 
 static enum err check_listeners(const struct checker *c)
@@ -320,7 +329,7 @@ static enum err check_url(const struct checker *c, struct config *config)
 	if (!config->url)
 		return cause_set(c->cause, E_MEMORY, "out of memory");
 	if (url_check(str_of(config->url), &what))
-		return bad(c, "url", what.text);
+		return check_bad(c, "url", what.text);
 	len = strlen(config->url);
 	if (config->url[len - 1] == '/')
 		((char *)(uintptr_t)config->url)[len - 1] = '\0';
@@ -351,6 +360,8 @@ enum err config_check(struct config *config, const struct yaml_file *file,
 		err = check_listeners(&c);
 	if (!err)
 		err = check_url(&c, config);
+	if (!err)
+		err = check_notices(&c);
 	if (!err)
 		keep_places(&c, config);
 	return err;

@@ -11,6 +11,21 @@
 enum err config_check(struct config *config, const struct yaml_file *file,
 		      struct cause *cause) MUST_CHECK;
 
+/* Inside: what config_notice.c shares. */
+struct checker {
+	const struct config *config;
+	const struct yaml_file *file;
+	struct cause *cause;
+};
+/* Refuses an option, by its path: "mail.url". */
+enum err check_bad(const struct checker *c, const char *path, const char *what);
+/* A file that an option names; a secret one is its owner's alone. */
+enum err check_file(const struct checker *c, const char *path, const char *file,
+		    bool secret) MUST_CHECK;
+enum err check_notices(const struct checker *c) MUST_CHECK;
+/* "host", "host:port", "[::1]:25". */
+enum err host_port_check(struct str text, struct cause *cause) MUST_CHECK;
+
 /* "127.0.0.1:5001", "[::1]:5001": an address and a port, 1 to 65535. */
 enum err address_check(struct str text, struct cause *cause) MUST_CHECK;
 /* http(s)://host[:port], and no more than a slash behind it. */

@@ -133,6 +133,14 @@ void config_print(const struct config *config, struct buf *buf)
 	print_section(SECTION_PAT, config, 0, "  ", "  ", buf);
 	buf_add(buf, STR("limits:\n"));
 	print_section(SECTION_LIMITS, config, 0, "  ", "  ", buf);
+	if (config->mail.url) {
+		buf_add(buf, STR("mail:\n"));
+		print_section(SECTION_MAIL, config, 0, "  ", "  ", buf);
+	}
+	if (config->hook.url) {
+		buf_add(buf, STR("webhook:\n"));
+		print_section(SECTION_HOOK, config, 0, "  ", "  ", buf);
+	}
 }
 
 static void put_value(const struct option *option, const struct config *config,

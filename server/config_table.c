@@ -58,12 +58,33 @@
 	X(S, NUMBER, "connections_per_address", connections_per_address, 1, 1000000, "4000", \
 	  "of one client address")
 
+#define MAIL_OPTIONS(X, S)                                                     \
+	X(S, TEXT, "url", mail.url, 1, 1024, NULL,                             \
+	  "smtp://HOST:PORT or smtps://HOST:PORT; without mail: nobody is told by mail") \
+	X(S, TEXT, "from", mail.from, 1, 254, NULL,                            \
+	  "address that mail comes from (must be set beside url)")             \
+	X(S, TEXT, "starttls", mail.starttls, 1, 16, NULL,                     \
+	  "with smtp://: required, or opportunistic: as offered, and verified only if ca is set (default: opportunistic)") \
+	X(S, TEXT, "user", mail.user, 1, 255, NULL,                            \
+	  "name to log in with (default: no login)")                           \
+	X(S, TEXT, "password_file", mail.password_file, 1, 1024, NULL,         \
+	  "file of the password, one line, mode 0600")                         \
+	X(S, TEXT, "ca", mail.ca, 1, 1024, NULL,                               \
+	  "PEM file of the authorities to trust (default: the system's)")
+#define HOOK_OPTIONS(X, S)                                                     \
+	X(S, TEXT, "url", hook.url, 1, 1024, NULL,                             \
+	  "http(s) address that notices are posted to as JSON; without: none") \
+	X(S, TEXT, "secret_file", hook.secret_file, 1, 1024, NULL,             \
+	  "file of the secret that signs them, one line of at least 16 bytes, mode 0600")
+
 #define STRUCT_ROOT	 struct config
 #define STRUCT_LISTENERS struct config_listener
 #define STRUCT_TLS	 struct config_listener
 #define STRUCT_SERVICES	 struct config_service
 #define STRUCT_PAT	 struct config
 #define STRUCT_LIMITS	 struct config
+#define STRUCT_MAIL	 struct config
+#define STRUCT_HOOK	 struct config
 
 #define ROW(section_, type_, key_, member, min_, max_, fallback_, help_) \
 	{ .section = SECTION_##section_, .key = key_,                          \
@@ -77,6 +98,8 @@ const struct option options[] = {
 	SERVICE_OPTIONS(ROW, SERVICES)
 	PAT_OPTIONS(ROW, PAT)
 	LIMIT_OPTIONS(ROW, LIMITS)
+	MAIL_OPTIONS(ROW, MAIL)
+	HOOK_OPTIONS(ROW, HOOK)
 };
 const size_t options_count = COUNT(options);
 
@@ -87,6 +110,8 @@ const struct section_row sections[SECTION_COUNT] = {
 	[SECTION_SERVICES] = { "services[]", true },
 	[SECTION_PAT] = { "pat", false },
 	[SECTION_LIMITS] = { "limits", false },
+	[SECTION_MAIL] = { "mail", false },
+	[SECTION_HOOK] = { "webhook", false },
 };
 
 static const cyaml_strval_t styles[] = {
@@ -132,6 +157,12 @@ static const cyaml_schema_field_t pat_fields[] = {
 static const cyaml_schema_field_t limit_fields[] = {
 	LIMIT_OPTIONS(FIELD, LIMITS) CYAML_FIELD_END
 };
+static const cyaml_schema_field_t mail_fields[] = {
+	MAIL_OPTIONS(FIELD, MAIL) CYAML_FIELD_END
+};
+static const cyaml_schema_field_t hook_fields[] = {
+	HOOK_OPTIONS(FIELD, HOOK) CYAML_FIELD_END
+};
 static const cyaml_schema_value_t listener_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_listener,
 			    listener_fields),
@@ -145,7 +176,9 @@ static const cyaml_schema_field_t root_fields[] = {
 	LIST("listeners", listeners, &listener_value),
 	LIST("services", services, &service_value),
 	FLAT("pat", struct config, pat_fields),
-	FLAT("limits", struct config, limit_fields), CYAML_FIELD_END
+	FLAT("limits", struct config, limit_fields),
+	FLAT("mail", struct config, mail_fields),
+	FLAT("webhook", struct config, hook_fields), CYAML_FIELD_END
 };
 static const cyaml_schema_value_t root_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, root_fields),

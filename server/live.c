@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/jobs/courier.h"
 #include "server/keys.h"
 #include "server/tls.h"
 #include "token/claims.h"
@@ -172,6 +173,8 @@ enum err live_new(struct config *config, struct live **out, struct cause *cause)
 		err = make_headers(live, cause);
 	if (!err)
 		err = load_tls(live, cause);
+	if (!err)
+		err = courier_check(config, cause);
 	if (err) {
 		live_free(live);
 		return err;
@@ -256,4 +259,31 @@ void live_warn(const struct live *live, int64_t now, live_say *say, void *arg)
 				 "renew it, then reload");
 	if (keys_check_public(live->keyring, config->public, &cause))
 		say(arg, "keys", cause.text);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return !strcmp(a ? a : "", b ? b : "");
+}
+
+/* What is bound or open stays as it is. */
+void live_warn_fixed(const struct config *old, const struct config *new,
+		     live_say *say, void *arg)
+{
+	bool moved = old->listeners_count != new->listeners_count;
+
+	for (unsigned i = 0; !moved && i < old->listeners_count; i++)
+		moved = !same_text(old->listeners[i].address,
+				   new->listeners[i].address) ||
+			!old->listeners[i].certificate !=
+				!new->listeners[i].certificate;
+	if (moved)
+		say(arg, "reload",
+		    "listeners have changed: restart to use the new ones");
+	if (!same_text(old->store, new->store))
+		say(arg, "reload",
+		    "store has changed: restart to use the new one");
+	if (old->workers != new->workers)
+		say(arg, "reload",
+		    "workers has changed: restart to use the new number");
 }

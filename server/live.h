@@ -46,6 +46,9 @@ enum err live_load(const char *config_path, struct live **out,
  */
 typedef void live_say(void *arg, const char *event, const char *text);
 void live_warn(const struct live *live, int64_t now, live_say *say, void *arg);
+/* Says what a reload cannot change, and has changed. */
+void live_warn_fixed(const struct config *old, const struct config *new,
+		     live_say *say, void *arg);
 struct live *live_hold(struct live *live);
 void live_drop(struct live *live); /* NULL is fine */
 

@@ -15,6 +15,7 @@
 #include <event2/event.h>
 
 #include "server/file.h"
+#include "server/jobs/jobs.h"
 #include "server/listen.h"
 #include "server/worker.h"
 #include "token/date.h"
@@ -23,8 +24,9 @@ enum {
 	PASSWORD_THREADS = 2,
 	POLL_MS = 20,
 	LEAVE_MS = 10 * 1000,
-	HOUR = 60 * 60, /* in seconds */
-	WRITER_MS = 400 /* after the workers, which have nearly all of it */
+	HOUR = 60 * 60,	 /* in seconds */
+	WRITER_MS = 400, /* after the workers, which have nearly all of it */
+	JOBS_MS = 400	 /* likewise */
 };
 
 struct server {
@@ -38,6 +40,7 @@ struct server {
 	unsigned connections; /* as many as there may be */
 	bool root;
 	struct services services;
+	struct jobs *jobs;
 	unsigned workers_count, workers_started;
 	struct worker **workers;
 	int *sockets; /* workers x listeners */
@@ -247,15 +250,44 @@ static enum err up_writer(struct server *server, struct cause *cause)
 		   : E_OK;
 }
 
+static void leave_now(const char *why)
+{
+	log_event(LEVEL_WARNING, "stop", "left at once: %s", why);
+	log_stop();
+	_exit(0);
+}
+
 /* Nobody was told that a change is done which now will not be. */
 static void down_writer(struct server *server)
 {
-	if (writer_stop(server->services.writer, WRITER_MS))
+	if (!writer_stop(server->services.writer, WRITER_MS))
+		leave_now("another process holds the store's lock");
+}
+
+static enum err up_jobs(struct server *server, struct cause *cause)
+{
+	struct jobs_setup setup = {
+		.db = server->services.db,
+		.writer = server->services.writer,
+		.live = server->live,
+		.uses = calloc(server->workers_count, sizeof(struct uses *)),
+		.uses_count = server->workers_count,
+	};
+	enum err err;
+
+	assert(setup.uses);
+	for (unsigned i = 0; i < server->workers_count; i++)
+		setup.uses[i] = worker_uses(server->workers[i]);
+	err = jobs_start(&setup, &server->jobs);
+	return err ? cause_set(cause, err, "no thread for the daily checks")
+		   : E_OK;
+}
+
+static void down_jobs(struct server *server)
+{
+	if (jobs_stop(server->jobs, JOBS_MS))
 		return;
-	log_event(LEVEL_WARNING, "stop",
-		  "left at once: another process holds the store's lock");
-	log_stop();
-	_exit(0);
+	leave_now("the daily checks wait for the disk, or for a name server");
 }
 
 static enum err up_workers(struct server *server, struct cause *cause)
@@ -294,35 +326,9 @@ static const struct {
 	{ "loops", up_loops, down_loops },
 	{ "passwords", up_pool, down_pool },
 	{ "writer", up_writer, down_writer },
+	{ "jobs", up_jobs, down_jobs },
 	{ "workers", up_workers, down_workers },
 };
-
-static bool same_text(const char *a, const char *b)
-{
-	return !strcmp(a ? a : "", b ? b : "");
-}
-
-/* What is bound or open stays as it is. */
-static void warn_fixed(const struct config *old, const struct config *new)
-{
-	bool moved = old->listeners_count != new->listeners_count;
-
-	for (unsigned i = 0; !moved && i < old->listeners_count; i++)
-		moved = !same_text(old->listeners[i].address,
-				   new->listeners[i].address) ||
-			!old->listeners[i].certificate !=
-				!new->listeners[i].certificate;
-	if (moved)
-		log_event(LEVEL_WARNING, "reload",
-			  "listeners have changed: restart to use the new "
-			  "ones");
-	if (!same_text(old->store, new->store))
-		log_event(LEVEL_WARNING, "reload",
-			  "store has changed: restart to use the new one");
-	if (old->workers != new->workers)
-		log_event(LEVEL_WARNING, "reload",
-			  "workers has changed: restart to use the new number");
-}
 
 static void log_warning(void *arg, const char *event, const char *text)
 {
@@ -361,10 +367,11 @@ static void reload(struct server *server)
 			  cause.text);
 		return;
 	}
-	warn_fixed(server->config, live->config);
+	live_warn_fixed(server->config, live->config, log_warning, NULL);
 	set_limits(server, live->config);
 	for (unsigned i = 0; i < server->workers_started; i++)
 		worker_publish(server->workers[i], live);
+	jobs_publish(server->jobs, live);
 	live_drop(server->live);
 	server->live = live;
 	say_warnings(server);
@@ -377,7 +384,7 @@ static bool all_ended(const struct server *server)
 	for (unsigned i = 0; i < server->workers_started; i++)
 		if (!worker_ended(server->workers[i]))
 			return false;
-	return true;
+	return jobs_quiet(server->jobs);
 }
 
 /* False: a second signal, so at once. */
@@ -389,6 +396,7 @@ static bool leave(struct server *server)
 	log_event(LEVEL_INFO, "stop", "finishing what is under way");
 	for (unsigned i = 0; i < server->workers_started; i++)
 		worker_drain(server->workers[i]);
+	jobs_drain(server->jobs);
 	while (!all_ended(server)) {
 		int got = sigtimedwait(&server->signals, NULL, &nap);
 

@@ -186,6 +186,16 @@ static void log_reply(const struct task *task, enum status status)
 	log_token(&line);
 }
 
+/* A token that was refused was not used. */
+static void note_use(const struct task *task, enum status status)
+{
+	const struct request_log *log = &task->reply.log;
+
+	if (status == STATUS_OK && log->token_id)
+		uses_note(task->worker->uses, log->token_id, task->req.now,
+			  task->req.address, log->client);
+}
+
 /* The connection may have gone while the request waited. */
 static void task_reply(struct task *task, enum status status)
 {
@@ -209,6 +219,7 @@ static void task_reply(struct task *task, enum status status)
 		evbuffer_add(body, task->body.at, task->body.len);
 	}
 	evhttp_send_reply(task->http, (int)status, status_phrase(status), NULL);
+	note_use(task, status);
 	log_reply(task, status);
 }
 

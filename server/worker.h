@@ -8,6 +8,7 @@
 #include "server/crowd.h"
 #include "server/live.h"
 #include "server/services.h"
+#include "server/uses.h"
 
 struct worker;
 
@@ -32,5 +33,7 @@ void worker_publish(struct worker *worker, struct live *live);
 void worker_drain(struct worker *worker);
 void worker_join(struct worker *worker);
 bool worker_ended(const struct worker *worker);
+/* What its tokens were used for: the jobs thread takes from it. */
+struct uses *worker_uses(const struct worker *worker);
 /* Joined, and nobody is left who could wake it. NULL is fine. */
 void worker_free(struct worker *worker);

@@ -185,6 +185,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	conns_sweep(&worker->conns);
+	uses_pass_on(worker->uses);
 	for (unsigned i = 0; i < worker->listeners_count; i++)
 		listener_resume(&worker->listeners[i]);
 	if (worker->drains)
@@ -252,6 +253,7 @@ enum err worker_new(const struct worker_setup *setup, struct worker **out)
 		calloc(worker->listeners_count, sizeof(struct listener));
 	assert(worker->listeners);
 	worker->task = task_get(worker);
+	worker->uses = uses_new();
 	err = loop_open(worker, setup->crowd);
 	if (!err)
 		err = listeners_open(worker, setup->sockets);
@@ -303,6 +305,11 @@ bool worker_ended(const struct worker *worker)
 	return atomic_load(&worker->ended);
 }
 
+struct uses *worker_uses(const struct worker *worker)
+{
+	return worker->uses;
+}
+
 void worker_join(struct worker *worker)
 {
 	pthread_join(worker->thread, NULL);
@@ -332,6 +339,7 @@ void worker_free(struct worker *worker)
 	}
 	task_free(worker->task);
 	signer_free(worker->signer);
+	uses_free(worker->uses);
 	live_drop(worker->live);
 	live_drop(atomic_exchange(&worker->next_live, NULL));
 	free(worker->listeners);

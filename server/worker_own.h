@@ -47,6 +47,7 @@ struct worker {
 	struct listener *listeners;
 	struct live *live;
 	struct signer *signer;
+	struct uses *uses;
 	struct txn txn;
 	struct task *task, *kept;
 	unsigned kept_count, waiting;

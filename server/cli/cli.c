@@ -21,9 +21,10 @@
 enum { OUTPUT_MAX = 1 << 30, NOTES_MAX = 4096 };
 
 static const struct command_group *const groups[] = {
-	&server_commands, &user_commands,    &space_commands,
-	&member_commands, &token_commands,   &settings_commands,
-	&key_commands,	  &explain_commands, &store_commands,
+	&server_commands, &user_commands,  &space_commands,
+	&member_commands, &token_commands, &settings_commands,
+	&job_commands,	  &key_commands,   &explain_commands,
+	&store_commands,
 };
 
 struct str call_opt(const struct call *call, enum opt opt)

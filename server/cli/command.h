@@ -32,6 +32,9 @@
 	X(PASSWORD_STDIN, "password-stdin", NULL,                              \
 	  "read a password from standard input")                               \
 	X(STDIN, "stdin", NULL, "by its secret, read from standard input")     \
+	X(UNUSED, "unused", "90d",                                             \
+	  "those active that nobody has used for so long")                     \
+	X(DATE, "date", "YYYY-MM-DD", "the day that it believes in")           \
 	X(YES, "yes", NULL, "also what it owns, or over what is there")        \
 	X(REVOKE_NEWER_THAN, "revoke-newer-than", "YYYY-MM-DD",                \
 	  "tokens made since then come back revoked")                          \
@@ -122,8 +125,8 @@ struct command_group {
 	size_t count;
 };
 extern const struct command_group space_commands, user_commands,
-	member_commands, token_commands, settings_commands, key_commands,
-	server_commands, explain_commands, store_commands;
+	member_commands, token_commands, settings_commands, job_commands,
+	key_commands, server_commands, explain_commands, store_commands;
 
 struct str call_opt(const struct call *call, enum opt opt); /* or empty */
 

@@ -54,6 +54,7 @@ static const struct {
 	{ "token rotate", OPT_REGISTRY, HOST },
 	{ "token rotate", OPT_EXPIRES,
 	  "of the new one (default: as many days as the old one was given)" },
+	{ "token revoke", OPT_YES, "without asking" },
 	{ "explain", OPT_SCOPES, "as a token of USER with these scopes" },
 };
 

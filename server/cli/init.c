@@ -149,6 +149,18 @@ static void write_yaml(struct call *call, struct buf *yaml)
 		    "limits:\n"
 		    "  connections: 20000\n"
 		    "  connections_per_address: 4000\n"));
+	buf_add(yaml,
+		STR("# who is told of tokens that die; without either: nobody\n"
+		    "# mail:\n"
+		    "#   url: smtp://localhost:25\n"
+		    "#   from: dockpass@example.com\n"
+		    "#   starttls: opportunistic   # or required\n"
+		    "#   user: dockpass            # without: no login\n"
+		    "#   password_file: mail-password\n"
+		    "#   ca: mail-ca.pem\n"
+		    "# webhook:\n"
+		    "#   url: https://chat.example.com/hook\n"
+		    "#   secret_file: webhook-secret\n"));
 }
 
 static enum err make_config(struct init *init)

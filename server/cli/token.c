@@ -19,6 +19,24 @@ int token_check_owner(struct call *call, bool needed)
 	return EXIT_DONE;
 }
 
+int token_check_filter(struct call *call, int64_t *within)
+{
+	int n = !!call->opts[OPT_EXPIRING] + !!call->opts[OPT_EXPIRED] +
+		!!call->opts[OPT_REVOKED] + !!call->opts[OPT_UNUSED];
+
+	*within = 0;
+	if (n > 1)
+		return call_usage(call,
+				  "%s: say at most one of --expiring, "
+				  "--expired, --revoked and --unused",
+				  call->command->words);
+	if (call->opts[OPT_UNUSED])
+		return token_read_span(call, within);
+	return call->opts[OPT_EXPIRING]
+		       ? call_duration(call, OPT_EXPIRING, within)
+		       : EXIT_DONE;
+}
+
 /* The id of the token that has a secret, or whose refresh token has it. */
 static enum err find_secret(struct call *call, struct str secret, uint64_t *id)
 {
@@ -93,10 +111,25 @@ static int token_show(struct call *call)
 	return status ? status : token_print(call, id, (struct str) { 0 });
 }
 
+static int check_revoke(struct call *call)
+{
+	if (!call->opts[OPT_UNUSED])
+		return call->opts[OPT_YES]
+			       ? call_usage(call, "--yes is of --unused")
+			       : EXIT_DONE;
+	return call->argc || call->opts[OPT_STDIN] || call->opts[OPT_FAMILY]
+		       ? call_usage(call, "token revoke: --unused stands alone")
+		       : EXIT_DONE;
+}
+
 static int token_revoke(struct call *call)
 {
 	struct change change = { .type = CHANGE_TOKEN_REVOKE };
-	int status = read_id(call, &change.id);
+	int status = check_revoke(call);
+
+	if (status || call->opts[OPT_UNUSED])
+		return status ? status : token_revoke_unused(call);
+	status = read_id(call, &change.id);
 
 	if (status)
 		return status;
@@ -114,10 +147,11 @@ static const struct command rows[] = {
 	  "make a token; prints the secret alone, this once", 0, 1,
 	  O(JSON) | O(NAME) | O(SCOPES) | O(EXPIRES) | O(IMPERSONATION) | O(PROJECT) | O(GROUP) | O(ROLE) |
 	  O(REPOSITORY) | O(NETWORK) | O(SERVICE) | O(IDLE) | O(FORMAT) | O(REGISTRY) | O(SECRET_NAME), token_create },
-	{ "token list", "[USER | --project PATH | --group PATH] [--expiring DURATION | --expired | --revoked]", "tokens, dead ones too", 0, 1,
-	  O(JSON) | O(PROJECT) | O(GROUP) | O(EXPIRING) | O(EXPIRED) | O(REVOKED), token_list },
+	{ "token list", "[USER | --project PATH | --group PATH] [--expiring DURATION | --expired | --revoked | --unused DURATION]", "tokens, dead ones too", 0, 1,
+	  O(JSON) | O(PROJECT) | O(GROUP) | O(EXPIRING) | O(EXPIRED) | O(REVOKED) | O(UNUSED), token_list },
 	{ "token show", "(ID | --stdin)", "one token", 0, 1, O(JSON) | O(STDIN), token_show },
-	{ "token revoke", "(ID | --stdin) [--family]", "refuse a token from the next request on; JWTs live until their exp", 0, 1, O(JSON) | O(STDIN) | O(FAMILY), token_revoke },
+	{ "token revoke", "(ID | --stdin) [--family] | --unused DURATION [--yes]", "refuse a token from the next request on; JWTs live until their exp", 0, 1,
+	  O(JSON) | O(STDIN) | O(FAMILY) | O(UNUSED) | O(YES), token_revoke },
 	{ "token rotate", "ID [--expires YYYY-MM-DD|30d|never] [--grace DURATION] " HANDOVER,
 	  "give a token another secret; prints it, this once, and the old one dies", 1, 1,
 	  O(JSON) | O(EXPIRES) | O(GRACE) | O(FORMAT) | O(REGISTRY) | O(SECRET_NAME), token_rotate },

@@ -2,19 +2,35 @@
 #pragma once
 
 #include "server/cli/command.h"
+#include "store/pat.h"
 
 int token_create(struct call *call);
 int token_list(struct call *call);
 int token_rotate(struct call *call);
+int token_revoke_unused(struct call *call);
 
 /* Of the three ways to name an owner, at most one. Returns an exit status. */
 int token_check_owner(struct call *call, bool needed);
+/*
+ * Of the options of token list, at most one; *within: how long its value is.
+ */
+int token_check_filter(struct call *call, int64_t *within);
 /* Of the argument ID. */
 int token_read_id(struct call *call, uint64_t *id);
 /* --expires; 0 when it is not given. */
 int token_read_expires(struct call *call, int64_t *out);
 /* `secret` is empty but for the one time that it is shown. */
 int token_print(struct call *call, uint64_t id, struct str secret);
+/* Rows, or a JSON array, of these tokens. */
+int token_print_all(struct call *call, const uint64_t *ids, size_t n,
+		    bool json);
+
+/* Active, and nobody has used it for `span` seconds. */
+bool token_unused(struct txn *txn, const struct pat *pat,
+		  const struct settings *settings, int64_t now, int64_t span);
+/* --unused, in seconds. */
+int token_read_span(struct call *call, int64_t *out);
+
 /* Random, with the store's prefix. */
 enum err token_make_secret(struct call *call, struct secret *secret,
 			   struct digest *digest) MUST_CHECK;

@@ -2,11 +2,13 @@
 #include "server/cli/token.h"
 #include "store/member.h"
 #include "store/record.h"
+#include "store/used.h"
 #include "token/date.h"
 
 static const struct str head[] = {
-	{ "ID", 2 },	  { "OWNER", 5 },   { "NAME", 4 },  { "SCOPES", 6 },
-	{ "CREATED", 7 }, { "EXPIRES", 7 }, { "STATE", 5 }, { "KIND", 4 },
+	{ "ID", 2 },	 { "OWNER", 5 },   { "NAME", 4 },
+	{ "SCOPES", 6 }, { "CREATED", 7 }, { "EXPIRES", 7 },
+	{ "STATE", 5 },	 { "KIND", 4 },	   { "USED", 4 },
 };
 
 static const char *const kinds[] = {
@@ -22,13 +24,15 @@ struct printer {
 	struct txn txn;
 	struct settings settings;
 	struct listing listing;
-	int64_t within; /* --expiring */
+	bool json;
+	int64_t within; /* --expiring, --unused */
 };
 
 static enum err printer_init(struct printer *p, struct call *call)
 {
 	*p = (struct printer) {
 		.call = call,
+		.json = call->json,
 		.listing = { .arena = &call->arena, .columns = COUNT(head) },
 	};
 	txn_read(call->db, &p->txn);
@@ -131,6 +135,27 @@ static void put_family(struct buf *out, const struct pat *pat)
 		put_time(out, "grace_ends", pat->grace_ends);
 }
 
+/* Nothing, when it never was. */
+static void put_used(struct buf *out, const struct used *used)
+{
+	if (!used->at)
+		return;
+	json_key(out, "last_used_ips");
+	json_open(out, '[');
+	json_str(out, used->address);
+	json_close(out, ']');
+	json_put_str(out, "last_used_client", used->client);
+}
+
+static struct used read_used(struct printer *p, const struct pat *pat)
+{
+	struct used used;
+
+	if (used_get(&p->txn, pat->id, &used))
+		used.at = 0; /* a failure sticks */
+	return used;
+}
+
 /* `secret` is empty but for the one time that it is shown. */
 static enum err print_json(struct printer *p, const struct pat *pat,
 			   struct str secret)
@@ -138,6 +163,7 @@ static enum err print_json(struct printer *p, const struct pat *pat,
 	struct buf *out = &p->call->out;
 	enum role role = ROLE_NONE;
 	struct space space = { 0 }; /* it may be gone */
+	struct used used = read_used(p, pat);
 
 	if (pat->space && member_get(&p->txn, pat->space, pat->user, &role))
 		role = ROLE_NONE;
@@ -154,7 +180,7 @@ static enum err print_json(struct printer *p, const struct pat *pat,
 			     str_of(date_print(pat->expires_at).at));
 	else
 		json_put_null(out, "expires_at");
-	json_put_null(out, "last_used_at");
+	put_time(out, "last_used_at", used.at);
 	json_put_bool(out, "revoked", pat->revoked_at);
 	json_put_bool(out, "active", state_of(p, pat) == STATE_ACTIVE);
 	if (pat->kind == PAT_IMPERSONATION)
@@ -168,6 +194,7 @@ static enum err print_json(struct printer *p, const struct pat *pat,
 	}
 	put_family(out, pat);
 	put_limits(out, &pat->limits);
+	put_used(out, &used);
 	if (secret.len)
 		json_put_str(out, "token", secret);
 	json_close(out, '}');
@@ -226,6 +253,7 @@ static enum err print_row(struct printer *p, const struct pat *pat)
 		show_date(call, pat->expires_at),
 		state_text(p, pat),
 		str_of(pat->kind < COUNT(kinds) ? kinds[pat->kind] : "?"),
+		show_date(call, read_used(p, pat).at),
 	};
 
 	if (!err)
@@ -233,13 +261,16 @@ static enum err print_row(struct printer *p, const struct pat *pat)
 	return err;
 }
 
-static bool is_listed(const struct printer *p, const struct pat *pat)
+static bool is_listed(struct printer *p, const struct pat *pat)
 {
 	const struct call *call = p->call;
 	bool dated = pat->expires_at && !pat->revoked_at;
 
 	if (call->opts[OPT_REVOKED])
 		return pat->revoked_at;
+	if (call->opts[OPT_UNUSED])
+		return token_unused(&p->txn, pat, &p->settings, call->now,
+				    p->within);
 	if (call->opts[OPT_EXPIRED])
 		return dated && pat->expires_at <= call->now;
 	if (call->opts[OPT_EXPIRING])
@@ -250,10 +281,8 @@ static bool is_listed(const struct printer *p, const struct pat *pat)
 
 static enum err print_pat(struct printer *p, const struct pat *pat)
 {
-	if (!is_listed(p, pat))
-		return E_OK;
-	return p->call->json ? print_json(p, pat, (struct str) { 0 })
-			     : print_row(p, pat);
+	return p->json ? print_json(p, pat, (struct str) { 0 })
+		       : print_row(p, pat);
 }
 
 /* Whose tokens: of a user, of a group or project, of all. */
@@ -274,7 +303,7 @@ static enum err list_user(struct printer *p, uint64_t user)
 
 		unpack_u64(&key);
 		err = pat_get(&p->txn, unpack_u64(&key), &pat);
-		if (!err)
+		if (!err && is_listed(p, &pat))
 			err = print_pat(p, &pat);
 	}
 	return err ? err : p->txn.err;
@@ -291,7 +320,8 @@ static enum err list_all(struct printer *p, uint64_t space)
 		struct pat pat;
 
 		err = pat_get(&p->txn, unpack_u64(&key), &pat);
-		if (!err && (!space || pat.space == space))
+		if (!err && (!space || pat.space == space) &&
+		    is_listed(p, &pat))
 			err = print_pat(p, &pat);
 	}
 	return err ? err : p->txn.err;
@@ -337,22 +367,6 @@ static enum err find_whose(struct printer *p, struct whose *whose)
 	return err;
 }
 
-static int check_filter(struct call *call, int64_t *within)
-{
-	int n = !!call->opts[OPT_EXPIRING] + !!call->opts[OPT_EXPIRED] +
-		!!call->opts[OPT_REVOKED];
-
-	*within = 0;
-	if (n > 1)
-		return call_usage(call,
-				  "%s: say at most one of --expiring, "
-				  "--expired and --revoked",
-				  call->command->words);
-	return call->opts[OPT_EXPIRING]
-		       ? call_duration(call, OPT_EXPIRING, within)
-		       : EXIT_DONE;
-}
-
 int token_list(struct call *call)
 {
 	int status = token_check_owner(call, false);
@@ -362,7 +376,7 @@ int token_list(struct call *call)
 	enum err err;
 
 	if (!status)
-		status = check_filter(call, &within);
+		status = token_check_filter(call, &within);
 	if (status)
 		return status;
 	if (!call_store(call))
@@ -385,6 +399,30 @@ int token_list(struct call *call)
 	return EXIT_DONE;
 }
 
+int token_print_all(struct call *call, const uint64_t *ids, size_t n, bool json)
+{
+	AUTO(printer) struct printer p = { 0 };
+	enum err err = printer_init(&p, call);
+
+	p.json = json;
+	if (json)
+		json_open(&call->out, '[');
+	for (size_t i = 0; !err && i < n; i++) {
+		struct pat pat;
+
+		err = pat_get(&p.txn, ids[i], &pat);
+		if (!err)
+			err = print_pat(&p, &pat);
+	}
+	if (err)
+		return call_failed(call, err);
+	if (json)
+		buf_add(&call->out, STR("]\n"));
+	else
+		listing_print(&p.listing, &call->out);
+	return EXIT_DONE;
+}
+
 static void line_about(struct call *call, const char *what, struct str text)
 {
 	if (text.len)
@@ -392,12 +430,19 @@ static void line_about(struct call *call, const char *what, struct str text)
 }
 
 /* Below the row of a single token, for people. */
-static void print_more(struct call *call, const struct pat *pat)
+static void print_more(struct printer *p, const struct pat *pat)
 {
 	const struct pat_limits *limits = &pat->limits;
+	struct used used = read_used(p, pat);
+	struct call *call = p->call;
 
-	if (has_limits(limits) || pat->previous || pat->next)
+	if (has_limits(limits) || pat->previous || pat->next || used.at)
 		buf_add_char(&call->out, '\n');
+	if (used.at)
+		buf_printf(&call->out,
+			   "last used %s from " STR_FMT " by " STR_FMT "\n",
+			   time_print(used.at).at, STR_ARG(used.address),
+			   STR_ARG(used.client));
 	line_about(call, "repositories:", limits->repositories);
 	line_about(call, "networks:", limits->networks);
 	line_about(call, "services:", limits->services);
@@ -438,6 +483,6 @@ int token_print(struct call *call, uint64_t id, struct str secret)
 		return EXIT_DONE;
 	}
 	listing_print(&p.listing, &call->out);
-	print_more(call, &pat);
+	print_more(&p, &pat);
 	return EXIT_DONE;
 }

@@ -235,7 +235,8 @@ def test_a_refresh_token_leads_to_its_token(tmp_path):
     ("x", ["1", "--stdin"], 2, "token {}: say one of ID and --stdin; usage: "
      "dockpass token {} (ID | --stdin){}")])
 @pytest.mark.parametrize("what, more", [("show", ""),
-                                        ("revoke", " [--family]")])
+                                        ("revoke", " [--family] | "
+                                         "--unused DURATION [--yes]")])
 def test_what_leads_to_no_token(live, what, more, stdin, args, status,
                                 message):
     assert live.refused("token", what, *args, stdin=stdin) == (

@@ -1,0 +1,130 @@
+/* server/config_notice.c - the sections mail and webhook of dockpass.yaml. */
+#include "server/config_check.h"
+
+#include <string.h>
+
+#include "token/mail.h"
+
+static enum err check_smtp_url(const struct checker *c, struct str *host)
+{
+	struct str text = str_of(c->config->mail.url);
+	bool plain = str_starts(text, STR("smtp://"));
+	struct cause what;
+
+	*host = (struct str) { 0 };
+	if (!plain && !str_starts(text, STR("smtps://")))
+		return check_bad(c, "mail.url",
+				 "must begin with smtp:// or smtps://");
+	*host = str_skip(text, plain ? 7 : 8);
+	if (str_has(*host, '@'))
+		return check_bad(c, "mail.url",
+				 "holds a login; write it as mail.user and "
+				 "mail.password_file");
+	if (host_port_check(*host, &what))
+		return check_bad(c, "mail.url",
+				 "has no valid host or port; write as "
+				 "smtp://mail.example.com:587");
+	return E_OK;
+}
+
+/* A password in clear goes no further than this machine. */
+static bool is_local(struct str host)
+{
+	static const char *const names[] = { "localhost", "127.0.0.1",
+					     "[::1]" };
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct str name = str_of(names[i]);
+
+		if (str_eq(host, name) ||
+		    (str_starts(host, name) &&
+		     str_starts(str_skip(host, name.len), STR(":"))))
+			return true;
+	}
+	return false;
+}
+
+bool config_tls_required(const struct config_mail *mail)
+{
+	return !strncmp(mail->url, "smtps:", 6) ||
+	       (mail->starttls && !strcmp(mail->starttls, "required"));
+}
+
+static enum err check_login(const struct checker *c, struct str host)
+{
+	const struct config_mail *mail = &c->config->mail;
+
+	if (!mail->user != !mail->password_file)
+		return check_bad(
+			c, mail->user ? "mail.user" : "mail.password_file",
+			"a login needs user and password_file");
+	if (!mail->user)
+		return E_OK;
+	if (!is_local(host) && !config_tls_required(mail))
+		return check_bad(c, "mail.starttls",
+				 "the password might go over the network in "
+				 "clear; write required, or an smtps:// url");
+	return check_file(c, "mail.password_file", mail->password_file, true);
+}
+
+static enum err check_mail(const struct checker *c)
+{
+	const struct config_mail *mail = &c->config->mail;
+	struct str host;
+	enum err err;
+
+	if (mail->starttls && strcmp(mail->starttls, "required") &&
+	    strcmp(mail->starttls, "opportunistic"))
+		return check_bad(c, "mail.starttls",
+				 "is neither required nor opportunistic");
+	if (!mail->url) {
+		if (mail->from || mail->user || mail->password_file || mail->ca)
+			return check_bad(c, "mail",
+					 "has no url; add `url: "
+					 "smtp://localhost:25`");
+		return E_OK;
+	}
+	if (!mail->from || !mail_address_valid(str_of(mail->from)))
+		return check_bad(c, "mail.from",
+				 "is no address; write as "
+				 "dockpass@example.com");
+	err = check_smtp_url(c, &host);
+	if (!err)
+		err = check_login(c, host);
+	if (!err && mail->ca)
+		err = check_file(c, "mail.ca", mail->ca, false);
+	return err;
+}
+
+static enum err check_hook(const struct checker *c)
+{
+	const struct config_hook *hook = &c->config->hook;
+	struct str rest = str_of(hook->url), host;
+	bool secure = str_starts(rest, STR("https://"));
+	struct cause what;
+
+	if (!hook->url && !hook->secret_file)
+		return E_OK;
+	if (!hook->url || !hook->secret_file)
+		return check_bad(c, "webhook",
+				 "needs both url and secret_file");
+	if (!secure && !str_starts(rest, STR("http://")))
+		return check_bad(c, "webhook.url",
+				 "must begin with https:// or http://");
+	rest = str_skip(rest, secure ? 8 : 7);
+	str_cut(&rest, '/', &host);
+	if (host_port_check(host, &what))
+		return check_bad(c, "webhook.url",
+				 "has no valid host or port; write as "
+				 "https://chat.example.com/hook");
+	if (str_has(str_of(hook->url), ' '))
+		return check_bad(c, "webhook.url", "holds a blank");
+	return check_file(c, "webhook.secret_file", hook->secret_file, true);
+}
+
+enum err check_notices(const struct checker *c)
+{
+	enum err err = check_mail(c);
+
+	return err ? err : check_hook(c);
+}

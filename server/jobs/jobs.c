@@ -1,0 +1,247 @@
+/* server/jobs/jobs.c - see the header. */
+#include "server/jobs/jobs.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/jobs/desk.h"
+#include "server/log.h"
+#include "store/thread.h"
+
+enum {
+	TICK_MS = 1000,
+	USES_EVERY = 10, /* seconds; sooner when there are many */
+	DRAIN = 5,	 /* seconds */
+	RETRY = 60,	 /* seconds after a failure of the store */
+};
+
+struct jobs {
+	struct desk desk;
+	struct live *live;
+	struct uses **uses;
+	unsigned uses_count;
+	int64_t uses_at, retry_at; /* monotonic */
+	bool uses_failed;
+	int wake;
+	pthread_t thread;
+
+	/* What main writes. */
+	_Atomic(struct live *) next_live;
+	_Atomic int64_t drain_at; /* monotonic; 0: not yet */
+	_Atomic bool ends;
+	/* What main reads. */
+	_Atomic bool quiet, ended;
+};
+
+static int64_t monotonic(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec;
+}
+
+/* A worker notes them again later. */
+static void say_uses(struct jobs *jobs, enum err err)
+{
+	if (err && !jobs->uses_failed)
+		log_event(LEVEL_WARNING, "jobs",
+			  "last uses of tokens cannot be written: %s",
+			  err_text(err));
+	jobs->uses_failed = err;
+}
+
+static void write_uses(struct jobs *jobs, struct uses *uses,
+		       struct use_batch *batch)
+{
+	enum err err = desk_write(&jobs->desk, uses_write, batch);
+
+	if (err)
+		uses_failed(batch);
+	say_uses(jobs, err);
+	uses_give_back(uses, batch);
+}
+
+static void gather(struct jobs *jobs)
+{
+	int64_t now = monotonic();
+	bool all = now - jobs->uses_at >= USES_EVERY;
+
+	if (all)
+		jobs->uses_at = now;
+	for (unsigned i = 0; i < jobs->uses_count; i++) {
+		struct uses *uses = jobs->uses[i];
+		struct use_batch *batch =
+			all || uses_hurry(uses) ? uses_take(uses) : NULL;
+
+		if (batch)
+			write_uses(jobs, uses, batch);
+	}
+}
+
+static void gather_last(struct jobs *jobs)
+{
+	for (unsigned i = 0; i < jobs->uses_count; i++) {
+		struct uses *uses = jobs->uses[i];
+		struct use_batch *batch = uses_take(uses);
+
+		if (batch)
+			write_uses(jobs, uses, batch);
+		batch = uses_take_rest(uses);
+		if (batch)
+			write_uses(jobs, uses, batch);
+	}
+}
+
+/* Asked while a delivery waits, and between the steps of a check. */
+static bool go_on(void *arg)
+{
+	struct jobs *jobs = arg;
+	int64_t drain_at = atomic_load(&jobs->drain_at);
+
+	if (!drain_at) {
+		gather(jobs);
+		return true;
+	}
+	return monotonic() - drain_at < DRAIN;
+}
+
+static void take_live(struct jobs *jobs)
+{
+	struct live *live = atomic_exchange(&jobs->next_live, NULL);
+
+	if (!live)
+		return;
+	live_drop(jobs->live);
+	jobs->live = live;
+	jobs->desk.config = live->config;
+	jobs->desk.pause[0] = jobs->desk.pause[1] = 0;
+}
+
+static void work(struct jobs *jobs)
+{
+	int64_t now = time(NULL);
+	struct sent sent = { 0 };
+	enum err err;
+
+	if (monotonic() < jobs->retry_at)
+		return;
+	err = desk_run_due(&jobs->desk, now);
+	if (!err)
+		err = desk_send_due(&jobs->desk, now, &sent);
+	if (sent.failed)
+		log_event(LEVEL_WARNING, "jobs",
+			  "%u notices could not be sent and stay queued: %s",
+			  sent.failed, sent.cause.text);
+	if (sent.done)
+		log_event(LEVEL_INFO, "jobs", "%u notices sent", sent.done);
+	if (!err || atomic_load(&jobs->drain_at))
+		return;
+	jobs->retry_at = monotonic() + RETRY;
+	log_event(LEVEL_ERROR, "jobs", "to be tried again: %s", err_text(err));
+}
+
+static void nap(struct jobs *jobs)
+{
+	struct pollfd woken = { .fd = jobs->wake, .events = POLLIN };
+	uint64_t n;
+
+	if (poll(&woken, 1, TICK_MS) > 0)
+		(void)!read(jobs->wake, &n, sizeof(n));
+}
+
+static void *on_thread(void *arg)
+{
+	struct jobs *jobs = arg;
+
+	while (!atomic_load(&jobs->ends)) {
+		take_live(jobs);
+		gather(jobs);
+		if (!atomic_load(&jobs->drain_at))
+			work(jobs);
+		else
+			atomic_store(&jobs->quiet, true);
+		nap(jobs);
+	}
+	gather_last(jobs);
+	atomic_store(&jobs->ended, true);
+	return NULL;
+}
+
+static void jobs_free(struct jobs *jobs)
+{
+	if (jobs->wake >= 0)
+		close(jobs->wake);
+	live_drop(jobs->live);
+	live_drop(atomic_exchange(&jobs->next_live, NULL));
+	free(jobs->uses);
+	free(jobs);
+}
+
+enum err jobs_start(const struct jobs_setup *setup, struct jobs **out)
+{
+	struct jobs *jobs = calloc(1, sizeof(*jobs));
+
+	*out = NULL;
+	assert(jobs);
+	jobs->live = live_hold(setup->live);
+	jobs->uses = setup->uses;
+	jobs->uses_count = setup->uses_count;
+	jobs->desk = (struct desk) {
+		.db = setup->db,
+		.writer = setup->writer,
+		.config = setup->live->config,
+		.go_on = go_on,
+		.arg = jobs,
+	};
+	jobs->uses_at = monotonic();
+	jobs->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (jobs->wake < 0 ||
+	    pthread_create(&jobs->thread, NULL, on_thread, jobs)) {
+		jobs_free(jobs);
+		return E_MEMORY;
+	}
+	*out = jobs;
+	return E_OK;
+}
+
+static void wake(struct jobs *jobs)
+{
+	uint64_t one = 1;
+
+	(void)!write(jobs->wake, &one, sizeof(one));
+}
+
+void jobs_publish(struct jobs *jobs, struct live *live)
+{
+	live_drop(atomic_exchange(&jobs->next_live, live_hold(live)));
+	wake(jobs);
+}
+
+void jobs_drain(struct jobs *jobs)
+{
+	atomic_store(&jobs->drain_at, monotonic());
+	wake(jobs);
+}
+
+bool jobs_quiet(const struct jobs *jobs)
+{
+	return atomic_load(&jobs->quiet);
+}
+
+bool jobs_stop(struct jobs *jobs, int ms)
+{
+	if (!jobs)
+		return true;
+	atomic_store(&jobs->ends, true);
+	wake(jobs);
+	if (!thread_join(jobs->thread, &jobs->ended, ms))
+		return false;
+	jobs_free(jobs);
+	return true;
+}

@@ -1,0 +1,186 @@
+"""When a token was last used, and what nobody uses (gitlab-tokens 1.3, 4.2)."""
+
+import datetime
+import os
+import pty
+import subprocess
+import time
+
+import pytest
+
+from support.clock import Clock
+from support.dockpass import ENV, PATIENCE, PROGRAM
+from support.process import wait_until
+
+MINUTE, DAY = 60, 86400
+# Noon of a day to come; the store is made today.
+NOON = int(time.time()) // DAY * DAY + 10 * DAY + DAY // 2
+SHOWN = 30 * PATIENCE  # seconds
+
+
+def text(when):
+    """As the REST API of GitLab writes it."""
+    utc = datetime.datetime.fromtimestamp(when, datetime.timezone.utc)
+    return utc.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def last(world, name):
+    return world.json("token", "show", world.token_id(name))
+
+
+@pytest.fixture
+def clock(faketime, tmp_path):
+    clock = Clock(tmp_path)
+    clock.set(NOON)
+    return clock
+
+
+@pytest.fixture
+def world(own_world, clock):
+    own_world.configure(workers=1)  # what is used first is written first
+    return own_world.serve(env=clock.env("Pacific/Kiritimati"))
+
+
+def use(world, secret, **kwargs):
+    return world.ask("repository:g/priv:pull", auth=("any", secret), **kwargs)
+
+
+# row, minutes after the first use, minutes of what is stored then
+USES = [("the first", 0, 0), ("nine minutes later", 9, 0),
+        ("eleven minutes later", 11, 11), ("twenty", 20, 11),
+        ("twenty-one", 21, 21)]
+
+
+def test_g132_at_most_once_in_ten_minutes(world, clock):
+    secret = world.token("alice", scopes="api", name="one")
+    other = world.token("alice", scopes="api", name="other")
+    for row, after, stored in USES:
+        clock.set(NOON + after * MINUTE)
+        assert use(world, secret).status_code == 200
+        # Written in one transaction, or in a later one.
+        witness = world.token("alice", scopes="api", name=f"w{after}")
+        use(world, witness)
+        wait_until(lambda: last(world, f"w{after}")["last_used_at"], SHOWN,
+                   row)
+        got = last(world, "one")["last_used_at"]
+        assert got == text(NOON + stored * MINUTE), row
+    assert last(world, "other")["last_used_at"] is None and other
+
+
+def test_from_where_and_by_what(world):
+    secret = world.token("alice", scopes="api", name="one")
+    answer = use(world, secret)
+    wait_until(lambda: last(world, "one")["last_used_at"], SHOWN, "no use")
+    token = last(world, "one")
+    assert token["last_used_ips"] == ["127.0.0.1"]
+    assert token["last_used_client"] == answer.client
+    shown = world.cli("token", "show", token["id"])
+    assert f"{text(NOON)} from 127.0.0.1 by {answer.client}" in shown
+
+
+def test_a_refused_token_is_not_used(world):
+    secret = world.token("alice", scopes="api", name="one")
+    world.cli("token", "revoke", world.token_id("one"))
+    assert use(world, secret).status_code == 401
+    world.stop()
+    assert last(world, "one")["last_used_at"] is None
+
+
+def test_the_end_of_the_server_loses_none(world):
+    secrets = {name: world.token("alice", scopes="api", name=name)
+               for name in ("one", "two", "three")}
+    for secret in secrets.values():
+        use(world, secret)
+    assert world.stop() == 0
+    assert {last(world, name)["last_used_at"] for name in secrets} == {
+        text(NOON)}
+
+
+def test_a_refresh_token_is_a_use_of_its_token(world, clock):
+    secret = world.token("alice", scopes="api", name="one")
+    given = world.ask(auth=("any", secret), fields={"offline_token": "true"})
+    refresh = given.json()["refresh_token"]
+    clock.set(NOON + DAY)
+    world.ask(method="POST", fields={"grant_type": "refresh_token",
+                                     "refresh_token": refresh})
+    world.stop()
+    assert last(world, "one")["last_used_at"] == text(NOON + DAY)
+
+
+# What nobody uses
+
+@pytest.fixture
+def unused(world, clock):
+    """One token used now, one never, one revoked; looked at 100 days later."""
+    secret = world.token("alice", scopes="api", name="used")
+    world.token("alice", scopes="api", name="never")
+    world.token("bob", scopes="api", name="revoked")
+    world.cli("token", "revoke", world.token_id("revoked"))
+    clock.set(NOON + 100 * DAY)
+    use(world, secret)
+    world.stop()
+    clock.set(NOON + 130 * DAY)
+    return world
+
+
+def names(world, clock, *args):
+    return [token["name"] for token in
+            world.json("token", "list", *args, env=clock.env())
+            if token["name"] in ("used", "never", "revoked", "new")]
+
+
+def test_token_list_unused(unused, clock):
+    assert names(unused, clock, "--unused", "29d") == ["used", "never"]
+    assert names(unused, clock, "--unused", "31d") == ["never"]
+    assert names(unused, clock, "alice", "--unused", "31d") == ["never"]
+    assert names(unused, clock, "bob", "--unused", "1d") == []
+    assert names(unused, clock, "--unused", "900d") == []
+
+
+@pytest.mark.parametrize("span", ["0d", "90", "1h", "d", "-1d", "x"])
+def test_spans_that_are_none(unused, span):
+    assert unused.refused("token", "list", "--unused", span)[0] == 2
+
+
+def test_token_revoke_unused(unused, clock):
+    args = ["token", "revoke", "--unused", "100d"]
+    status, said = unused.refused(*args, env=clock.env())
+    assert status == 2 and "--yes" in said
+    assert unused.refused("token", "revoke", "1", "--yes")[0] == 2
+    assert unused.refused(*args, "--stdin")[0] == 2
+    assert unused.refused(*args[:2], "1", *args[2:])[0] == 2
+    gone = unused.json(*args, "--yes", env=clock.env())
+    assert "never" in [token["name"] for token in gone]
+    assert all(token["revoked"] for token in gone)
+    assert not last(unused, "used")["revoked"]
+    assert unused.json(*args, "--yes", env=clock.env()) == []
+
+
+@pytest.mark.parametrize("answer, revoked", [("yes", True), ("y", False)])
+def test_a_terminal_is_asked(unused, clock, answer, revoked):
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+            [PROGRAM, "token", "revoke", "--unused", "100d", "--config",
+             unused.config_file], stdin=slave, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+            env={**ENV, **clock.env()}) as asked:
+        os.close(slave)
+        os.write(master, f"{answer}\n".encode())
+        _, said = asked.communicate(timeout=20 * PATIENCE)
+    os.close(master)
+    assert "never" in said and "revoke these" in said
+    assert asked.returncode == (0 if revoked else 1)
+    assert last(unused, "never")["revoked"] == revoked
+
+
+def test_many_tokens_at_once(own_world):
+    """More than a worker's tables hold: what does not fit comes later."""
+    with own_world.serve() as world:
+        secrets = [world.token("alice", scopes="api", name=f"t{n}")
+                   for n in range(40)]
+        for secret in secrets:
+            assert use(world, secret).status_code == 200
+        world.stop()
+        used = [token for token in world.json("token", "list", "alice")
+                if token["last_used_at"]]
+        assert len(used) == len(secrets)
