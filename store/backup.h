@@ -38,8 +38,10 @@ struct restored {
  * that the store has as revoked is revoked in the copy, who was blocked or
  * removed is blocked, a membership that has ended or was lowered ends or is
  * lowered (of users and spaces that are still there), and ids go on where they
- * were. These are changes by `actor` in the log. A store that knows nothing of
- * the copy's life (a new one, after a loss) cannot tell: see out->descends.
+ * were. These are changes by `actor` in the log. What was only observed (last
+ * uses, runs of jobs, mail) stays as the store has it. A store that knows
+ * nothing of the copy's life (a new one, after a loss) cannot tell: see
+ * out->descends.
  */
 enum err backup_restore(struct db *db, struct db *copy,
 			const struct restore *how, struct restored *out,

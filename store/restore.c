@@ -130,11 +130,20 @@ static enum err make_plan(struct plan *plan)
 	return plan->copy->err ? plan->copy->err : plan->now->err;
 }
 
-static enum err copy_rows(struct txn *from, struct txn *to)
+/* Seen, not decided: the later state is the truer one, or mail goes twice. */
+static bool is_observed(enum table table)
+{
+	return table == TABLE_USED || table == TABLE_JOB ||
+	       table == TABLE_TOLD || table == TABLE_MAILBOX;
+}
+
+static enum err copy_rows(struct txn *from, struct txn *to, bool descends)
 {
 	for (enum table table = 0; table < TABLE_COUNT; table++) {
 		AUTO(cursor) struct cursor c = { 0 };
 
+		if (descends && is_observed(table))
+			continue;
 		txn_clear(to, table);
 		for (cursor_open(from, table, STR(""), &c); cursor_next(&c);)
 			txn_put(to, table, c.key, c.value);
@@ -179,7 +188,7 @@ enum err backup_restore(struct db *db, struct db *copy,
 		changelog_follows(&to, &from, &done.lost);
 	err = make_plan(&plan);
 	if (!err)
-		err = copy_rows(&from, &to);
+		err = copy_rows(&from, &to, done.descends);
 	if (!err)
 		err = run_plan(&plan, cause);
 	if (!err)

@@ -1,7 +1,7 @@
 /*
  * store/verify.h - is every record sound, and does every index agree with what
- * it points to? Reads all of the store: a second for each few hundred thousand
- * tokens.
+ * it points to? Of what was decided: last uses and mail are not looked at.
+ * Reads all of the store: a second for each few hundred thousand tokens.
  */
 #pragma once
 
