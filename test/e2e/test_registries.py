@@ -13,6 +13,7 @@ import pytest
 from support import tokens
 from support.dockpass import Dockpass
 from support.registry import Registry
+from support.site import change_key
 
 # By these names: how a service's tokens say which key has signed them.
 STYLES = {"x5c": {}, "kid": {"x5c": False},
@@ -31,15 +32,6 @@ def make(folder, **options):
         dockpass.cli("project", "add", path)
     dockpass.secret = dockpass.token("root", scopes="api")
     return dockpass
-
-
-def change_key(dockpass, *options):
-    """As README says; (the new key, the one before)."""
-    old, = [key["kid"] for key in dockpass.json("key", "list")
-            if key["state"] == "current"]
-    new = dockpass.cli("key", "new", *options).strip()
-    dockpass.cli("key", "activate", new)
-    return new, old
 
 
 @pytest.fixture(scope="module")

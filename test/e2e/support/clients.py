@@ -2,18 +2,27 @@
 
 A client keeps all that it has in a folder of the test's: no configuration,
 storage or daemon of whoever runs the tests is looked at. `site` is a
-support.site.Site; a repository is "g/priv/img:1".
+support.site.Site; a repository is "g/priv/img:1". A verb that a client does
+not have is a method that its class has not.
 """
 
+import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from support import secrets, ways
+from support.images import Image
 from support.process import Daemon
+
+
+# What dockpass says of bad credentials, where a client passes it on.
+WRONG = "the (refresh )?token is (wrong|unknown), expired or revoked"
 
 
 class Done:
@@ -31,7 +40,13 @@ class Done:
 
 
 class Client:
+    """`denied`, `refused`: what it prints when an operation is not allowed
+    to whoever is logged in, and when the credentials are no good."""
     has_login = True
+    denied = "requested access to the resource is denied|unauthorized"
+    refused = "unauthorized"
+    auths = "docker/config.json"  # where it looks for identity tokens
+    patience = 120
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -48,7 +63,8 @@ class Client:
         """Nothing that it asks is asked of the tester."""
         return Done(subprocess.run(
             [*self.command, *map(str, args)], input=stdin, text=True,
-            capture_output=True, env=self.env, timeout=120, check=False))
+            capture_output=True, env=self.env, timeout=self.patience,
+            check=False, cwd=self.folder))
 
     def must(self, *args):
         done = self.run(*args)
@@ -67,10 +83,32 @@ class Client:
         return [f"--cert-dir={site.ca.parent}" if site.ca else
                 "--tls-verify=false"]
 
+    def thing(self, folder, repository, **size):
+        """What it pushes to a repository, and pulls from it."""
+        return Image(folder, **size)
+
+    def version(self):
+        return self.number(self.must("--version").text)
+
+    @staticmethod
+    def number(text):
+        return re.search(r"\d+\.\d[^\s\",]*", text)[0]
+
+    def identity(self, site, secret):
+        """Gives it an identity token alone, as `docker login` leaves it."""
+        given = ways.login(site.world, secret, service=site.name)
+        entry = {"auth": base64.b64encode(b"whoever:").decode(),
+                 "identitytoken": ways.refresh_token(given)}
+        file = self.folder / self.auths
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps({"auths": {site.host: entry}}))
+
 
 class Docker(Client):
     name = "docker"
     command = ["docker"]
+    denied = "access to the resource is denied|pull access denied"
+    refused = WRONG
 
     def __init__(self, folder, daemons):
         super().__init__(folder)
@@ -81,7 +119,7 @@ class Docker(Client):
 
     def push(self, site, image, repository):
         self.must("load", "-i", image.archive)
-        self.must("tag", "local/image:1", site.ref(repository))
+        self.must("tag", image.name, site.ref(repository))
         return self.run("push", site.ref(repository))
 
     def pull(self, site, repository):
@@ -90,11 +128,37 @@ class Docker(Client):
 
     mount = push
 
+    def index(self, site, index, repository):
+        parts = [f"{repository}-{name}" for name in index.platforms]
+        for image, part in zip(index.images, parts):
+            done = self.push(site, image, part)
+            if not done:
+                return done
+        self.must("manifest", "create", "--insecure", site.ref(repository),
+                  *map(site.ref, parts))
+        return self.run("manifest", "push", "--insecure",
+                        site.ref(repository))
+
+    def identity(self, site, secret):
+        """Its own login gets one, and forgets the secret."""
+        done = self.login(site, "whoever", secret)
+        assert done, done
+        text = (self.folder / self.auths).read_text()
+        entry = json.loads(text)["auths"][site.host]
+        secrets.remember(entry["identitytoken"])
+        assert not any(form in text.encode() for form in secrets.forms(secret))
+
+    def version(self):
+        return self.must("version", "--format", "{{.Server.Version}}").text \
+            .strip()
+
 
 class Containerd(Client):
     """ctr has no login: it is given the credentials each time."""
     name = "containerd"
     has_login = False
+    denied = "insufficient_scope: authorization failed"
+    refused = "401 Unauthorized"
 
     def __init__(self, folder, daemons):
         self.command = ["ctr", "-a", daemons.containerd, "-n", "test"]
@@ -104,6 +168,14 @@ class Containerd(Client):
     def login(self, site, user, secret):
         self.user = ["--user", f"{user}:{secret}"]
         return self.run("version")
+
+    def identity(self, site, secret):
+        given = ways.login(site.world, secret, service=site.name)
+        self.user = ["--refresh", ways.refresh_token(given)]
+
+    def version(self):
+        return self.number(
+            self.must("version").text.partition("Server:")[2])
 
     def logout(self, site):
         self.user = []
@@ -120,7 +192,13 @@ class Containerd(Client):
     def push(self, site, image, repository):
         self.must("images", "import", "--snapshotter", "native",
                   image.archive)
-        return self.push_as(site, "docker.io/local/image:1", repository)
+        return self.push_as(site, f"docker.io/{image.name}", repository)
+
+    def index(self, site, index, repository):
+        name = f"docker.io/{index.name}"
+        self.must("images", "import", "--no-unpack", "--all-platforms",
+                  "--index-name", name, index.archive)
+        return self.push_as(site, name, repository)
 
     def push_as(self, site, name, repository):
         self.must("images", "tag", "--force", name, site.ref(repository))
@@ -136,15 +214,22 @@ class Containerd(Client):
         return self.push_as(site, site.ref(site.source), repository)
 
 
-class Skopeo(Client):
+class Containers(Client):
+    """What those have in common that are made of containers/image."""
+    auths = "auth.json"
+    denied = f"{Client.denied}|UNAUTHORIZED"
+    refused = "invalid username/password"
+
+
+class Skopeo(Containers):
     name = "skopeo"
     command = ["skopeo"]
 
     def side(self, which, site):
         return [f"--{which}-" + word[2:] for word in self.trust(site)]
 
-    def push(self, site, image, repository):
-        return self.run("copy", *self.side("dest", site),
+    def push(self, site, image, repository, *options):
+        return self.run("copy", *options, *self.side("dest", site),
                         f"oci:{image.layout}:1",
                         f"docker://{site.ref(repository)}")
 
@@ -153,6 +238,9 @@ class Skopeo(Client):
         return self.run("copy", *self.side("src", site),
                         f"docker://{site.ref(repository)}",
                         f"dir:{self.folder}/got")
+
+    def index(self, site, index, repository):
+        return self.push(site, index, repository, "--all")
 
     def mount(self, site, image, repository):
         return self.run("copy", *self.side("src", site),
@@ -174,7 +262,7 @@ class Skopeo(Client):
                         f"docker://{site.ref(repository)}")
 
 
-class Podman(Client):
+class Podman(Containers):
     name = "podman"
     program = "podman"
 
@@ -185,9 +273,8 @@ class Podman(Client):
         super().__init__(folder)
 
     def load(self, image):
-        self.run("rmi", "-f", "local/image:1")
         self.must("load", "-q", "-i", image.archive)
-        return "local/image:1"
+        return image.name
 
     def push(self, site, image, repository):
         return self.run("push", *self.trust(site), self.load(image),
@@ -203,23 +290,44 @@ class Podman(Client):
                         f"docker://{site.ref(repository)}")
 
 
+    def index(self, site, index, repository):
+        self.must("manifest", "create", index.name)
+        for image in index.images:
+            self.must("manifest", "add", index.name, f"oci:{image.layout}:1")
+        return self.run("manifest", "push", "--all", *self.trust(site),
+                        index.name, f"docker://{site.ref(repository)}")
+
+    def tags(self, site, repository):
+        done = self.run("search", *self.trust(site), "--list-tags",
+                        site.ref(repository.split(":")[0]))
+        return [line.split()[1] for line in done.text.splitlines()[1:]] \
+            if done else done
+
+    def catalog(self, site):
+        done = self.run("search", *self.trust(site), "--limit", "100",
+                        "--format", "{{.Name}}", f"{site.host}/")
+        return [name.removeprefix(f"{site.host}/")
+                for name in done.text.split()] if done else done
+
+
 class Buildah(Podman):
     name = program = "buildah"
+    tags = catalog = None
 
     def load(self, image):
         return self.must("pull", "-q", f"oci:{image.layout}:1").text.strip()
 
 
+KINDS = {kind.name: kind for kind in
+         (Docker, Containerd, Skopeo, Podman, Buildah)}
+NAMES = list(KINDS)
+
+
 def client(name, folder, daemons):
-    kinds = {kind.name: kind for kind in
-             (Docker, Containerd, Skopeo, Podman, Buildah)}
-    kind = kinds[name]
-    if kind in (Docker, Containerd):
+    kind = KINDS[name]
+    if issubclass(kind, (Docker, Containerd)):
         return kind(folder, daemons)
     return kind(folder)
-
-
-NAMES = ["docker", "containerd", "skopeo", "podman", "buildah"]
 
 
 class Daemons:

@@ -1,19 +1,33 @@
 """A registry and the dockpass that it trusts, as a client meets them."""
 
+import copy
 import subprocess
+import time
 from pathlib import Path
+from typing import NamedTuple
 
-from support.registry import Registry
+from support.clock import Clock
+from support.registry import registry_of
 from support.world import World
 
-# name: (registry, options of the service, options of registry-config)
+class Shape(NamedTuple):
+    """How the tokens of a service look, and which registry reads them.
+    `options`: of the service; `words`: of registry-config."""
+    registry: str
+    options: dict = {}
+    words: list = []
+    alg: str = "ES256"
+    tls: bool = False
+    clock: bool = False
+
+
 SHAPES = {
-    "2.8": ("2.8", {}, []),
-    "2.8-kid": ("2.8", {"x5c": False}, ["--registry", "2"]),
-    "3.1": ("3.1", {}, []),
-    "3.1-jwks": ("3.1", {"x5c": False}, ["--registry", "3"]),
-    "2.8-tls": ("2.8", {}, []),
-    "3.1-tls": ("3.1", {}, []),
+    "2.8": Shape("2.8"),
+    "2.8-kid": Shape("2.8", {"x5c": False}, ["--registry", "2"]),
+    "3.1": Shape("3.1"),
+    "3.1-jwks": Shape("3.1", {"x5c": False}, ["--registry", "3"]),
+    "2.8-tls": Shape("2.8", tls=True),
+    "3.1-tls": Shape("3.1", tls=True),
 }
 
 
@@ -47,53 +61,82 @@ class Certificate:
 
 
 class Site:
-    """`source`: the image of base/img that a mount takes its layers from."""
+    """`source`: the image of base/img that a mount takes its layers from.
+    `clock`: the support.clock.Clock that its dockpass believes, if any."""
 
     source = "base/img:1"
 
-    def __init__(self, name, world, registry, ca=None):
+    def __init__(self, name, world, registry, ca=None, clock=None):
         self.name, self.world, self.registry, self.ca = \
             name, world, registry, ca
-        self.host = registry.host
+        self.clock, self.host = clock, registry.host
 
     def ref(self, repository):
         return f"{self.host}/{repository}"
 
+    def at(self, host):
+        """The same, for a client that is told another host."""
+        other = copy.copy(self)
+        other.host = host
+        return other
+
+
+def change_key(dockpass, *options):
+    """As README says; (the new key, the one before)."""
+    old, = [key["kid"] for key in dockpass.json("key", "list")
+            if key["state"] == "current"]
+    new = dockpass.cli("key", "new", *options).strip()
+    dockpass.cli("key", "activate", new)
+    return new, old
+
 
 class Sites:
-    """Two servers, one with TLS; each has all of its registries' services."""
+    """A server for each algorithm, with TLS or not, with a clock of its own or
+    not; it has all of its registries' services."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, shapes=None):
         self.folder = Path(folder)
+        self.shapes = SHAPES if shapes is None else shapes
         self.worlds, self.sites = {}, {}
 
-    def _world(self, tls):
-        if tls not in self.worlds:
-            folder = self.folder / ("tls" if tls else "plain")
+    def _services(self, kind):
+        return [{"name": name, **shape.options} for name, shape in
+                self.shapes.items() if shape[3:] == kind]
+
+    def _world(self, shape):
+        kind = alg, tls, clock = shape[3:]
+        if kind not in self.worlds:
+            folder = self.folder / f"{alg}{'-tls' * tls}{'-clock' * clock}"
             folder.mkdir()
-            self.certificate = Certificate(folder) if tls else None
-            world = World(folder, listener=tls and self.certificate.listener,
-                          services=[{"name": name, **options} for
-                                    name, (_, options, _) in SHAPES.items()])
+            certificate = Certificate(folder) if tls else None
+            world = World(folder, listener=tls and certificate.listener,
+                          services=self._services(kind))
+            if alg != "ES256":
+                _, old = change_key(world, "--alg", alg)
+                world.cli("key", "remove", old)
             if tls:
-                world.verify = str(self.certificate.ca)
-            self.worlds[tls] = world.serve()
-        return self.worlds[tls]
+                world.verify = str(certificate.ca)
+            world.clock = Clock(folder) if clock else None
+            if clock:
+                world.clock.set(int(time.time()))
+            self.worlds[kind] = world.serve(
+                env=world.clock.env() if clock else None), certificate
+        return self.worlds[kind]
 
     def get(self, name):
         if name not in self.sites:
-            tls = name.endswith("-tls")
-            version, _, options = SHAPES[name]
-            world = self._world(tls)
-            certificate = self.certificate if tls else None
-            registry = Registry(self.folder / name, world, version,
-                                "--service", name, *options, tls=certificate)
+            shape = self.shapes[name]
+            world, certificate = self._world(shape)
+            registry = registry_of(shape.registry)(
+                self.folder / name, world, shape.registry, "--service", name,
+                *shape.words, tls=certificate)
             self.sites[name] = Site(name, world, registry,
-                                    tls and certificate.ca)
+                                    certificate and certificate.ca,
+                                    world.clock)
         return self.sites[name]
 
     def stop(self):
         for site in self.sites.values():
             site.registry.stop()
-        for world in self.worlds.values():
+        for world, _ in self.worlds.values():
             assert world.stop() == 0
