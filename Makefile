@@ -5,9 +5,11 @@
 # make lint       layers, banned functions, format, analyzers
 # make fuzz       each fuzzer for FUZZ_SECONDS; fuzz-scope: one, until ^C
 # make bench      ratios against references of the same run (test/bench)
+# make conformance  every client at every registry (test/conformance)
 # make install    into DESTDIR and PREFIX
 #
-# run, test, asan, tsan, lint, fuzz and bench first install what is missing (apt).
+# run, test, asan, tsan, lint, fuzz, bench and conformance first install what
+# is missing (apt).
 MODE    ?= release
 B       := build/$(MODE)
 PREFIX  ?= /usr/local
@@ -134,6 +136,12 @@ bench:
 	$(PY) test/bench/bench.py
 bench-programs: $(BENCH)
 
+# ONLY="--clients crane,oras --registries 2.8 --operations mount": a part.
+conformance:
+	@docker/deps build test conformance
+	@$(AGAIN) -j $(CORES) $B/dockpass
+	DOCKPASS=$B/dockpass $(PY) test/conformance/run.py $(ONLY)
+
 # The unit file and the example name /usr/local/bin; PREFIX is put in.
 install: $B/dockpass
 	install -D -m 755 $B/dockpass $(DESTDIR)$(PREFIX)/bin/dockpass
@@ -146,6 +154,7 @@ clean:
 	rm -rf build
 
 .PHONY: all unit unit-token unit-store unit-server unit-fuzz e2e programs \
-	check-lint run test asan tsan lint fuzz bench bench-programs install clean
+	check-lint run test asan tsan lint fuzz bench bench-programs \
+	conformance install clean
 .SECONDARY:
 -include $(wildcard $B/*/*.d $B/*/*/*.d $B/test/unit/*/*.d)

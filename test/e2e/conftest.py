@@ -1,5 +1,8 @@
 """What the tests share. See support/ for the programs that they drive."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from support import secrets
@@ -8,6 +11,8 @@ from support.dockpass import FAKETIME
 from support.images import Image
 from support.site import Sites
 from support.world import World
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # conformance/
 
 
 @pytest.fixture(scope="session")

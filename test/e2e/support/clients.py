@@ -40,10 +40,10 @@ class Done:
 
 
 class Client:
-    """`denied`, `refused`: what it prints when an operation is not allowed
-    to whoever is logged in, and when the credentials are no good."""
+    """`denied`, `refused`: what it prints when whoever is logged in may not,
+    in a registry's words or its own, and when the credentials are no good."""
     has_login = True
-    denied = "requested access to the resource is denied|unauthorized"
+    denied = "(?i:unauthorized)|is denied|authorization failed"
     refused = "unauthorized"
     auths = "docker/config.json"  # where it looks for identity tokens
     patience = 120
@@ -107,7 +107,6 @@ class Client:
 class Docker(Client):
     name = "docker"
     command = ["docker"]
-    denied = "access to the resource is denied|pull access denied"
     refused = WRONG
 
     def __init__(self, folder, daemons):
@@ -157,7 +156,6 @@ class Containerd(Client):
     """ctr has no login: it is given the credentials each time."""
     name = "containerd"
     has_login = False
-    denied = "insufficient_scope: authorization failed"
     refused = "401 Unauthorized"
 
     def __init__(self, folder, daemons):
@@ -217,7 +215,6 @@ class Containerd(Client):
 class Containers(Client):
     """What those have in common that are made of containers/image."""
     auths = "auth.json"
-    denied = f"{Client.denied}|UNAUTHORIZED"
     refused = "invalid username/password"
 
 

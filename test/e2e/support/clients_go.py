@@ -28,7 +28,6 @@ class Crane(GoClient):
     name = "crane"
     module = "github.com/google/go-containerregistry/cmd/crane", "v0.22.1"
     has_login = False
-    denied = "UNAUTHORIZED|DENIED"
     refused = WRONG
 
     def login(self, site, user, secret):

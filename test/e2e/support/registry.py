@@ -138,7 +138,8 @@ class Zot(Registry):
             "storage": {"rootDirectory": f"{self.folder}/data"},
             "http": {
                 "address": "127.0.0.1", "port": str(self.port),
-                "compat": ["docker2s2"], "readTimeout": "10m",
+                "compat": ["docker2s2"],
+                "readTimeout": "10m", "writeTimeout": "10m",
                 "auth": {"bearer": {"realm": told["realm"],
                                     "service": told["service"],
                                     "cert": str(key)}}},
@@ -157,10 +158,11 @@ def registry_of(version):
 
 def version_of(version):
     """What the program says of itself; a skip if there is none."""
+    command = program(version)
     if version in VERSIONS:
         return VERSIONS[version].removeprefix("v")
-    done = subprocess.run([program(version), "--version"], text=True,
+    done = subprocess.run([command, "--version"], text=True,
                           capture_output=True, timeout=20, check=False)
-    words = re.search(r"v?(\d+\.\d[^\s\",]*)|\b([0-9a-f]{8,})",
+    words = re.search(r'(?: |"commit":"v?)(\d[^\s",]+)',
                       done.stdout + done.stderr)
-    return words[0].removeprefix("v") if words else "unknown"
+    return words[1] if words else "of no version"
