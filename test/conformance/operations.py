@@ -6,7 +6,7 @@ dockpass has logged, what the registry has.
 import time
 from typing import Callable, NamedTuple
 
-from conformance.case import midnight, split
+from conformance.case import midnight, settled, split
 from conformance.slow import Slow
 from support import secrets
 
@@ -258,7 +258,7 @@ class Later:
     """What is logged from now on."""
 
     def __init__(self, case):
-        self.case, self.seen = case, len(case.world.log("token"))
+        self.case, self.seen = case, settled(case.world)
 
     def logged(self, *reasons, **kwargs):
         before, self.case.seen = self.case.seen, self.seen
