@@ -22,15 +22,17 @@ class Case:
     beside, by what is odd about them. What a case makes has its name, so
     that cases may run beside each other on different sites."""
 
-    def __init__(self, who, site, others=None):
+    def __init__(self, who, site, others=None, seen=None):
         self.who, self.site, self.others = who, site, others or {}
         self.world = site.world
         self.name = f"{who.name}-{next(SERIAL)}"
-        self.seen = settled(self.world)
+        self.seen = seen or settled(self.world)
 
     def at(self, kind):
         """The same client at another site."""
-        other = Case(self.who, self.others[kind], self.others)
+        site = self.others[kind]
+        other = Case(self.who, site, self.others,
+                     self.seen if site.world is self.world else None)
         other.name = self.name
         return other
 

@@ -53,7 +53,7 @@ class Registry:
             self.variables = dict(line.split("=", 1)
                                   for line in stanza.splitlines())
             stanza = ""
-        config = self.folder / "config"
+        config = self.folder / "config.yml"
         config.write_text(self.configuration(stanza, dockpass))
         self.daemon = Daemon([command, "serve", config],
                              self.folder / "registry.log",
