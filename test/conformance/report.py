@@ -45,8 +45,9 @@ class Report:
 
     def titled(self, name):
         """With its version."""
-        version = self.here.get(name, "missing")
-        return version if version.startswith(name) else f"{name} {version}"
+        kind = "registry" if name[0].isdigit() else name
+        return f"{kind} {self.here[name]}" if name in self.here else \
+            f"{name} missing"
 
     def of(self, **wanted):
         """The cells that have these members."""

@@ -6,6 +6,8 @@ import subprocess
 import pytest
 import yaml
 
+from conformance.matrix import CLIENTS, COLUMNS, REGISTRIES
+from conformance.operations import OPERATIONS
 from support.dockpass import ENV, PROGRAM, TOP
 
 README = (TOP / "README.md").read_text()
@@ -75,6 +77,22 @@ def test_settings_are_those_of_the_program(tmp_path):
     assert [f"| `{name}` | `{value}` | {meaning} |"
             for name, value, _, meaning in rows] == \
         re.findall(r"^\| `.*", section("Settings"), re.M)
+
+
+def test_conformance_has_every_row_and_column():
+    by_registry, by_operation, by_look = (
+        [[cell.strip() for cell in line.strip("|\n").split("|")]
+         for line in table.splitlines()]
+        for table in re.findall(r"(?:^\|.*\n)+", section("Conformance"), re.M))
+    clients = list(CLIENTS)
+    assert [row[0].partition(" ")[0] for row in by_registry[2:]] == clients
+    assert len(by_registry[0]) == 1 + len(REGISTRIES)
+    assert by_operation[0][1:] == by_look[0][1:] == clients
+    assert [row[0] for row in by_operation[2:]] == \
+        [operation.name for operation in OPERATIONS]
+    assert [row[0] for row in by_look[2:]] == [
+        f"{column.registry}, {column.look}" for column in COLUMNS
+        if column.look]
 
 
 def paths(value, at=""):
