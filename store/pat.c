@@ -162,7 +162,8 @@ int64_t pat_used_at(struct txn *txn, const struct pat *pat)
 
 	if (used_get(txn, pat->id, &used) || used.at < pat->created_at)
 		return pat->created_at;
-	return used.at;
+	/* Uses in the ten minutes after it are not written. */
+	return used.at + USED_EVERY;
 }
 
 bool pat_idle(const struct pat *pat, int64_t used_at, int64_t now)

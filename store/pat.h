@@ -61,7 +61,10 @@ bool pat_active(const struct pat *pat, const struct settings *settings,
 /* When it will die: its date while that is enforced, its grace; 0 for never. */
 int64_t pat_dies_at(const struct pat *pat, const struct settings *settings);
 
-/* Since when it has not been used: its last use, else its creation. */
+/*
+ * Since when it has not been used: its creation, or the end of the ten minutes
+ * that a last use that is known stands for (store/used.h).
+ */
 int64_t pat_used_at(struct txn *txn, const struct pat *pat);
 /*
  * Dead as it was not used for so long. Use is observed, not decided: no change

@@ -1,12 +1,9 @@
 """The daily checks of a running server: at their hours in UTC, once, through
-restarts, crashes and mail servers that fail. Its clock stands where the test
+restarts and mail servers that fail (crashes: test_jobs_crash.py). Its clock stands where the test
 sets it; mail goes to a real SMTP server (aiosmtpd).
 """
 
 import datetime
-import os
-import shutil
-import signal
 import time
 
 import pytest
@@ -302,85 +299,3 @@ def test_uses_are_shown_while_a_mail_server_hangs(queued, post):
     number = queued.token_id("used")
     wait_until(lambda: queued.json("token", "show", number)["last_used_at"],
                29, "not shown within 30 s")
-
-
-# Crashes
-
-@pytest.mark.parametrize("step", STEPS)
-def test_killed_at_each_step_of_a_mail(queued, post, step):
-    """Once each; only who was killed after the mail was kept sends it again,
-    and it is the same one."""
-    post.keeper.stall = step
-    queued.start(queued.due)
-    assert post.keeper.reached.wait(20)
-    assert queued.stop(signal.SIGKILL) == -signal.SIGKILL
-    post.keeper.stall = None
-    post.keeper.go.set()
-    queued.start(queued.due + 2 * MINUTE)
-    queued.wait_sent()
-    ids = [mail["Message-ID"] for mail in post.mails]
-    twice = len(ids) - len(set(ids))
-    assert twice == (step in ("KEPT", "QUIT"))
-    got = told(post)
-    assert set(got) == {ALICE, "bob@example.com"}
-    assert sum(map(len, got.values())) == 2 + twice
-
-
-WRITES = "pwrite64,pwritev,fdatasync"
-
-
-@pytest.fixture
-def strace(tmp_path):
-    if not shutil.which("strace"):
-        pytest.skip("strace is not installed")
-    return ["strace", "-f", "-qq", "-o", tmp_path / "trace", "-e",
-            f"trace={WRITES}"]
-
-
-def kill_at(desk, strace, n, now):
-    """A server that dies at its n-th write; False: it did not get there."""
-    desk.inside = [*strace, "-e", f"inject={WRITES}:signal=KILL:when={n}"]
-    desk.clock.set(now)
-    desk.launch(env=desk.clock.env(FAR))
-    desk.inside = ()
-
-    def over():
-        if desk.daemon.process.poll() is not None:
-            return True
-        rows = {row["name"]: row for row in desk.json("job", "list")}
-        return rows["expired"]["last_run_at"] and \
-            not rows["expiring"]["waiting"]
-    wait_until(over, 30, "neither killed nor done")
-    died = desk.daemon.process.poll() is not None
-    if not died:
-        number = int(desk.log_file.with_name("trace").read_text().split()[0])
-        os.kill(number, signal.SIGKILL)
-    desk.daemon.process.wait(20)
-    desk.daemon = None
-    return died
-
-
-def test_killed_at_each_write(queued, post, strace, tmp_path):
-    """Of the store, from the start of a check to the last mail's end."""
-    store, saved = queued.folder / "store", tmp_path / "saved"
-    shutil.copytree(store, saved)
-    now = queued.due + 2 * HOUR
-    for n in range(1, 200):
-        shutil.rmtree(store)
-        shutil.copytree(saved, store)
-        post.mails.clear()
-        died = kill_at(queued, strace, n, now)
-        kept = len(post.mails)
-        waiting = queued.job("expiring")["waiting"]
-        queued.start(now + 2 * MINUTE)
-        wait_until(lambda: queued.ran("expired"), 20, "no check")
-        queued.wait_sent()
-        queued.stop()
-        ids = [mail["Message-ID"] for mail in post.mails]
-        # Kept by the mail server, and still queued here: nobody can know.
-        unknown = max(0, kept + waiting - 2) if waiting else 0
-        assert len(set(ids)) == 2 and len(ids) <= 2 + unknown, (n, ids)
-        assert set(told(post)) == {ALICE, "bob@example.com"}, n
-        if not died:
-            break
-    assert 10 < n < 199, n

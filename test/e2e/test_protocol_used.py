@@ -107,6 +107,28 @@ def test_a_refresh_token_is_a_use_of_its_token(world, clock):
     assert last(world, "one")["last_used_at"] == text(NOON + DAY)
 
 
+def test_an_idle_limit_goes_by_the_last_use(world, clock):
+    """Dead once it was not used for two hours; never sooner."""
+    secret = world.token("alice", "--idle", "2h", scopes="api", name="one")
+    now = int(time.time())
+    for minutes in (110, 109, 118):
+        now += minutes * MINUTE
+        clock.set(now)
+        assert use(world, secret).status_code == 200, minutes
+        wait_until(lambda: last(world, "one")["last_used_at"] == text(now),
+                   SHOWN, "not written")
+    clock.set(now + 9 * MINUTE)  # too soon after to be written
+    assert use(world, secret).status_code == 200
+    clock.set(now + 128 * MINUTE)
+    assert use(world, secret).status_code == 200
+    wait_until(lambda: last(world, "one")["last_used_at"] != text(now), SHOWN,
+               "not written")
+    clock.set(now + (128 + 131) * MINUTE)
+    answer = use(world, secret)
+    assert answer.status_code == 401
+    assert world.reason(answer) == "token_idle"
+
+
 # What nobody uses
 
 @pytest.fixture

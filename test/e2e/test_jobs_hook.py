@@ -1,0 +1,91 @@
+"""The webhook of the daily checks: signed JSON, beside mail or instead."""
+
+import hashlib
+import hmac
+import http.server
+import json
+import threading
+
+import pytest
+
+from support import secrets
+from support.dockpass import Dockpass
+from support.process import free_ports
+from support.world import World
+# Fixtures are found by their names here.
+from test_jobs_mail import ALICE, day, mail_to, post, run, told
+
+
+class Hook(http.server.HTTPServer):
+    def __init__(self, answer=204):
+        self.posts, self.answer = [], answer
+        super().__init__(("127.0.0.1", free_ports(1)[0]), Handler)
+        self.thread = threading.Thread(target=self.serve_forever)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+        self.thread.join()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.posts.append((dict(self.headers), body))
+        self.send_response(self.server.answer)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+SECRET = "a-secret-of-the-webhook"
+
+
+def hook_to(hook, folder):
+    file = folder / "hook-secret"
+    file.write_text(secrets.remember(SECRET) + "\n")
+    file.chmod(0o600)
+    return {"url": f"http://127.0.0.1:{hook.server_port}/told?key=1",
+            "secret_file": str(file)}
+
+
+def test_a_webhook_beside_mail(tmp_path, post):
+    with Hook() as hook, World(tmp_path, mail=mail_to(post)) as world:
+        world.configure(webhook=hook_to(hook, tmp_path))
+        world.token("alice", scopes="api", name="one", expires=day(5))
+        world.token("--project", "g/priv", scopes="api", name="ci",
+                    expires=day(7))
+        assert run(world, "expiring", day(0))["sent"] == 4
+        assert set(told(post)) == {ALICE, "bob@example.com"}
+        bodies = {}
+        for headers, body in hook.posts:
+            mac = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+            assert headers["X-Dockpass-Signature"] == f"sha256={mac}"
+            assert headers["Content-Type"] == "application/json"
+            said = json.loads(body)
+            assert headers["X-Dockpass-Delivery"] == str(said.pop("id"))
+            bodies[said.pop("user", said.get("project"))] = said
+        common = {"event": "token_expiring", "url": world.url,
+                  "date": day(0), "total": 1}
+        assert bodies["alice"] == {**common, "tokens": [
+            {"id": world.token_id("one"), "name": "one",
+             "expires_at": day(5)}]}
+        assert bodies["g/priv"] == {**common, "project": "g/priv", "tokens": [
+            {"id": world.token_id("ci"), "name": "ci", "expires_at": day(7)}]}
+
+
+@pytest.mark.parametrize("answer", [500, 404, 302])
+def test_a_webhook_alone_that_refuses(tmp_path, answer):
+    with Hook(answer) as hook, Dockpass(tmp_path) as desk:
+        desk.configure(webhook=hook_to(hook, tmp_path))
+        desk.user("alice")
+        desk.token("alice", scopes="api", name="one", expires=day(5))
+        status, said = desk.refused("job", "run", "expiring")
+        assert status == 1 and f"the webhook answered {answer}" in said
+        assert "key=1" not in said and len(hook.posts) == 1
+        assert desk.json("job", "list")[0]["waiting"] == 1
