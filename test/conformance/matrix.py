@@ -5,6 +5,7 @@ row here.
 
 from typing import Callable, NamedTuple
 
+from support import modern
 from support.clients import KINDS, Containerd, Docker
 from support.clients_go import GO
 from support.clients_python import PythonDocker
@@ -12,9 +13,11 @@ from support.site import Shape
 
 
 class Row(NamedTuple):
-    """`make`: a client from its folder and the daemons."""
+    """`make`: a client from its folder and the daemons; `modern`: those of
+    support/modern.py."""
     kind: type
     make: Callable
+    modern: bool = False
 
     def has(self, operation):
         return bool(getattr(self.kind, operation.verbs, None))
@@ -27,7 +30,8 @@ def _row(kind):
 
 
 CLIENTS = {kind.name: _row(kind)
-           for kind in (*KINDS.values(), PythonDocker, *GO)}
+           for kind in (*KINDS.values(), PythonDocker, *GO)} | {
+    name: Row(kind, kind, True) for name, kind in modern.CLIENTS.items()}
 # Those that `make test` has, too.
 DEBIAN = [*KINDS, PythonDocker.name]
 
@@ -80,6 +84,11 @@ DEAD = "zot answers a dead token without a challenge: nothing tells the " \
 # (client, column, operation): why it must fail. Once it does not, it fails.
 CANNOT = {(client, "zot", "long push"): DEAD
           for client in ("containerd", "crane", "oras", "helm")}
+
+CANNOT |= {("buildkit", registry, operation):
+           "it keeps a JWT as long as that lives, across a login"
+           for registry in REGISTRIES for operation in (
+               "revoked after login", "expired after login", "identity token")}
 
 # What stands beside each registry's first column, for some operations. zot
 # reads no service: the other one is distribution.

@@ -8,6 +8,7 @@ login,mount.
 """
 
 import argparse
+import os
 import shutil
 import signal
 import sys
@@ -28,7 +29,7 @@ from conformance.matrix import (BESIDE, CANNOT, CLIENTS,  # noqa: E402
                                 COLUMNS, REGISTRIES, shapes)
 from conformance.operations import OPERATIONS  # noqa: E402
 from conformance.report import Cell, write  # noqa: E402
-from support import secrets  # noqa: E402
+from support import modern, secrets  # noqa: E402
 from support.clients import Daemons  # noqa: E402
 from support.registry import version_of  # noqa: E402
 from support.site import Sites  # noqa: E402
@@ -46,6 +47,8 @@ class Run:
         self.sites = Sites(folder, shapes())
         (folder / "d").mkdir()
         self.daemons = Daemons(folder / "d")
+        (folder / "m").mkdir()
+        self.modern = modern.Daemons(folder / "m")
         self.cells = []
         self.count = 0
 
@@ -53,7 +56,8 @@ class Run:
         with self.lock:
             self.count += 1
             folder = self.folder / f"c{self.count}"
-        return CLIENTS[name].make(folder, self.daemons)
+        row = CLIENTS[name]
+        return row.make(folder, self.modern if row.modern else self.daemons)
 
     def site(self, name):
         with self.lock:
@@ -142,6 +146,7 @@ class Run:
                 raise
 
     def stop(self):
+        self.modern.stop()
         self.daemons.stop()
         self.sites.stop()
 
@@ -197,6 +202,7 @@ def chosen(arguments):
 
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    os.environ["BUILD_LARGE"] = "1"
     begun = time.monotonic()
     what = chosen(sys.argv[1:])
     # A socket's path has 107 bytes at most.

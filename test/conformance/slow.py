@@ -15,6 +15,7 @@ class Slow:
         self.listener = socket.socket()
         # What the kernel holds has not come yet, but the client is rid of it.
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, CHUNK)
+        self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen()
         self.port = self.listener.getsockname()[1]
