@@ -160,6 +160,7 @@ def handshakes(folder):
     other = nginx(folder / "nginx", certificate, "x" * 1024)
     try:
         with Ours(folder / "ours-tls", listener=certificate.listener) as ours:
+            ours.verify = str(certificate.ca)
             mine = ours.start().server(close=True)
             loads = in_turns(mine, other.server(ours.anonymous, close=True))
     finally:
