@@ -75,7 +75,7 @@ static struct entry *make_entries(uint32_t n)
 static void change(struct txn *txn, struct change change)
 {
 	change.now = time(NULL);
-	change.actor = STR("fill");
+	change.actor = STR("cli:fill");
 	if (change_apply(txn, &change))
 		die(change.cause.text);
 }

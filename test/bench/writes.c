@@ -62,7 +62,7 @@ static void *run(void *arg)
 		struct change change = {
 			.type = CHANGE_TOKEN_ADD,
 			.now = time(NULL),
-			.actor = STR("writes"),
+			.actor = STR("cli:writes"),
 			.user = STR("bench"),
 			.text = STR("bench"),
 			.kind = PAT_PERSONAL,
@@ -147,7 +147,7 @@ int main(int argc, char **argv)
 {
 	struct change user = { .type = CHANGE_USER_ADD,
 			       .now = time(NULL),
-			       .actor = STR("writes"),
+			       .actor = STR("cli:writes"),
 			       .user = STR("bench"),
 			       .text = STR("bench@example.com") };
 	struct writer *writer;
