@@ -21,7 +21,7 @@
 
 enum {
 	RSA_BITS = 2048,
-	TRIES = 64,	      /* one key in 128 is refused */
+	TRIES = 64,	      /* one key in 43 is refused */
 	VALID_DAYS = 3652,    /* ten years */
 	SERIAL_BITS = 127,    /* positive, and under 20 bytes: RFC 5280 */
 	COMMON_NAME_MAX = 64, /* RFC 5280 A.1 */
@@ -52,13 +52,17 @@ static EVP_PKEY *make_good_key(enum key_alg alg)
 {
 	for (int i = 0; i < TRIES; i++) {
 		struct key_public public;
-		EVP_PKEY *pkey = make_key(alg_of(alg));
+		struct key key = { .pkey = make_key(alg_of(alg)) };
+		EVP_PKEY *pkey = key.pkey;
 
-		if (!pkey || keyid_public(pkey, alg, &public)) {
+		if (!pkey || keyid_public(pkey, alg, &public) ||
+		    keyid_fill(&key, NULL)) {
 			EVP_PKEY_free(pkey);
 			return NULL;
 		}
-		if (!has_leading_zero(alg_of(alg), &public))
+		/* An id that begins so is an option to a command line. */
+		if (!has_leading_zero(alg_of(alg), &public) &&
+		    key.rfc7638[0] != '-')
 			return pkey;
 		EVP_PKEY_free(pkey);
 	}

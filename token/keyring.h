@@ -61,6 +61,8 @@ struct str key_state_name(enum key_state state);
  * A fresh key and its certificate (subject and issuer CN=`name`, valid ten
  * years from a day before `now`) as PEM, mode 0600 material. EC keys have no
  * coordinate that starts with a zero byte: registry 3.1 miscomputes their id.
+ * No key has an rfc7638 id that begins with a hyphen: a command line would take
+ * it for an option.
  */
 enum err key_generate(enum key_alg alg, struct str name, int64_t now,
 		      struct buf *pem) MUST_CHECK;
