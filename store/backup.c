@@ -1,7 +1,7 @@
 /*
  * store/backup.c - the file: LMDB's copy, then the seal, 56 bytes:
  *
- *   "dockpass backup, format\n"  SHA-256 of all before the seal, 32 bytes
+ *   "dockpass backup, sealed\n"  SHA-256 of all before the seal, 32 bytes
  */
 #include "store/backup.h"
 

@@ -149,16 +149,24 @@ static enum err check_format(struct db *db, const char *folder,
 	return E_OK;
 }
 
+static struct db *db_new(void)
+{
+	struct db *db = calloc(1, sizeof(*db));
+
+	if (db)
+		db->lock = -1;
+	return db;
+}
+
 enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 		 struct db **out, struct cause *cause)
 {
-	AUTO(db) struct db *db = calloc(1, sizeof(*db));
+	AUTO(db) struct db *db = db_new();
 	enum err err = E_OK;
 
 	*out = NULL;
 	if (!db)
 		return cause_set(cause, E_MEMORY, "out of memory");
-	db->lock = -1;
 	if (mode == DB_CREATE)
 		err = folder_make(folder, cause);
 	if (!err)
@@ -180,14 +188,13 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 
 enum err db_open_copy(const char *path, struct db **out, struct cause *cause)
 {
-	AUTO(db) struct db *db = calloc(1, sizeof(*db));
+	AUTO(db) struct db *db = db_new();
 	enum err err;
 	int code;
 
 	*out = NULL;
 	if (!db)
 		return cause_set(cause, E_MEMORY, "out of memory");
-	db->lock = -1;
 	code = mdb_env_create(&db->env);
 	if (!code)
 		code = mdb_env_set_maxdbs(db->env, TABLES_MAX);

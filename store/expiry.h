@@ -7,10 +7,10 @@
  * that say so and the notices for it are in one transaction: a check that was
  * cut short is made again, and tells nobody twice.
  *
- *   JOB_EXPIRING  dies within (day, day + N], not told yet for that N; N is
- * each of the days of the setting expiry_notice_days JOB_EXPIRED   died within
- * (since, day], not told yet JOB_LIFETIME  breaks max_token_lifetime: revoked,
- * and told
+ *  - JOB_EXPIRING: dies within (day, day + N], not told yet for that N; N is
+ *    each of the days of the setting expiry_notice_days
+ *  - JOB_EXPIRED: died within (since, day], not told yet
+ *  - JOB_LIFETIME: breaks max_token_lifetime: revoked, and told
  *
  * Impersonation tokens are told to nobody, nor those that were rotated. A
  * project's or group's token is told to the maintainers and owners there, its

@@ -13,28 +13,19 @@
 
 enum { JOB_VERSION = 1 };
 
+static const struct {
+	const char *name;
+	int64_t hour; /* seconds after 00:00 UTC */
+} jobs[] = {
+#define X(id, number, name, at) [number] = { name, at },
+	JOB_LIST(X)
+#undef X
+};
+
 const char *job_name(enum job job)
 {
-	switch (job) {
-#define X(id, number, name, at)                                                \
-	case id:                                                               \
-		return name;
-		JOB_LIST(X)
-#undef X
-	}
-	return "unknown";
-}
-
-static int64_t job_hour(enum job job)
-{
-	switch (job) {
-#define X(id, number, name, at)                                                \
-	case id:                                                               \
-		return at;
-		JOB_LIST(X)
-#undef X
-	}
-	return 0;
+	return (size_t)job < COUNT(jobs) && jobs[job].name ? jobs[job].name
+							   : "unknown";
 }
 
 enum err job_get(struct txn *txn, enum job job, struct job_state *out)
@@ -88,7 +79,7 @@ void job_put(struct txn *txn, enum job job, const struct job_state *state)
 bool job_due(enum job job, const struct job_state *state, int64_t now,
 	     int64_t *marker)
 {
-	int64_t newest = now - job_hour(job);
+	int64_t newest = now - jobs[job].hour;
 
 	newest = newest < 0 ? 0 : newest / DAY * DAY;
 	*marker = newest;

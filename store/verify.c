@@ -44,8 +44,7 @@ static bool user_row(struct txn *txn, struct str key, struct str value)
 static bool space_row(struct txn *txn, struct str key, struct str value)
 {
 	struct str above = key;
-	struct space space, parent;
-	struct key8 id;
+	struct space space, same, parent;
 
 	if (space_unpack(txn, key, value, &space) || !space_path_valid(key) ||
 	    !counted(txn, COUNTER_SPACE, space.id))
@@ -58,8 +57,7 @@ static bool space_row(struct txn *txn, struct str key, struct str value)
 		    parent.kind != SPACE_GROUP)
 			return false;
 	}
-	id = key_u64(space.id);
-	return has(txn, TABLE_SPACE_ID, STR_OF(id.at), key);
+	return !space_get(txn, space.id, &same) && str_eq(same.path, key);
 }
 
 static bool member_row(struct txn *txn, struct str key, struct str value)
@@ -82,8 +80,7 @@ static bool member_row(struct txn *txn, struct str key, struct str value)
 static bool pat_row(struct txn *txn, struct str key, struct str value)
 {
 	struct digest digest;
-	struct pat pat;
-	struct key8 id;
+	struct pat pat, same;
 	struct key16 owner;
 	struct user user;
 
@@ -98,9 +95,9 @@ static bool pat_row(struct txn *txn, struct str key, struct str value)
 	/* Who is removed leaves none that works. */
 	if (!pat.revoked_at && user_get(txn, pat.user, &user))
 		return false;
-	id = key_u64(pat.id);
 	owner = key_pair(pat.user, pat.id);
-	return has(txn, TABLE_PAT_ID, STR_OF(id.at), key) &&
+	return !pat_get(txn, pat.id, &same) &&
+	       digest_eq(&same.digest, &digest) &&
 	       has(txn, TABLE_USER_PAT, STR_OF(owner.at), STR(""));
 }
 

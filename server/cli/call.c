@@ -19,7 +19,7 @@ bool call_config(struct call *call)
 	return !err;
 }
 
-bool call_store(struct call *call)
+static bool open_store(struct call *call, bool make)
 {
 	enum err err;
 	bool root;
@@ -30,11 +30,24 @@ bool call_store(struct call *call)
 	if (!err)
 		err = db_open(call->config->store, DB_OPEN, call->now,
 			      &call->db, &call->cause);
-	if (err == E_NOT_FOUND)
+	if (err == E_NOT_FOUND && make)
+		err = db_open(call->config->store, DB_CREATE, call->now,
+			      &call->db, &call->cause);
+	else if (err == E_NOT_FOUND)
 		config_blame(call->config->store_place, err, &call->cause);
 	if (err)
 		call_failed(call, err);
 	return !err;
+}
+
+bool call_store(struct call *call)
+{
+	return open_store(call, false);
+}
+
+bool call_store_or_new(struct call *call)
+{
+	return open_store(call, true);
 }
 
 int call_commit(struct call *call, struct change *change)

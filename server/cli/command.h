@@ -144,6 +144,7 @@ void call_warn(struct call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* On failure they have printed why: return EXIT_REFUSED. */
 bool call_config(struct call *call) MUST_CHECK;
 bool call_store(struct call *call) MUST_CHECK; /* call_config() and the store */
+bool call_store_or_new(struct call *call) MUST_CHECK; /* made if missing */
 /* Fills in time and actor, waits for the disk. Returns the exit status. */
 int call_commit(struct call *call, struct change *change) MUST_CHECK;
 

@@ -103,20 +103,9 @@ static int open_target(struct call *call, const char *path)
 {
 	AUTO(txn) struct txn txn = { 0 };
 	uint64_t changes;
-	bool root;
-	enum err err;
 
-	if (!call_config(call))
+	if (!call_store_or_new(call))
 		return EXIT_REFUSED;
-	err = become_owner(call->config->store, &root, &call->cause);
-	if (!err)
-		err = db_open(call->config->store, DB_OPEN, call->now,
-			      &call->db, &call->cause);
-	if (err == E_NOT_FOUND)
-		err = db_open(call->config->store, DB_CREATE, call->now,
-			      &call->db, &call->cause);
-	if (err)
-		return call_failed(call, err);
 	txn_read(call->db, &txn);
 	changes = txn_count(&txn, TABLE_LOG);
 	if (txn.err)
