@@ -11,7 +11,7 @@ import jwt
 import requests
 
 from support import golang
-from support.dockpass import PROGRAM, Dockpass
+from support.dockpass import PROGRAM, TOP, Dockpass
 from support.process import Daemon, free_ports, is_open, wait_until
 
 HERE = Path(__file__).parent
@@ -80,6 +80,14 @@ def write_sample(file, *lines):
     return file
 
 
+def service_environment():
+    """What docker/dockpass.service sets, but where its file is."""
+    unit = (TOP / "docker/dockpass.service").read_text().splitlines()
+    pairs = [line.split("=", 2)[1:] for line in unit
+             if line.startswith("Environment=")]
+    return {name: value for name, value in pairs if name != "DOCKPASS_CONFIG"}
+
+
 class Ours(Dockpass):
     """A dockpass on one core, with `tokens` tokens of `users` users."""
 
@@ -116,7 +124,7 @@ class Ours(Dockpass):
         return self.folder / f"keys/{current['rfc7638']}.pem"
 
     def start(self, cores=SERVER_CORE):
-        self.serve()
+        self.serve(env=service_environment())
         pid = self.daemon.process.pid
         subprocess.run(["taskset", "-a", "-p", "-c", cores, str(pid)],
                        check=True, capture_output=True, timeout=10)
