@@ -19,6 +19,8 @@ E2E     ?= test/e2e
 # The end-to-end tests that need no client but HTTP.
 PROTOCOL := $(wildcard test/e2e/test_protocol*.py)
 CORES   := $(shell nproc)
+# Test files run side by side, this many: some wait more than they work.
+E2E_JOBS ?= 3
 AGAIN    = $(MAKE) --no-print-directory
 
 PKGS_token  := libjwt libcrypto
@@ -102,7 +104,7 @@ unit-fuzz: $(REPLAY)
 	@for t in $^; do $$t test/fuzz/corpus/$${t##*/replay_}/* || exit 1; done
 unit: unit-token unit-store unit-server unit-fuzz
 e2e: $B/dockpass
-	DOCKPASS=$B/dockpass $(PY) -m pytest -q -rs $(E2E)
+	DOCKPASS=$B/dockpass $(PY) -m pytest -q -rs -n $(E2E_JOBS) --dist loadfile $(E2E)
 check-lint:
 	@test/lint
 programs: $B/dockpass $(UNIT) $(REPLAY)

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -264,9 +265,10 @@ class Podman(Containers):
     program = "podman"
 
     def __init__(self, folder):
-        folder = Path(folder)
+        # 50 characters at most: the test's own folder may be longer.
+        self.runroot = tempfile.TemporaryDirectory(prefix="podman-")
         self.command = [self.program, "--root", f"{folder}/root", "--runroot",
-                        f"{folder}/runroot", "--storage-driver", "vfs"]
+                        self.runroot.name, "--storage-driver", "vfs"]
         super().__init__(folder)
 
     def load(self, image):

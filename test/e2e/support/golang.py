@@ -1,5 +1,6 @@
 """Programs that Go builds from a module's version: once, under build/."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -17,8 +18,16 @@ def build(package, version, tags=(), large=False, **env):
     name = next(part for part in reversed(package.split("/"))
                 if part[0] != "v" or not part[1:].isdigit())
     folder = TOP / "build" / f"{name}-{version}"
-    if (folder / name).exists():
-        return folder / name, None
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:  # files run side by side
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _build(folder / name, package, version, tags, large, env)
+
+
+def _build(path, package, version, tags, large, env):
+    name = path.name
+    if path.exists():
+        return path, None
     if not shutil.which("go"):
         return None, f"{name} {version} is built by Go, which is not here"
     if large and not os.environ.get("BUILD_LARGE"):
@@ -26,11 +35,11 @@ def build(package, version, tags=(), large=False, **env):
     done = subprocess.run(
         ["go", "install", f"-tags={','.join(tags)}", f"{package}@{version}"],
         text=True, capture_output=True, timeout=900, check=False, cwd="/",
-        env={**os.environ, "GOBIN": str(folder), **env})
+        env={**os.environ, "GOBIN": str(path.parent), **env})
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["go says nothing"]
         return None, f"{name} {version} cannot be built: {lines[-1]}"
-    return folder / name, None
+    return path, None
 
 
 def program(package, version, tags=(), large=False, **env):
