@@ -139,8 +139,9 @@ bench:
 bench-programs: $(BENCH)
 
 # ONLY="--clients crane,oras --registries 2.8 --operations mount": a part.
+# What cannot be run says why; without Debian's own part it has failed.
 conformance:
-	@docker/deps build test conformance
+	@docker/deps build test
 	@$(AGAIN) -j $(CORES) $B/dockpass
 	DOCKPASS=$B/dockpass $(PY) test/conformance/run.py $(ONLY)
 
