@@ -1,12 +1,10 @@
 """One cell of the matrix while it is tried: a client at a registry."""
 
-import hashlib
+import copy
 import itertools
 import json
 import re
 import time
-
-import pytest
 
 from support.images import INDEX, MANIFEST, Index
 from support.process import wait_until
@@ -22,18 +20,25 @@ class Case:
     beside, by what is odd about them. What a case makes has its name, so
     that cases may run beside each other on different sites."""
 
-    def __init__(self, who, site, others=None, seen=None):
+    def __init__(self, who, site, others=None):
         self.who, self.site, self.others = who, site, others or {}
         self.world = site.world
         self.name = f"{who.name}-{next(SERIAL)}"
-        self.seen = seen or settled(self.world)
+        self.seen = settled(self.world)
 
     def at(self, kind):
         """The same client at another site."""
-        site = self.others[kind]
-        other = Case(self.who, site, self.others,
-                     self.seen if site.world is self.world else None)
-        other.name = self.name
+        other = copy.copy(self)
+        other.site = self.others[kind]
+        if other.site.world is not self.world:
+            other.world = other.site.world
+            other.seen = settled(other.world)
+        return other
+
+    def later(self):
+        """The same from now on."""
+        other = copy.copy(self)
+        other.seen = settled(self.world)
         return other
 
     def place(self, project):
@@ -50,18 +55,16 @@ class Case:
     def login(self, user, scopes):
         self.did(self.who.login(self.site, *self.world.basic(user, scopes)))
 
-    def never_at(self, registry, why):
-        """Ends a case that this registry makes impossible."""
-        if self.site.registry.version == registry:
-            pytest.skip(why)
-
     # What the registry has, by its own word to an administrator
 
-    def ask(self, method, path, scope, **kwargs):
+    def bearer(self, scope):
         answer = self.world.ask(scope, auth=self.world.basic("root", "api"),
                                 fields={"service": self.site.name})
         assert answer.status_code == 200, answer.text
-        return self.site.registry.get(path, answer.json()["token"], method,
+        return answer.json()["token"]
+
+    def ask(self, method, path, scope, **kwargs):
+        return self.site.registry.get(path, self.bearer(scope), method,
                                       **kwargs)
 
     def manifest(self, repository):
@@ -78,27 +81,19 @@ class Case:
         repository = place or self.place(project)
         thing = self.thing(repository)
         name, tag = split(repository)
-        scope = f"repository:{name}:pull,push"
+        bearer = self.bearer(f"repository:{name}:pull,push")
         entry = json.loads((thing.layout / "index.json").read_text())
         entry = entry["manifests"][0]
         for blob in (thing.layout / "blobs/sha256").iterdir():
             if blob.name != entry["digest"][7:]:
-                self._upload(name, scope, blob.read_bytes())
+                self.site.registry.upload(bearer, name, blob.read_bytes())
         data = (thing.layout / "blobs/sha256" / entry["digest"][7:])
-        done = self.ask("PUT", f"/v2/{name}/manifests/{tag}", scope,
-                        data=data.read_bytes(),
-                        headers={"Content-Type": entry["mediaType"]})
+        done = self.site.registry.get(
+            f"/v2/{name}/manifests/{tag}", bearer, "PUT",
+            data=data.read_bytes(),
+            headers={"Content-Type": entry["mediaType"]})
         assert done.status_code == 201, done.text
         return repository, f"{name}@{entry['digest']}", thing
-
-    def _upload(self, name, scope, data):
-        begun = self.ask("POST", f"/v2/{name}/blobs/uploads/", scope)
-        where = begun.headers["Location"].removeprefix(self.site.registry.url)
-        mark = "&" if "?" in where else "?"
-        digest = hashlib.sha256(data).hexdigest()
-        done = self.ask("PUT", f"{where}{mark}digest=sha256:{digest}", scope,
-                        data=data)
-        assert done.status_code == 201, done.text
 
     # What must have happened
 
@@ -110,39 +105,56 @@ class Case:
                 not (line["client"] or "").startswith("test-") and
                 word in line["asked"]]
 
-    def logged(self, *reasons, also=(), word="", user=None):
-        """These reasons and no others, but for logging in and `also`."""
+    def logged(self, *reasons, also=(), word="", user=None, enough=all):
+        """These reasons and no others, but for logging in and `also`; `enough`
+        any: one of them is."""
+        def lines():
+            return self.lines(word)
+
         def got():
-            return {line["reason"] for line in self.lines(word)}
-        wait_until(lambda: set(reasons) <= got(), 10,
-                   lambda: f"{reasons} in the log: {self.lines(word)}")
-        assert got() <= {*reasons, *also, "login"}, self.lines(word)
+            return {line["reason"] for line in lines()}
+        wait_until(lambda: enough(reason in got() for reason in reasons), 10,
+                   lambda: f"{reasons} in the log: {lines()}")
+        assert got() <= {*reasons, *also, "login"}, lines()
         if user is not None:
-            assert {line["user"] for line in self.lines(word)} == {user}, \
-                self.lines(word)
+            assert {line["user"] for line in lines()} == {user}, lines()
 
-    def logged_one_of(self, *reasons):
-        wait_until(lambda: any(line["reason"] in reasons
-                               for line in self.lines()), 10,
-                   lambda: f"one of {reasons} in the log: {self.lines()}")
+    def logged_less(self, user):
+        """Got a part of what it asked for, or nothing: zot asks for a push
+        alone, and others for a pull with it, or before it."""
+        self.logged("partial", "nothing", also=["granted"], user=user,
+                    enough=any)
 
-    def served(self, method, repository, what="manifests", status=(200,)):
+    def served(self, methods, repository, what="manifests", status=(200,),
+               since=0, word=""):
         """By its own log the registry has answered a request so."""
         start = f"/v2/{split(repository)[0]}/{what}/"
         wait_until(lambda: any(
-            request[0] == method and request[1].startswith(start) and
-            request[2] in status for request in self.site.registry.requests()),
-            10, f"{method} {start}* was never {status}")
+            method in methods.split() and target.startswith(start) and
+            word in target and code in status
+            for method, target, code in self.site.registry.requests(since)),
+            10, f"{methods} {start}*{word} was never {status}")
 
-    def mounted(self, repository):
-        """Its layers came from another repository. zot lets a HEAD find what
-        any repository has: there nobody has to ask."""
-        if self.site.registry.version != "zot":
-            self.served("POST", repository, "blobs/uploads", (201,))
-            return
+    def pulled(self, repository, *what):
+        """It pulls, and has been at the registry for that; `what`: "blobs"
+        that it cannot have had before."""
+        since = self.site.registry.mark()
+        self.did(self.who.pull(self.site, repository))
+        self.served("GET HEAD", repository, since=since)
+        for each in what:
+            self.served("GET", repository, each, (200, 307), since)
+
+    def mounted(self, repository, layer):
+        """It came from another repository, with no upload of it."""
         uploads = f"/v2/{split(repository)[0]}/blobs/uploads/"
-        assert not any(method == "PATCH" and target.startswith(uploads)
-                       for method, target, _ in self.site.registry.requests())
+        word = layer["digest"].partition(":")[2]
+        if not self.site.registry.finds_all:  # else nobody has to ask
+            self.served("POST", repository, "blobs/uploads", (201,),
+                        word=word)
+        sent = [target for _, target, _ in self.site.registry.requests()
+                if target.startswith(uploads) and word in target and
+                "digest=" in target]
+        assert not sent, sent
 
     def pushed(self, repository):
         """It is there, with all of its layers."""

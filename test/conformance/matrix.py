@@ -1,70 +1,54 @@
 """The rows and the columns: clients, and registries by the look of their
-tokens. A client more is a class with the verbs of support/clients.py, and a
-row here.
+tokens. A client more is a class with the verbs of support/clients.py, in the
+list of its file.
 """
 
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 from support import modern
-from support.clients import KINDS, Containerd, Docker
+from support.clients import KINDS
 from support.clients_go import GO
 from support.clients_python import PythonDocker
+from support.registry import PROGRAMS
 from support.site import Shape
 
+# name: class, made from its folder and the daemons: those of
+# support/modern.py for what is there.
+DEBIAN = {**KINDS, PythonDocker.name: PythonDocker}
+CLIENTS = {**DEBIAN, **{kind.name: kind for kind in GO}, **modern.CLIENTS}
 
-class Row(NamedTuple):
-    """`make`: a client from its folder and the daemons; `modern`: those of
-    support/modern.py."""
-    kind: type
-    make: Callable
-    modern: bool = False
-
-    def has(self, operation):
-        return bool(getattr(self.kind, operation.verbs, None))
-
-
-def _row(kind):
-    if issubclass(kind, (Docker, Containerd)):
-        return Row(kind, kind)
-    return Row(kind, lambda folder, _: kind(folder))
-
-
-CLIENTS = {kind.name: _row(kind)
-           for kind in (*KINDS.values(), PythonDocker, *GO)} | {
-    name: Row(kind, kind, True) for name, kind in modern.CLIENTS.items()}
-# Those that `make test` has, too.
-DEBIAN = [*KINDS, PythonDocker.name]
-
-REGISTRIES = ["2.8", "3.0", "3.1", "zot"]
 REFRESH = {"refresh_tokens": True}
 KID, RFC = {"x5c": False}, {"x5c": False, "kid": "rfc7638"}
 TWO, THREE = ["--registry", "2"], ["--registry", "3"]
 
+_THREE = {
+    "": ({}, [], "ES256"),
+    "jwks ES256": (KID, THREE, "ES256"),
+    "rfc7638 ES256": (RFC, THREE, "ES256"),
+    "x5c RS256": ({}, [], "RS256"),
+    "rfc7638 RS256": (RFC, THREE, "RS256"),
+    "x5c EdDSA": ({}, THREE, "EdDSA"),
+    "jwks EdDSA": (KID, THREE, "EdDSA"),
+}
 # registry: {look: (options of the service, of registry-config, algorithm)};
 # "": the default, with every operation.
 LOOKS = {
-    "2": {
+    "2.8": {
         "": ({}, [], "ES256"),
         "kid ES256": (KID, TWO, "ES256"),
         "x5c RS256": ({}, [], "RS256"),
         "kid RS256": (KID, TWO, "RS256"),
     },
-    "3": {
-        "": ({}, [], "ES256"),
-        "jwks ES256": (KID, THREE, "ES256"),
-        "rfc7638 ES256": (RFC, THREE, "ES256"),
-        "x5c RS256": ({}, [], "RS256"),
-        "rfc7638 RS256": (RFC, THREE, "RS256"),
-        "x5c EdDSA": ({}, THREE, "EdDSA"),
-        "jwks EdDSA": (KID, THREE, "EdDSA"),
-    },
+    "3.0": _THREE,
+    "3.1": _THREE,
     # It looks at the signature alone, by the one key that it has.
-    "z": {
+    "zot": {
         "": ({}, [], "ES256"),
         "RS256": ({}, [], "RS256"),
         "EdDSA": ({}, THREE, "EdDSA"),
     },
 }
+REGISTRIES = list(LOOKS)
 
 
 class Column(NamedTuple):
@@ -77,24 +61,35 @@ class Column(NamedTuple):
         return f"{self.registry} {self.look}".strip().replace(" ", "-")
 
 
-COLUMNS = [Column(registry, look) for registry in REGISTRIES
-           for look in LOOKS[registry[0]]]
+COLUMNS = [Column(registry, look) for registry, looks in LOOKS.items()
+           for look in looks]
+# (client, column, operation): why it must fail, and what that looks like. If
+# it does not fail so, the cell has failed.
 DEAD = "zot answers a dead token without a challenge: nothing tells the " \
-    "client to ask for another"
-# (client, column, operation): why it must fail. Once it does not, it fails.
-CANNOT = {(client, "zot", "long push"): DEAD
-          for client in ("containerd", "crane", "oras", "helm")}
+    "client to ask for another", "401:? Unauthorized"
+KEEPS = "it keeps a JWT as long as that lives, across a login", "<done: "
+NO_CATALOG = "zot wants a right to pull from the repository without a name; " \
+    "dockpass gives no such right", "(?i:unauthorized)"
+UNASKED = "zot refuses it by itself: the client asks dockpass for no right", \
+    r"\('nothing',\) in the log"
+CANNOT = {
+    **{(client, "zot", "long push"): DEAD
+       for client in ("containerd", "crane", "oras", "helm")},
+    **{("buildkit", registry, operation): KEEPS
+       for registry in REGISTRIES for operation in (
+           "revoked after login", "expired after login", "identity token")},
+    **{(client, "zot", "catalog as admin"): NO_CATALOG
+       for client in ("podman", "crane", "oras", "regctl")},
+    **{(client, "zot", "catalog refused"): UNASKED
+       for client in ("podman", "regctl")},
+}
 
-CANNOT |= {("buildkit", registry, operation):
-           "it keeps a JWT as long as that lives, across a login"
-           for registry in REGISTRIES for operation in (
-               "revoked after login", "expired after login", "identity token")}
-
-# What stands beside each registry's first column, for some operations. zot
-# reads no service: the other one is distribution.
+# What stands beside each registry's first column, for some operations. The
+# other one has to tell one service from another.
 BESIDE = {
     "other": lambda registry: Shape(
-        "3.1" if registry == "zot" else registry, REFRESH),
+        registry if PROGRAMS[registry].make.reads_service
+        else "3.1", REFRESH),
     "brief": lambda registry: Shape(registry, {"ttl": 60}),
     "clock": lambda registry: Shape(registry, clock=True),
 }
@@ -103,9 +98,11 @@ BESIDE = {
 def shapes():
     """{service: Shape} of all, for support.site.Sites."""
     made = {column.name: Shape(column.registry,
-                               *LOOKS[column.registry[0]][column.look])
+                               *LOOKS[column.registry][column.look])
             for column in COLUMNS}
     for registry in REGISTRIES:
+        # Where nobody else has put anything.
+        made[f"{registry}-oci"] = Shape(registry)
         for name, shape in BESIDE.items():
             made[f"{registry}-{name}"] = shape(registry)
     return made

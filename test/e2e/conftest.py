@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # conformance/
+
+# pylint: disable=wrong-import-position
+from conformance.matrix import shapes
 from support import secrets
 from support.clients import Daemons
 from support.dockpass import FAKETIME
 from support.images import Image
-from support.site import Sites
+from support.site import Shape, Sites
 from support.world import World
-
-sys.path.append(str(Path(__file__).resolve().parents[1]))  # conformance/
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +62,10 @@ def daemons(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def sites(tmp_path_factory):
-    sites = Sites(tmp_path_factory.mktemp("sites"))
+    """Those of the matrix, and two more."""
+    sites = Sites(tmp_path_factory.mktemp("sites"), {
+        **shapes(), **{f"{registry}-tls": Shape(registry, tls=True)
+                       for registry in ("2.8", "3.1")}})
     yield sites
     sites.stop()
 

@@ -1,30 +1,34 @@
-"""The part of `make conformance` that Debian's packages can do: its clients at
-its registry, what test_clients.py has not."""
+"""The part of `make conformance` that Debian's packages can do: their clients
+at an old registry with x5c and a new one with the key id alone. The newest
+clients are here too, where they have been built (BUILD_LARGE=1)."""
 
 import pytest
 
 from conformance.case import Case
-from conformance.matrix import BESIDE, CLIENTS, DEBIAN, shapes
+from conformance.matrix import BESIDE, CANNOT, CLIENTS, DEBIAN
 from conformance.operations import OPERATIONS
-from support.clients import NAMES
-from support.site import Sites
+from support import modern
 
-ROWS = [(name, operation) for operation in OPERATIONS for name in DEBIAN
-        if CLIENTS[name].has(operation) and not operation.slow and
-        not (operation.covered and name in NAMES)]
+ROWS = [(name, site, operation)
+        for names, site in ((DEBIAN, "2.8"), (DEBIAN, "3.1-jwks-ES256"),
+                            (modern.CLIENTS, "3.1"))
+        for operation in OPERATIONS for name in names
+        if operation.of(CLIENTS[name]) and not operation.slow and
+        (name, site, operation.name) not in CANNOT]
 
 
 @pytest.fixture(scope="module")
-def sites(tmp_path_factory):
-    sites = Sites(tmp_path_factory.mktemp("conformance"), shapes())
-    yield sites
-    sites.stop()
+def newest(tmp_path_factory):
+    daemons = modern.Daemons(tmp_path_factory.mktemp("m"))
+    yield daemons
+    daemons.stop()
 
 
-@pytest.mark.parametrize("name, operation", ROWS, ids=[
-    f"{name} {operation.name}" for name, operation in ROWS])
-def test_debian(name, operation, sites, daemons, tmp_path_factory):
-    # podman wants short paths.
-    client = CLIENTS[name].make(tmp_path_factory.mktemp("c") / "c", daemons)
-    others = {kind: sites.get(f"2.8-{kind}") for kind in BESIDE}
-    operation.run(Case(client, sites.get("2.8"), others))
+@pytest.mark.parametrize("name, site, operation", ROWS, ids=[
+    f"{name} {site} {operation.name}" for name, site, operation in ROWS])
+def test_cell(name, site, operation, sites, daemons, newest,
+              tmp_path_factory):
+    who = CLIENTS[name](tmp_path_factory.mktemp("c") / "c",
+                        newest if name in modern.CLIENTS else daemons)
+    others = {kind: sites.get(f"{site[:3]}-{kind}") for kind in BESIDE}
+    operation.run(Case(who, sites.get(site), others))

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from support import secrets, tokens
-from support.clients import client
+from support.clients import KINDS
 from support.dockpass import Dockpass
 
 SITE = "2.8"
@@ -138,7 +138,7 @@ def docker_config(site, **kwargs):
 
 
 def test_skopeo_reads_it(site, image, tmp_path):
-    skopeo = client("skopeo", tmp_path / "c", None)
+    skopeo = KINDS["skopeo"](tmp_path / "c")
     authfile = tmp_path / "given.json"
     authfile.write_text("{}")
     assert not push(skopeo, site, image, authfile)
@@ -149,7 +149,7 @@ def test_skopeo_reads_it(site, image, tmp_path):
 
 
 def test_docker_reads_it(site, image, tmp_path, daemons):
-    docker = client("docker", tmp_path / "c", daemons)
+    docker = KINDS["docker"](tmp_path / "c", daemons)
     config = tmp_path / "c/docker/config.json"
     config.parent.mkdir()
     assert not docker.push(site, image, "g/priv/handed:1")
@@ -160,7 +160,7 @@ def test_docker_reads_it(site, image, tmp_path, daemons):
 
 def test_what_kubernetes_mounts_is_read(site, image, tmp_path):
     """A pod's ~/.docker/config.json is the secret's one value."""
-    skopeo = client("skopeo", tmp_path / "c", None)
+    skopeo = KINDS["skopeo"](tmp_path / "c")
     text = create(site.world, "--format", "kubernetes-secret", "--registry",
                   site.host, "--secret-name", "push", scopes="api")
     of_kubernetes(text, site.host, "push")

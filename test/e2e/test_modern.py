@@ -1,4 +1,4 @@
-"""The newest clients: what test_clients.py asks of Debian's, and more.
+"""The newest clients, beside the matrix (test_conformance.py).
 
 They POST to the token endpoint: so do most of the requests of today.
 """
@@ -9,34 +9,13 @@ import re
 
 import pytest
 
+from conformance.case import Case
 from support import modern, secrets
 from support.registry import Registry
 from support.site import Site
-# pylint: disable=unused-import
-from test_clients import (Log, login, place, publish,  # noqa: F401
-                          test_after_logout, test_allowed,
-                          test_denied_by_role, test_denied_by_scope,
-                          test_mount_from_another_repository,
-                          test_refused_at_login, test_revoked_while_logged_in,
-                          test_without_a_login, there)
 
 CLIENT_ID = {"moby": "containerd-client", "containerd-2": "containerd-client",
              "kubelet": "containerd-client", "buildkit": "buildkit-client"}
-PULLS = ["test_asks_by_post", "test_says_why", "test_after_logout",
-         "test_refused_at_login"]
-
-
-def can(name, test):
-    """A kubelet does not push; BuildKit keeps a JWT, as a test below says."""
-    return test in PULLS if name == "kubelet" else \
-        (name, test) != ("buildkit", "test_revoked_while_logged_in")
-
-
-def pytest_generate_tests(metafunc):
-    test = metafunc.function.__name__
-    if "who" in metafunc.fixturenames:
-        metafunc.parametrize("who", [name for name in modern.CLIENTS
-                                     if can(name, test)], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -47,42 +26,57 @@ def daemons(tmp_path_factory):
 
 
 @pytest.fixture
-def make(tmp_path_factory, daemons):
-    return lambda name: modern.client(
-        name, tmp_path_factory.mktemp("c") / "c", daemons)
+def make(tmp_path_factory, daemons, sites):
+    """A client of a name, at registry 3.1."""
+    return lambda name, site=None: Case(modern.CLIENTS[name](
+        tmp_path_factory.mktemp("c") / "c", daemons),
+        site or sites.get("3.1"))
 
 
-@pytest.fixture
-def who(request, make):
+@pytest.fixture(params=modern.CLIENTS)
+def case(request, make):
     return make(request.param)
 
 
-@pytest.fixture
-def site(sites):
-    return sites.get("3.1")
+def there(case, project):
+    return case.there(project)[0]
 
 
-def test_asks_by_post(who, site, there):
+def named(case, name):
+    """Logs alice in by a token that can be revoked by its name."""
+    name = f"{case.name} {name}"
+    case.did(case.who.login(case.site, "alice", case.world.token(
+        "alice", scopes="api", name=name)))
+    return lambda: case.world.cli("token", "revoke",
+                                  case.world.token_id(name))
+
+
+def test_asks_by_post(case):
     """Only their POST has a client_id, and it is all that they need."""
-    repository = there("g/priv")
-    login(who, site, "carol", "read_registry")
-    log = Log(site)
-    assert who.pull(site, repository)
-    assert log.has("granted")
-    assert {(line["client"], line["reason"]) for line in log.lines} == \
-        {(CLIENT_ID[who.name], "granted")}
+    repository = there(case, "g/priv")
+    case.login("carol", "read_registry")
+    case = case.later()
+    case.did(case.who.pull(case.site, repository))
+    case.logged("granted")
+    assert {(line["client"], line["reason"]) for line in case.lines()} == \
+        {(CLIENT_ID[case.who.name], "granted")}
 
 
-def test_says_why(who, site, there):
+def test_after_logout(case):
+    repository = there(case, "g/priv")
+    case.login("carol", "read_registry")
+    case.did(case.who.pull(case.site, repository))
+    case.who.logout(case.site)
+    case.denied(case.who.pull(case.site, repository))
+
+
+def test_says_why(case):
     """Not allowed, or no good: whoever reads it can tell one from the other."""
-    world, repository = site.world, there("g/priv")
-    login(who, site, "eve", "api")
-    denied = who.pull(site, repository)
-    name = f"{who.name} says why"
-    assert who.login(site, "alice", world.token("alice", scopes="api",
-                                                name=name))
-    world.cli("token", "revoke", world.token_id(name))
-    refused = who.pull(site, repository)
+    who, repository = case.who, there(case, "g/priv")
+    case.login("eve", "api")
+    denied = who.pull(case.site, repository)
+    named(case, "says why")()
+    refused = who.pull(case.site, repository)
     for done, yes, no in ((denied, who.denied, who.refused),
                           (refused, who.refused, who.denied)):
         assert not done and re.search(yes, done.text), done
@@ -97,114 +91,102 @@ def test_says_why(who, site, there):
     (None, None, "g/priv", "nothing"),
 ])
 @pytest.mark.parametrize("way", ["login", "login_by_auth"])
-def test_kubelet(make, site, there, way, user, scopes, project, reason):
-    kubelet, repository = make("kubelet"), there(project)
+def test_kubelet(make, way, user, scopes, project, reason):
+    case = make("kubelet")
+    repository = there(case, project)
     if user:
-        assert getattr(kubelet, way)(site, *site.world.basic(user, scopes))
-    log = Log(site)
-    assert kubelet.pull(site, repository).ok == (reason == "granted")
-    assert log.has(reason)
-    assert {line["user"] for line in log.lines} == {user or ""}
+        case.did(getattr(case.who, way)(
+            case.site, *case.world.basic(user, scopes)))
+    case = case.later()
+    assert case.who.pull(case.site, repository).ok == (reason == "granted")
+    case.logged(reason, user=user or "")
 
 
-def test_kubelet_has_no_use_for_an_identity_token(make, site, there):
+def test_kubelet_has_no_use_for_an_identity_token(make):
     """What `docker login` leaves in config.json where refresh tokens are on:
     a name and no secret. It is anonymous then, not refused."""
-    kubelet = make("kubelet")
-    assert kubelet.login_by_auth(site, "carol", "")
-    log = Log(site)
-    assert kubelet.pull(site, there("g/pub"))
-    assert not kubelet.pull(site, there("g/priv"))
-    assert log.has("granted", "nothing")
+    case = make("kubelet")
+    public, private = there(case, "g/pub"), there(case, "g/priv")
+    case.did(case.who.login_by_auth(case.site, "carol", ""))
+    case = case.later()
+    case.did(case.who.pull(case.site, public))
+    case.denied(case.who.pull(case.site, private))
+    case.logged("granted", "nothing", user="")
 
 
-def test_kubelet_pulls_no_more_when_revoked(make, site, there):
-    """As with imagePullPolicy Always: each time anew."""
-    kubelet, world, repository = make("kubelet"), site.world, there("g/priv")
-    assert kubelet.login(site, "ci", world.token("alice", scopes="api",
-                                                 name="pull secret"))
-    assert kubelet.pull(site, repository)
-    world.cli("token", "revoke", world.token_id("pull secret"))
-    log = Log(site)
-    assert not kubelet.pull(site, repository)
-    assert log.has("token_revoked") and len(log.reasons) == 1
-
-
-def test_buildkit_keeps_a_jwt_while_it_lives(make, site, image, there, place):
+def test_buildkit_keeps_a_jwt_while_it_lives(make):
     """The builder asks no more for what it has been given. What is revoked
     gets nothing else."""
-    buildkit, world = make("buildkit"), site.world
-    had, other = there("g/priv"), there("g/int")
-    assert buildkit.login(site, "alice", world.token("alice", scopes="api",
-                                                     name="builder"))
-    assert buildkit.pull(site, had)
-    world.cli("token", "revoke", world.token_id("builder"))
-    log = Log(site)
-    done = buildkit.pull(site, other)
-    assert not done
-    assert "the token is wrong, expired or revoked" in done.text
-    assert not buildkit.push(site, image, place("g/priv"))
-    assert log.has("token_revoked") and len(log.reasons) == 1
+    case = make("buildkit")
+    had, other = there(case, "g/priv"), there(case, "g/int")
+    pushed = case.place("g/priv")
+    revoke = named(case, "builder")
+    case.did(case.who.pull(case.site, had))
+    revoke()
+    case = case.later()
+    case.did(case.who.pull(case.site, had))
+    case.refused(case.who.pull(case.site, other))
+    assert not case.who.push(case.site, case.thing(pushed), pushed)
+    case.logged("token_revoked")
 
 
 # alice may read base/img, carol may not; g/priv both.
 @pytest.mark.parametrize("user, builds", [("alice", True), ("carol", False)])
-def test_a_build_of_two_private_images(make, site, there, user, builds):
-    buildkit = make("buildkit")
-    first, second = there("g/priv"), there("base/img")
-    login(buildkit, site, user, "read_registry")
-    log = Log(site)
-    done = buildkit.build(
-        site, f"FROM {site.ref(first)}\n"
-        f"COPY --from={site.ref(second)} hello /other\n",
-        "--output", f"type=oci,dest={buildkit.folder}/got.tar")
+def test_a_build_of_two_private_images(make, user, builds):
+    case = make("buildkit")
+    first, second = there(case, "g/priv"), there(case, "base/img")
+    case.login(user, "read_registry")
+    case = case.later()
+    done = case.who.build(
+        case.site, f"FROM {case.site.ref(first)}\n"
+        f"COPY --from={case.site.ref(second)} hello /other\n",
+        "--output", f"type=oci,dest={case.who.folder}/got.tar")
     assert done.ok == builds, done
-    assert log.has("granted", *([] if builds else ["nothing"]))
+    case.logged("granted", *([] if builds else ["nothing"]), user=user)
     if not builds:
         assert "insufficient_scope: authorization failed" in done.text
 
 
 @pytest.mark.parametrize("scopes, copies", [
     ("write_registry", True), ("read_registry", False)])
-def test_copy_by_imagetools(make, site, there, place, scopes, copies):
+def test_copy_by_imagetools(make, scopes, copies):
     """buildx asks the registry itself: one token for both repositories."""
-    buildkit = make("buildkit")
-    source, target = there("g/priv"), place("team/app")
-    assert not buildkit.inspect(site, source)
-    login(buildkit, site, "alice", scopes)
-    assert buildkit.inspect(site, source)
-    log = Log(site)
-    assert buildkit.copy(site, source, target).ok == copies
-    assert buildkit.inspect(site, target).ok == copies
-    assert log.has("granted", *([] if copies else ["partial"]))
-    assert {line["client"] for line in log.lines} == {"containerd-client"}
-    both = [line["reason"] for line in log.lines if " " in line["asked"]]
+    case = make("buildkit")
+    who, site = case.who, case.site
+    source, target = there(case, "g/priv"), case.place("team/app")
+    case.denied(who.inspect(site, source))
+    case.login("alice", scopes)
+    case.did(who.inspect(site, source))
+    case = case.later()
+    assert who.copy(site, source, target).ok == copies
+    assert who.inspect(site, target).ok == copies
+    case.logged("granted", *([] if copies else ["partial"]))
+    assert {line["client"] for line in case.lines()} == {"containerd-client"}
+    both = [line["reason"] for line in case.lines() if " " in line["asked"]]
     assert both == ["granted" if copies else "partial"]
 
 
 @pytest.mark.parametrize("name", ["moby", "buildkit"])
-def test_identity_token(make, own_world, tmp_path, image, name):
+def test_identity_token(make, own_world, tmp_path, name):
     """Where refresh tokens are on, docker keeps one and forgets the secret."""
-    who, secret = make(name), own_world.token("alice", scopes="api", name="id")
     with Registry(tmp_path / "registry", own_world.serve(), "3.1", "--service",
                   "registry") as registry:
-        site = Site("registry", own_world, registry)
-        assert who.login(site, "alice", secret)
+        case = make(name, Site("registry", own_world, registry))
+        who, site, here = case.who, case.site, case.place("g/priv")
+        revoke = named(case, "id")
         kept = json.loads((who.folder / "docker/config.json").read_text())
         entry = kept["auths"][site.host]
         secrets.remember(entry["identitytoken"])
         assert base64.b64decode(entry["auth"]) == b"alice:"
-        log = Log(site)
-        assert who.push(site, image, "g/priv/img:1")
-        assert who.pull(site, "g/priv/img:1")
-        assert log.has("granted")
-        assert {(line["user"], line["client"]) for line in log.lines} == \
-            {("alice", CLIENT_ID[name])}
-        own_world.cli("token", "revoke", own_world.token_id("id"))
-        log = Log(site)
-        done = who.push(site, image, "g/int/img:1")
+        case = case.later()
+        case.did(who.push(site, case.thing(here), here))
+        case.did(who.pull(site, here))
+        case.logged("granted", user="alice")
+        assert {line["client"] for line in case.lines()} == {CLIENT_ID[name]}
+        revoke()
+        case, other = case.later(), case.place("g/int")
+        done = who.push(site, case.thing(other), other)
         assert not done
         # The refusal of the GET that follows the POST is what it shows.
         assert "log in with a user name and a personal access" in done.text
-        assert log.has("unknown_refresh", "bad_credentials")
-        assert len(log.reasons) == 2
+        case.logged("unknown_refresh", "bad_credentials")

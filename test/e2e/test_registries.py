@@ -5,15 +5,13 @@ what clients ask of it (K02, K03, K04, K08), so that it is the registry's own
 code that says yes; and no, one step beside.
 """
 
-import hashlib
-
 import jwt
 import pytest
 
 from support import tokens
 from support.dockpass import Dockpass
 from support.registry import Registry
-from support.site import change_key
+from support.site import change_key, check_head
 
 # By these names: how a service's tokens say which key has signed them.
 STYLES = {"x5c": {}, "kid": {"x5c": False},
@@ -66,21 +64,11 @@ def kid_of(text):
     return jwt.get_unverified_header(text)["kid"]
 
 
-def upload(registry, bearer, repository, data):
-    """Puts a blob there; its digest."""
-    digest = "sha256:" + hashlib.sha256(data).hexdigest()
-    begun = registry.get(f"/v2/{repository}/blobs/uploads/", bearer, "POST")
-    assert begun.status_code == 202, begun.text
-    where = begun.headers["Location"].removeprefix(registry.url)
-    done = registry.get(f"{where}&digest={digest}", bearer, "PUT", data=data)
-    assert done.status_code == 201, done.text
-    return digest
-
-
 def check_registry(registry, dockpass, service):
     """Each access: with the token for it, and with one for another."""
     push = token(dockpass, service, "repository:base/img:pull,push")
-    digest = upload(registry, push, "base/img", b"layer of " + service.encode())
+    digest = registry.upload(push, "base/img",
+                             b"layer of " + service.encode())
     app = "repository:team/app:pull,push"
     mount = f"/v2/team/app/blobs/uploads/?mount={digest}&from=base/img"
     blob = f"/v2/base/img/blobs/{digest}"
@@ -136,11 +124,7 @@ ACCEPTED = [
     " ".join([*row[:3], *row[3]]) for row in ACCEPTED])
 def test_accepted(signers, tmp_path, version, alg, style, options):
     dockpass = signers(alg)
-    head = jwt.get_unverified_header(token(dockpass, style))
-    key, = dockpass.json("key", "list")
-    assert head["alg"] == key["alg"] == alg
-    assert head["kid"] == key["kid" if style in ("x5c", "kid") else "rfc7638"]
-    assert ("x5c" in head) == (style in ("x5c", "both"))
+    check_head(token(dockpass, style), dockpass, STYLES[style], alg)
     with Registry(tmp_path / "registry", dockpass, version, "--service", style,
                   *options) as registry:
         check_registry(registry, dockpass, style)

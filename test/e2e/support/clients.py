@@ -1,7 +1,7 @@
 """The clients that people use, each behind the same few verbs.
 
 A client keeps all that it has in a folder of the test's: no configuration,
-storage or daemon of whoever runs the tests is looked at. `site` is a
+storage or daemon of whoever runs the tests is looked at or changed. `site` is a
 support.site.Site; a repository is "g/priv/img:1". A verb that a client does
 not have is a method that its class has not.
 """
@@ -12,12 +12,12 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from support import secrets, ways
+from support import apart, secrets, ways
 from support.images import Image
 from support.process import Daemon
 
@@ -49,21 +49,20 @@ class Client:
     auths = "docker/config.json"  # where it looks for identity tokens
     patience = 120
 
-    def __init__(self, folder):
+    def __init__(self, folder, _=None):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True)
-        self.env = {**os.environ, "HOME": str(self.folder),
-                    "XDG_RUNTIME_DIR": str(self.folder),
-                    "DOCKER_CONFIG": str(self.folder / "docker"),
-                    "REGISTRY_AUTH_FILE": str(self.folder / "auth.json")}
-        (self.folder / "auth.json").write_text("{}")
+        self.env = {**apart.environment(self.folder),
+                    "DOCKER_CONFIG": str(self.folder / "docker")}
         if not shutil.which(self.command[0], path=self.env["PATH"]):
             pytest.skip(f"{self.command[0]} is not installed")
 
     def run(self, *args, stdin=""):
-        """Nothing that it asks is asked of the tester."""
+        """Nothing that it asks is asked of the tester; it ends with who waits
+        for it."""
         return Done(subprocess.run(
-            [*self.command, *map(str, args)], input=stdin, text=True,
+            ["setpriv", "--pdeathsig", "KILL", *apart.words(self.folder),
+             *self.command, *map(str, args)], input=stdin, text=True,
             capture_output=True, env=self.env, timeout=self.patience,
             check=False, cwd=self.folder))
 
@@ -218,6 +217,16 @@ class Containers(Client):
     auths = "auth.json"
     refused = "invalid username/password"
 
+    def __init__(self, folder, _=None):
+        super().__init__(folder)
+        auths, conf = self.folder / self.auths, self.folder / "containers.conf"
+        auths.write_text("{}")
+        conf.write_text(
+            f'[network]\nnetwork_config_dir = "{self.folder}/cni"\n'
+            '[engine]\nlock_type = "file"\nevents_logger = "file"\n')
+        self.env |= {"REGISTRY_AUTH_FILE": str(auths),
+                     "CONTAINERS_CONF": str(conf)}
+
 
 class Skopeo(Containers):
     name = "skopeo"
@@ -262,14 +271,13 @@ class Skopeo(Containers):
 
 class Podman(Containers):
     name = "podman"
-    program = "podman"
+    command = ["podman", "--storage-driver", "vfs"]
 
-    def __init__(self, folder):
-        # 50 characters at most: the test's own folder may be longer.
-        self.runroot = tempfile.TemporaryDirectory(prefix="podman-")
-        self.command = [self.program, "--root", f"{folder}/root", "--runroot",
-                        self.runroot.name, "--storage-driver", "vfs"]
+    def __init__(self, folder, _=None):
         super().__init__(folder)
+        if not os.geteuid() and not apart.able():
+            pytest.skip(f"{self.name} would use the machine's own storage: "
+                        "no mount namespace can be made")
 
     def load(self, image):
         self.must("load", "-q", "-i", image.archive)
@@ -287,7 +295,6 @@ class Podman(Containers):
         assert self.pull(site, site.source)
         return self.run("push", *self.trust(site), site.ref(site.source),
                         f"docker://{site.ref(repository)}")
-
 
     def index(self, site, index, repository):
         self.must("manifest", "create", index.name)
@@ -310,29 +317,23 @@ class Podman(Containers):
 
 
 class Buildah(Podman):
-    name = program = "buildah"
+    name = "buildah"
+    command = ["buildah", *Podman.command[1:]]
     tags = catalog = None
 
     def load(self, image):
-        return self.must("pull", "-q", f"oci:{image.layout}:1").text.strip()
+        """It makes a name of the path, and not every path is a name."""
+        shutil.copytree(image.layout, self.folder / "in", dirs_exist_ok=True)
+        return self.must("pull", "-q", "oci:in:1").text.strip()
 
 
 KINDS = {kind.name: kind for kind in
          (Docker, Containerd, Skopeo, Podman, Buildah)}
-NAMES = list(KINDS)
-
-
-def client(name, folder, daemons):
-    kind = KINDS[name]
-    if issubclass(kind, (Docker, Containerd)):
-        return kind(folder, daemons)
-    return kind(folder)
 
 
 class Daemons:
     """containerd and dockerd, of the test's own, each when it is needed."""
 
-    env = os.environ
     programs = {"containerd": "containerd", "dockerd": "/usr/sbin/dockerd"}
     settings = 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
 
@@ -340,12 +341,17 @@ class Daemons:
         self.folder = Path(folder)
         self.started = []
 
+    @property
+    def env(self):
+        return apart.environment(self.folder)
+
     def _start(self, name, options, socket):
         if os.geteuid():
             pytest.skip(f"{name} needs root")
         if not shutil.which(self.programs[name]):
             pytest.skip(f"{name} is not installed")
-        daemon = Daemon([self.programs[name], *options],
+        daemon = Daemon([*apart.words(self.folder), self.programs[name],
+                         *options],
                         self.folder / f"{name}.log", env=self.env)
         self.started.append(daemon)
         daemon.wait_ready(socket.exists, 60)
@@ -357,7 +363,9 @@ class Daemons:
             config = self.folder / "containerd.toml"
             config.write_text(
                 f'{self.settings}[grpc]\n  address = "{socket}"\n'
-                f'[ttrpc]\n  address = "{socket}.ttrpc"\n')
+                f'[ttrpc]\n  address = "{socket}.ttrpc"\n'
+                '[plugins."io.containerd.internal.v1.opt"]\n'
+                f'  path = "{self.folder}/opt"\n')
             self._start("containerd", [
                 "--config", config, "--root", f"{self.folder}/c",
                 "--state", f"{self.folder}/cs"], socket)
@@ -373,6 +381,7 @@ class Daemons:
                 "-H", f"unix://{socket}",
                 f"--config-file={config}", "--bridge=none",
                 "--iptables=false", "--ip6tables=false",
+                "--ip-forward=false",
                 f"--containerd={self.containerd}",
                 f"--data-root={self.folder}/d", f"--exec-root={self.folder}/x",
                 f"--pidfile={self.folder}/d.pid"], socket)
@@ -388,8 +397,7 @@ class Daemons:
             if major < 23 else {}
 
     def stop(self):
-        for daemon in reversed(self.started):
-            daemon.end(seconds=60)
-        namespace = self.folder / "x/netns/default"
-        if os.path.ismount(namespace):
-            subprocess.run(["umount", namespace], check=True, timeout=10)
+        """All of them, whatever one of them does."""
+        with ExitStack() as stack:
+            for daemon in self.started:
+                stack.callback(daemon.end, seconds=60)

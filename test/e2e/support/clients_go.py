@@ -10,7 +10,7 @@ from support.images import Chart
 class GoClient(Client):
     """`module`: package and version."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, _=None):
         self.command = [str(golang.program(*self.module))]
         super().__init__(folder)
 
@@ -101,7 +101,7 @@ class Regctl(GoClient):
     name = "regctl"
     module = "github.com/regclient/regclient/cmd/regctl", "v0.11.7"
 
-    def __init__(self, folder):
+    def __init__(self, folder, _=None):
         super().__init__(folder)
         self.env["REGCTL_CONFIG"] = str(self.folder / "regctl.json")
 

@@ -1,14 +1,17 @@
 """The clock of a program that a test runs (libfaketime)."""
 
 import os
+import threading
 
 from support.dockpass import FAKETIME
 
 
 class Clock:
-    """It stands where it was set. Timeouts go on: they count real seconds."""
+    """It stands where it was set. Timeouts go on: they count real seconds.
+    `lock`: for one of several threads that needs it to stay there."""
 
     def __init__(self, folder):
+        self.lock = threading.Lock()
         self.file = folder / "clock"
 
     def set(self, when):

@@ -32,10 +32,14 @@ def _build(path, package, version, tags, large, env):
         return None, f"{name} {version} is built by Go, which is not here"
     if large and not os.environ.get("BUILD_LARGE"):
         return None, f"{name} {version}: make conformance builds it"
-    done = subprocess.run(
-        ["go", "install", f"-tags={','.join(tags)}", f"{package}@{version}"],
-        text=True, capture_output=True, timeout=900, check=False, cwd="/",
-        env={**os.environ, "GOBIN": str(path.parent), **env})
+    try:
+        done = subprocess.run(
+            ["go", "install", f"-tags={','.join(tags)}",
+             f"{package}@{version}"],
+            text=True, capture_output=True, timeout=900, check=False, cwd="/",
+            env={**os.environ, "GOBIN": str(path.parent), **env})
+    except subprocess.TimeoutExpired:
+        return None, f"{name} {version} cannot be built: not within 15 minutes"
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["go says nothing"]
         return None, f"{name} {version} cannot be built: {lines[-1]}"

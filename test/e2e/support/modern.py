@@ -24,7 +24,8 @@ PROGRAMS = {
     **{name: (CONTAINERD + name, "v2.4.2", ["no_btrfs"])
        for name in ("containerd", "ctr", "containerd-shim-runc-v2")},
 }
-DENIED = "(pull|push) access denied"
+# The second: by a registry that adds no challenge to its 401.
+DENIED = r"(pull|push) access denied|request to \S+/v2/\S+: 401 Unauthorized"
 
 
 def program(name):
@@ -153,11 +154,6 @@ class BuildKit(Moby):
 CLIENTS = {kind.name: kind for kind in (Moby, Containerd, Kubelet, BuildKit)}
 
 
-def client(name, folder, daemons):
-    """`daemons`: those of below."""
-    return CLIENTS[name](folder, daemons)
-
-
 class Daemons(clients.Daemons):
     """containerd with CRI, and a dockerd on it, of the test's own."""
 
@@ -165,17 +161,15 @@ class Daemons(clients.Daemons):
     def programs(self):
         return {name: program(name) for name in ("containerd", "dockerd")}
 
-    @cached_property
+    @property
     def env(self):
         shim = Path(program("containerd-shim-runc-v2")).parent
-        return {**os.environ, "PATH": f"{shim}:{os.environ['PATH']}"}
+        return {**super().env, "PATH": f"{shim}:{os.environ['PATH']}"}
 
     @property
     def settings(self):
         return f"""version = 3
 disabled_plugins = ["io.containerd.nri.v1.nri"]
-[plugins."io.containerd.internal.v1.opt"]
-  path = "{self.folder}/opt"
 [plugins."io.containerd.cri.v1.images"]
   snapshotter = "native"
 [[plugins."io.containerd.transfer.v1.local".unpack_config]]

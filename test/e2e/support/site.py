@@ -3,12 +3,16 @@
 import copy
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+import jwt
+
 from support.clock import Clock
-from support.registry import registry_of
+from support.registry import PROGRAMS
 from support.world import World
+
 
 class Shape(NamedTuple):
     """How the tokens of a service look, and which registry reads them.
@@ -19,16 +23,6 @@ class Shape(NamedTuple):
     alg: str = "ES256"
     tls: bool = False
     clock: bool = False
-
-
-SHAPES = {
-    "2.8": Shape("2.8"),
-    "2.8-kid": Shape("2.8", {"x5c": False}, ["--registry", "2"]),
-    "3.1": Shape("3.1"),
-    "3.1-jwks": Shape("3.1", {"x5c": False}, ["--registry", "3"]),
-    "2.8-tls": Shape("2.8", tls=True),
-    "3.1-tls": Shape("3.1", tls=True),
-}
 
 
 class Certificate:
@@ -90,13 +84,22 @@ def change_key(dockpass, *options):
     return new, old
 
 
+def check_head(token, dockpass, options, alg):
+    """Says what the options of its service ask for: which key, and how."""
+    head = jwt.get_unverified_header(token)
+    key, = dockpass.json("key", "list")
+    assert head["alg"] == key["alg"] == alg, (head, key)
+    assert head["kid"] == key[
+        "rfc7638" if options.get("kid") == "rfc7638" else "kid"], (head, key)
+    assert ("x5c" in head) == options.get("x5c", True), (head, options)
+
+
 class Sites:
     """A server for each algorithm, with TLS or not, with a clock of its own or
     not; it has all of its registries' services."""
 
-    def __init__(self, folder, shapes=None):
-        self.folder = Path(folder)
-        self.shapes = SHAPES if shapes is None else shapes
+    def __init__(self, folder, shapes):
+        self.folder, self.shapes = Path(folder), shapes
         self.worlds, self.sites = {}, {}
 
     def _services(self, kind):
@@ -127,7 +130,10 @@ class Sites:
         if name not in self.sites:
             shape = self.shapes[name]
             world, certificate = self._world(shape)
-            registry = registry_of(shape.registry)(
+            given = world.ask(auth=world.basic("root", "api"),
+                              fields={"service": name})
+            check_head(given.json()["token"], world, shape.options, shape.alg)
+            registry = PROGRAMS[shape.registry].make(
                 self.folder / name, world, shape.registry, "--service", name,
                 *shape.words, tls=certificate)
             self.sites[name] = Site(name, world, registry,
@@ -136,7 +142,11 @@ class Sites:
         return self.sites[name]
 
     def stop(self):
-        for site in self.sites.values():
-            site.registry.stop()
-        for world, _ in self.worlds.values():
+        """All of them, whatever one of them does."""
+        def stopped(world):
             assert world.stop() == 0
+        with ExitStack() as stack:
+            for world, _ in self.worlds.values():
+                stack.callback(stopped, world)
+            for site in self.sites.values():
+                stack.callback(site.registry.stop)

@@ -1,0 +1,39 @@
+"""Where a client or a daemon leaves nothing on the machine of whoever tests.
+
+Its environment is made from nothing. Some write to places that no option of
+theirs leads elsewhere: skopeo notes where layers are, podman its events,
+dockerd its plug-ins. So it has those places to itself, below its folder, in a
+mount namespace that ends with it. That takes root; for others all of it is in
+the home, which is below the folder, too.
+"""
+
+import os
+import subprocess
+from functools import cache
+
+PLACES = """set -e
+for place in /run /var/lib /var/cache; do
+	mkdir -p "$0$place"
+	mount --bind "$0$place" "$place"
+done
+exec "$@"
+"""
+
+
+@cache
+def able():
+    """Not everybody may, nor root everywhere."""
+    return not subprocess.run(["unshare", "--mount", "true"], check=False,
+                              capture_output=True, timeout=20).returncode
+
+
+def words(folder):
+    """What stands before the words of a command."""
+    return ["unshare", "--mount", "sh", "-c", PLACES, f"{folder}/own"] \
+        if able() else []
+
+
+def environment(folder):
+    return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8",
+            **dict.fromkeys(("HOME", "XDG_RUNTIME_DIR", "TMPDIR"),
+                            str(folder))}
