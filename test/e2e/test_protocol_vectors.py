@@ -132,6 +132,9 @@ GETS = [
     ("skopeo delete: * is spelled out", GET +
      "account=alice&scope=repository%3Ateam%2Fapp%3A%2A" + S, ALICE, "alice",
      APP + "delete,pull,push"),
+    ("crane delete: in an order of its own", GET +
+     "scope=repository%3Ateam%2Fapp%3Apush%2Cpull%2Cdelete" + S, ALICE,
+     "alice", APP + "delete,pull,push"),
     ("crane catalog", GET + "scope=registry%3Acatalog%3A%2A" + S,
      "root:{root}", "root", "registry:catalog:*"),
     ("regctl", GET + "account=alice&client_id=regclient&" + PULL + S, ALICE,
@@ -200,6 +203,13 @@ FORMS = [
      "&username=alice", "alice", BASE + " " + APP + "pull,push", False),
     ("crane, identity token", "client_id=go-containerregistry&" + REFRESH +
      PULL + S, "alice", APP + "pull", False),
+    ("oras cp, identity token: one scope of two", "client_id=oras-go&" +
+     REFRESH + "scope=repository%3Abase%2Fimg%3Apull+"
+     "repository%3Ateam%2Fapp%3Apull%2Cpush" + S, "alice", BASE + " " + APP +
+     "pull,push", False),
+    ("crane delete, identity token", "client_id=go-containerregistry&" +
+     REFRESH + "scope=repository%3Ateam%2Fapp%3Apush%2Cpull%2Cdelete" + S,
+     "alice", APP + "delete,pull,push", False),
     ("helm login", "client_id=oras-go&" + PASSWORD + S + "&username=alice",
      "alice", "", False),
     ("old skopeo: no client_id", PASSWORD + "&" + PULL + S +
