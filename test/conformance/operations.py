@@ -4,6 +4,7 @@ dockpass has logged, what the registry has.
 """
 
 import time
+from datetime import datetime
 from typing import Callable, NamedTuple
 
 from conformance.case import midnight, split
@@ -214,6 +215,10 @@ def long_push(case):
         took = time.monotonic() - begun
     assert took > 120, f"{took:.0f} s: no token has died"
     case.logged("granted", word=case.name, user="alice")
+    asked = [datetime.fromisoformat(line["time"])
+             for line in case.lines(case.name)]
+    assert (max(asked) - min(asked)).total_seconds() > 60, \
+        f"all that it needed it had at once: {case.lines(case.name)}"
     case.pushed(repository)
 
 
