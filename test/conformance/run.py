@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -219,12 +220,10 @@ def explain(bad):
     text = plain(str(bad)) or repr(bad)
     if len(text) > 600:
         text = f"{text[:200]} ... {text[-400:]}"
-    where = at = bad.__traceback__
-    while at := at.tb_next:
-        if str(TOP / "test") in at.tb_frame.f_code.co_filename:
-            where = at
-    file = Path(where.tb_frame.f_code.co_filename).name
-    return f"{file}:{where.tb_lineno}: {text}"
+    where = [f"{Path(frame.filename).name}:{frame.lineno}"
+             for frame in traceback.extract_tb(bad.__traceback__)
+             if frame.filename.startswith(str(TOP / "test"))]
+    return f"{', '.join(where[1:] or where)}: {text}"
 
 
 def left_behind(folder):
