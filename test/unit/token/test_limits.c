@@ -123,6 +123,7 @@ static const struct {
 	{ "a way up", REPOSITORIES, "../a", "'../a' is no pattern" },
 	{ "32 of them", REPOSITORIES, TEN TEN TEN "a,a", NULL },
 	{ "no more", REPOSITORIES, TEN TEN TEN "a,a,a", "at most 32 limits" },
+	{ "an entry as long as a name may be", REPOSITORIES, LONG4 "aaa", NULL },
 	{ "an entry that is too long", REPOSITORIES, LONG4 "aaaa", "is no pattern" },
 	{ "a list that is too long", REPOSITORIES, LONG4 "," LONG4 "," LONG4 "," LONG4, "at most 1000 bytes" },
 	{ "networks", NETWORKS, "10.0.0.0/8,2001:db8::/32,192.0.2.1,::1", NULL },
@@ -142,6 +143,8 @@ static const struct {
 	{ "nothing between", NETWORKS, "::1,,::2", "'' is no network" },
 	{ "services", SERVICES, "reg,another one", NULL },
 	{ "no name", SERVICES, "reg,", "'' is no name of a service" },
+	{ "1000 bytes", SERVICES, LONG4 LONG4 LONG4 LONG LONG LONG TEN TEN "aaaaaaaaaaaaaaa", NULL },
+	{ "and one more", SERVICES, LONG4 LONG4 LONG4 LONG LONG LONG TEN TEN "aaaaaaaaaaaaaaaa", "at most 1000 bytes" },
 	{ "a control character", SERVICES, "a\tb", "is no name of a service" },
 };
 /* clang-format on */
