@@ -267,6 +267,106 @@ static void what_breaks_the_limit(void **state)
 	fixture_close(&f);
 }
 
+static uint64_t rotate(struct db *db, uint64_t id, uint64_t grace)
+{
+	unsigned char n = (unsigned char)(100 + id);
+
+	return done(db, (struct change) { .type = CHANGE_TOKEN_ROTATE,
+					  .id = id,
+					  .grace = grace,
+					  .digest = { { 0, n } } });
+}
+
+static bool is_revoked(struct db *db, uint64_t id)
+{
+	AUTO(txn) struct txn txn;
+	struct pat pat;
+
+	txn_read(db, &txn);
+	assert_int_equal(pat_get(&txn, id, &pat), E_OK);
+	return pat.revoked_at;
+}
+
+/* It ends when its grace does, whatever its date. */
+static void in_its_grace_it_keeps_the_limit(void **state)
+{
+	struct fixture f;
+	uint64_t old, new;
+
+	(void)state;
+	fixture_open(&f);
+	add_user(f.db, "alice", 0);
+	old = add(f.db, "alice", PAT_PERSONAL, 0);
+	new = rotate(f.db, old, 7 * DAY);
+	set(f.db, "max_token_lifetime", "30", NOW);
+	assert_int_equal(check(f.db, JOB_LIFETIME, TODAY, 0).found, 1);
+	assert_false(is_revoked(f.db, old));
+	assert_true(is_revoked(f.db, new));
+	set(f.db, "max_token_lifetime", "5", NOW);
+	assert_int_equal(check(f.db, JOB_LIFETIME, TODAY, 0).found, 1);
+	assert_true(is_revoked(f.db, old));
+	fixture_close(&f);
+}
+
+/* One each, however their tokens lie between each other. */
+static void owners_by_turns(void **state)
+{
+	const char *const owners[] = { "alice", "bob", "g/p" };
+	struct check_result result;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	add_user(f.db, "alice", 0);
+	add_user(f.db, "bob", 0);
+	add_project(f.db, "g/p", VISIBILITY_PRIVATE);
+	put_member(f.db, "g/p", "bob", ROLE_OWNER);
+	for (size_t i = 0; i < 4 * COUNT(owners); i++) {
+		size_t owner = i % COUNT(owners);
+
+		add(f.db, owners[owner], owner < 2 ? PAT_PERSONAL : PAT_PROJECT,
+		    TODAY + 5 * DAY);
+	}
+	result = check_ways(f.db, JOB_EXPIRING, TODAY, 0, EVERY);
+	assert_int_equal(result.found, 4 * COUNT(owners));
+	assert_int_equal(result.queued, 2 * COUNT(owners));
+	fixture_close(&f);
+}
+
+/* There is another already, whose date counts. */
+static void what_was_rotated_is_not_told(void **state)
+{
+	struct fixture f;
+	uint64_t id;
+
+	(void)state;
+	fixture_open(&f);
+	add_user(f.db, "alice", 0);
+	id = add(f.db, "alice", PAT_PERSONAL, TODAY + 5 * DAY);
+	rotate(f.db, id, 9 * DAY);
+	assert_int_equal(check(f.db, JOB_EXPIRING, TODAY, 0).found, 0);
+	assert_int_equal(check(f.db, JOB_EXPIRED, TODAY + 5 * DAY, TODAY).found,
+			 0);
+	fixture_close(&f);
+}
+
+/* Whom a shorter warning has reached a longer one does not reach any more. */
+static void a_longer_warning_comes_too_late(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	add_user(f.db, "alice", 0);
+	add(f.db, "alice", PAT_PERSONAL, TODAY + 6 * DAY);
+	assert_int_equal(check(f.db, JOB_EXPIRING, TODAY, 0).found, 1);
+	set(f.db, "expiry_notice_days", "30", NOW);
+	assert_int_equal(check(f.db, JOB_EXPIRING, TODAY + DAY, 0).found, 0);
+	set(f.db, "expiry_notice_days", "30,5", NOW);
+	assert_int_equal(check(f.db, JOB_EXPIRING, TODAY + DAY, 0).found, 1);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +374,10 @@ int main(void)
 		cmocka_unit_test(one_warning_a_threshold),
 		cmocka_unit_test(who_is_told),
 		cmocka_unit_test(what_breaks_the_limit),
+		cmocka_unit_test(in_its_grace_it_keeps_the_limit),
+		cmocka_unit_test(owners_by_turns),
+		cmocka_unit_test(what_was_rotated_is_not_told),
+		cmocka_unit_test(a_longer_warning_comes_too_late),
 	};
 
 	return cmocka_run_group_tests_name("expiry", tests, NULL, NULL);
