@@ -169,6 +169,42 @@ static void rotated_dates(void **state)
 	}
 }
 
+/* What is said is refused where it cannot be; only what is not said gives in.
+ */
+static void a_date_that_is_asked_for(void **state)
+{
+	static const struct {
+		const char *until;
+		enum err want;
+		const char *cause;
+	} asked[] = {
+		{ "2027-02-01", E_OK, "" },
+		{ "2027-02-02", E_REFUSED, "the date must be 2027-02-01 or" },
+		{ "never", E_REFUSED, "the token must have a date" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(asked); i++) {
+		struct change change = { .type = CHANGE_TOKEN_ROTATE,
+					 .id = 1,
+					 .now = when("2027-01-02T12:00:00"),
+					 .expires_at = when(asked[i].until),
+					 .digest = digest_of("new") };
+		struct fixture f;
+
+		print_message("%s\n", asked[i].until);
+		fixture_open(&f);
+		add_user(f.db, "alice", 0);
+		done(f.db, new_token("2027-01-01T12:00:00", "2027-01-08"));
+		set(f.db, "max_token_lifetime", "30");
+		do_change(f.db, &change);
+		assert_int_equal(change.result, asked[i].want);
+		came_of_it(f.db, &change, asked[i].want ? NULL : asked[i].until,
+			   asked[i].cause);
+		fixture_close(&f);
+	}
+}
+
 static uint64_t rotate(struct db *db, uint64_t id, int64_t now, uint64_t grace)
 {
 	unsigned char n = (unsigned char)(100 + id);
@@ -342,20 +378,25 @@ static void tokens_of_a_maintainer(void **state)
 	static const struct {
 		enum role his, role;
 		enum err want;
+		enum pat_kind kind;
 	} grants[] = {
-		{ ROLE_DEVELOPER, ROLE_GUEST, E_REFUSED },
-		{ ROLE_MAINTAINER, ROLE_GUEST, E_OK },
-		{ ROLE_MAINTAINER, ROLE_MAINTAINER, E_OK },
-		{ ROLE_MAINTAINER, ROLE_OWNER, E_REFUSED },
-		{ ROLE_OWNER, ROLE_OWNER, E_OK },
+		{ ROLE_DEVELOPER, ROLE_GUEST, E_REFUSED, PAT_PROJECT },
+		{ ROLE_MAINTAINER, ROLE_GUEST, E_OK, PAT_PROJECT },
+		{ ROLE_MAINTAINER, ROLE_MAINTAINER, E_OK, PAT_PROJECT },
+		{ ROLE_MAINTAINER, ROLE_OWNER, E_REFUSED, PAT_PROJECT },
+		{ ROLE_OWNER, ROLE_OWNER, E_OK, PAT_PROJECT },
+		{ ROLE_MAINTAINER, ROLE_GUEST, E_REFUSED, PAT_GROUP },
+		{ ROLE_OWNER, ROLE_OWNER, E_OK, PAT_GROUP },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(grants); i++) {
 		struct change change = { .type = CHANGE_TOKEN_ADD,
 					 .actor = STR("alice"),
-					 .path = STR("g/p"),
-					 .kind = PAT_PROJECT,
+					 .path = grants[i].kind == PAT_GROUP
+							 ? STR("g")
+							 : STR("g/p"),
+					 .kind = grants[i].kind,
 					 .text = STR("ci"),
 					 .scopes = PAT_API,
 					 .role = grants[i].role,
@@ -384,6 +425,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dates),
 		cmocka_unit_test(rotated_dates),
+		cmocka_unit_test(a_date_that_is_asked_for),
 		cmocka_unit_test(a_successor_is_the_same_but_for_its_secret),
 		cmocka_unit_test(grace),
 		cmocka_unit_test(a_family_ends_from_any_of_it),
