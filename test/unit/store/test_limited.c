@@ -6,6 +6,7 @@
 #include "test/unit/store/fixture.h"
 
 #include "store/access.h"
+#include "store/used.h"
 #include "token/date.h"
 
 struct world {
@@ -133,6 +134,39 @@ static void logins(void **state)
 	world_close(&w);
 }
 
+/*
+ * A store that was restored may know of uses of a token that had this id: they
+ * are of another.
+ */
+static void uses_before_its_creation_are_none(void **state)
+{
+	struct identity who;
+	struct txn writing;
+	enum reason why;
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	txn_cleanup(&w.txn);
+	txn_write(w.f.db, &writing);
+	assert_int_equal(
+		used_note(&writing, 4,
+			  &(struct used) { .at = NOW - 2 * (int64_t)DAY }),
+		NOW - 2 * (int64_t)DAY);
+	assert_int_equal(txn_commit(&writing), E_OK);
+	txn_read(w.f.db, &w.txn);
+	w.address = STR("::1");
+	w.service = STR("reg");
+	for (int late = 0; late < 2; late++) {
+		w.login.now = NOW + DAY - 1 + late;
+		assert_int_equal(
+			login_pat(&w.login, STR("x"), STR("idle"), &who, &why),
+			late ? E_REFUSED : E_OK);
+		assert_int_equal(why, late ? REASON_TOKEN_IDLE : REASON_NONE);
+	}
+	world_close(&w);
+}
+
 /* A JWT lives no longer than what it was given for. */
 static void grace_bounds_what_is_given(void **state)
 {
@@ -209,6 +243,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(logins),
+		cmocka_unit_test(uses_before_its_creation_are_none),
 		cmocka_unit_test(grace_bounds_what_is_given),
 		cmocka_unit_test(repositories),
 	};
