@@ -208,6 +208,27 @@ def test_a_family_ends_from_any_of_it(world, clock, which):
     assert works(world, other)
 
 
+def test_lists_by_date_to_the_second(world, clock):
+    """What was rotated is on no list of what will die: there is another."""
+    midnight = NOON + DAY // 2
+    ids = {days: make(world, clock, "alice", "--expires", f"{days}d")["id"]
+           for days in (1, 7, 8)}
+    old = make(world, clock, "alice", "--expires", "7d")
+    new = rotate(world, clock, old, "--grace", "7d")
+
+    def listed(*args):
+        return {token["id"] for token in world.json(
+            "token", "list", "alice", *args, env=clock.env())} & {
+                *ids.values(), old["id"], new["id"]}
+    clock.set(midnight - 1)
+    assert listed("--expired") == set()
+    assert listed("--expiring", "6d") == {ids[1]}
+    clock.set(midnight)
+    assert listed("--expired") == {ids[1]}
+    assert listed("--expiring", "6d") == {ids[7], new["id"]}
+    assert listed("--expiring", "7d") == {ids[7], ids[8], new["id"]}
+
+
 def refused(world, clock, *args):
     return world.refused("token", "rotate", *args, env=clock.env())[1]
 
