@@ -1,6 +1,7 @@
 """When a token was last used, and what nobody uses (gitlab-tokens 1.3, 4.2)."""
 
 import datetime
+import json
 import os
 import pty
 import subprocess
@@ -8,6 +9,7 @@ import time
 
 import pytest
 
+from support import secrets
 from support.clock import Clock
 from support.dockpass import ENV, PATIENCE, PROGRAM
 from support.process import wait_until
@@ -53,7 +55,7 @@ USES = [("the first", 0, 0), ("nine minutes later", 9, 0),
 
 def test_g132_at_most_once_in_ten_minutes(world, clock):
     secret = world.token("alice", scopes="api", name="one")
-    other = world.token("alice", scopes="api", name="other")
+    world.token("alice", scopes="api", name="other")
     for row, after, stored in USES:
         clock.set(NOON + after * MINUTE)
         assert use(world, secret).status_code == 200
@@ -64,7 +66,7 @@ def test_g132_at_most_once_in_ten_minutes(world, clock):
                    row)
         got = last(world, "one")["last_used_at"]
         assert got == text(NOON + stored * MINUTE), row
-    assert last(world, "other")["last_used_at"] is None and other
+    assert last(world, "other")["last_used_at"] is None
 
 
 def test_from_where_and_by_what(world):
@@ -159,6 +161,15 @@ def test_token_list_unused(unused, clock):
     assert names(unused, clock, "--unused", "900d") == []
 
 
+def test_unused_to_the_second(own_world, clock):
+    args = ["token", "create", "alice", "--name", "new", "--scopes", "api"]
+    secrets.remember(own_world.cli(*args, env=clock.env(),
+                                   secret=True).strip())
+    for late in (0, 1):
+        clock.set(NOON + 7 * DAY - 1 + late)
+        assert names(own_world, clock, "--unused", "7d") == ["new"] * late
+
+
 @pytest.mark.parametrize("span", ["0d", "90", "1h", "d", "-1d", "x"])
 def test_spans_that_are_none(unused, span):
     assert unused.refused("token", "list", "--unused", span)[0] == 2
@@ -195,8 +206,36 @@ def test_a_terminal_is_asked(unused, clock, answer, revoked):
     assert last(unused, "never")["revoked"] == revoked
 
 
+def test_what_is_used_while_a_terminal_is_asked_stays(own_world, clock):
+    secret = own_world.token("alice", scopes="api", name="used")
+    own_world.token("alice", scopes="api", name="never")
+    clock.set(NOON + 100 * DAY)
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+            [PROGRAM, "token", "revoke", "--unused", "90d", "--json",
+             "--config", own_world.config_file], stdin=slave,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**ENV, **clock.env()}) as asked:
+        os.close(slave)
+        said = ""
+        while not said.endswith("(yes or no) "):
+            said += asked.stderr.read(1)
+        assert "used" in said and "never" in said
+        own_world.serve(env=clock.env())
+        assert use(own_world, secret).status_code == 200
+        own_world.stop()
+        os.write(master, b"yes\n")
+        gone, _ = asked.communicate(timeout=20 * PATIENCE)
+    os.close(master)
+    assert asked.returncode == 0
+    gone = [token["name"] for token in json.loads(gone)]
+    assert "never" in gone and "used" not in gone
+    assert last(own_world, "never")["revoked"]
+    assert not last(own_world, "used")["revoked"]
+
+
 def test_many_tokens_at_once(own_world):
-    """More than a worker's tables hold: what does not fit comes later."""
+    """What does not fit into a worker's table: test_uses.c."""
     with own_world.serve() as world:
         secrets = [world.token("alice", scopes="api", name=f"t{n}")
                    for n in range(40)]
