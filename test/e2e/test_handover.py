@@ -117,6 +117,26 @@ def test_what_is_refused_makes_nothing(desk, command, args, message):
     assert len(desk.json("token", "list")) == before
 
 
+SECRET_NAME = "--secret-name '{}' is no name of a Kubernetes object"
+
+
+@pytest.mark.parametrize("name, right", [
+    ("a", True), ("0", True), ("a-.b", False), ("a.-b", False), ("-a", False),
+    ("a-", False), ("a.", False), (".a", False), ("A", False), ("a_b", False),
+    ("a--b.c-9", True), (("a" * 63 + ".") * 3 + "b" * 61, True),
+    (("a" * 63 + ".") * 3 + "b" * 62, False)])
+def test_names_of_kubernetes_secrets(desk, name, right):
+    """RFC 1123: what kubectl apply takes."""
+    args = ["--format", "kubernetes-secret", "--registry", "r",
+            "--secret-name=" + name]
+    if right:
+        of_kubernetes(create(desk, *args), "r", name)
+        return
+    status, line = desk.refused("token", "create", "alice", "--name", "x",
+                                "--scopes", "api", *args)
+    assert status == 2 and SECRET_NAME.format(name[:80]) in line
+
+
 # The programs themselves
 
 @pytest.fixture
