@@ -5,12 +5,14 @@ import hmac
 import http.server
 import json
 import threading
+import time
 
 import pytest
 
 from support import secrets
+from support.clock import Clock
 from support.dockpass import Dockpass
-from support.process import free_ports
+from support.process import free_ports, wait_until
 from support.world import World
 # Fixtures are found by their names here.
 from test_jobs_mail import ALICE, day, mail_to, post, run, told
@@ -77,6 +79,65 @@ def test_a_webhook_beside_mail(tmp_path, post):
              "expires_at": day(5)}]}
         assert bodies["g/priv"] == {**common, "project": "g/priv", "tokens": [
             {"id": world.token_id("ci"), "name": "ci", "expires_at": day(7)}]}
+
+
+def test_a_group_and_its_webhook(tmp_path):
+    with Hook() as hook, World(tmp_path) as world:
+        world.configure(webhook=hook_to(hook, tmp_path))
+        world.token("--group", "g", scopes="api", name="all", expires=day(7))
+        assert run(world, "expiring", day(0))["sent"] == 1
+        said = json.loads(hook.posts[0][1])
+        assert said["group"] == "g"
+        assert not {"project", "user"} & set(said)
+
+
+# A 500 is of the webhook, and the next one waits; a 404 may be of this one.
+@pytest.mark.parametrize("answer, posts", [(500, 1), (429, 1), (404, 2)])
+def test_whether_the_next_is_tried(tmp_path, answer, posts):
+    with Hook(answer) as hook, Dockpass(tmp_path) as desk:
+        desk.configure(webhook=hook_to(hook, tmp_path))
+        for user in ("alice", "bob"):
+            desk.user(user)
+            desk.token(user, scopes="api", name="one", expires=day(5))
+        desk.refused("job", "run", "expiring")
+        assert len(hook.posts) == posts
+        assert desk.json("job", "list")[0]["waiting"] == 2
+
+
+def test_a_webhook_that_is_tried_again(tmp_path, faketime):
+    """The same call, signed as before, with the same number; then no more."""
+    clock = Clock(tmp_path)
+    clock.set(int(time.time()) + 120)
+    with Hook(503) as hook, Dockpass(tmp_path) as desk:
+        desk.configure(webhook=hook_to(hook, tmp_path))
+        desk.user("alice")
+        desk.token("alice", scopes="api", name="one", expires=day(5))
+        desk.refused("job", "run", "expiring")
+        hook.answer = 200
+        desk.serve(env=clock.env())
+        wait_until(lambda: desk.json("job", "list")[0]["waiting"] == 0, 20,
+                   "it is not tried again")
+        desk.stop()
+        first, second = hook.posts
+        for name in ("X-Dockpass-Delivery", "X-Dockpass-Signature"):
+            assert first[0][name] == second[0][name]
+        assert first[1] == second[1]
+
+
+def test_a_webhook_that_is_not_there(tmp_path):
+    """Its address may hold a secret: nobody is shown it."""
+    with Dockpass(tmp_path) as desk:
+        with Hook() as hook:
+            config = hook_to(hook, tmp_path)
+        desk.configure(webhook=config)
+        desk.user("alice")
+        desk.token("alice", scopes="api", name="one", expires=day(5))
+        status, said = desk.refused("job", "run", "expiring")
+        assert status == 1 and "the webhook: " in said
+        listed = desk.cli("job", "list")
+        assert "the webhook: " in listed
+        for text in (said, listed):
+            assert "key=1" not in text and "/told" not in text
 
 
 @pytest.mark.parametrize("answer", [500, 404, 302])
