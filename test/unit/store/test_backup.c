@@ -8,8 +8,12 @@
 
 #include "store/backup.h"
 #include "store/changelog.h"
+#include "store/job.h"
+#include "store/mailbox.h"
 #include "store/member.h"
 #include "store/pat.h"
+#include "store/told.h"
+#include "store/used.h"
 #include "store/user.h"
 
 struct copy {
@@ -17,18 +21,23 @@ struct copy {
 	char path[96];
 };
 
-static void copy_make(struct copy *c)
+static void copy_write(struct copy *c)
 {
 	struct cause cause;
 	int fd;
 
-	fixture_open(&c->f);
-	set_up(c->f.db);
 	snprintf(c->path, sizeof(c->path), "%s.backup", c->f.folder);
 	fd = open(c->path, O_RDWR | O_CREAT | O_EXCL, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(backup_write(c->f.db, fd, &cause), E_OK);
 	close(fd);
+}
+
+static void copy_make(struct copy *c)
+{
+	fixture_open(&c->f);
+	set_up(c->f.db);
+	copy_write(c);
 }
 
 static void copy_end(struct copy *c)
@@ -355,12 +364,76 @@ static void each_damaged_row_is_found(void **state)
 	}
 }
 
+/* Of token 1: what was seen and told of it at `when`. */
+static void observe(struct db *db, int64_t when)
+{
+	const struct used used = { .at = when };
+	const struct job_state job = { .marker = when, .ran_at = when };
+	struct notice notice = { .next_at = when,
+				 .queued_at = when,
+				 .kind = NOTICE_EXPIRING,
+				 .way = WAY_MAIL,
+				 .user = 1,
+				 .total = 1,
+				 .len = 1,
+				 .tokens = { 1 } };
+	struct txn txn;
+
+	txn_write(db, &txn);
+	txn_clear(&txn, TABLE_MAILBOX);
+	assert_int_equal(used_note(&txn, 1, &used), when);
+	told_put(&txn, 1, (unsigned)(when - NOW));
+	job_put(&txn, JOB_EXPIRING, &job);
+	mailbox_add(&txn, &notice);
+	assert_int_equal(txn_commit(&txn), E_OK);
+}
+
+static void observed_at(struct db *db, int64_t when)
+{
+	AUTO(txn) struct txn txn;
+	struct job_state job;
+	struct notice notice;
+	struct used used;
+
+	txn_read(db, &txn);
+	assert_int_equal(used_get(&txn, 1, &used), E_OK);
+	assert_int_equal(used.at, when);
+	assert_int_equal(told_get(&txn, 1), when - NOW);
+	assert_int_equal(job_get(&txn, JOB_EXPIRING, &job), E_OK);
+	assert_int_equal(job.ran_at, when);
+	assert_int_equal(txn_count(&txn, TABLE_MAILBOX), 1);
+	assert_int_equal(mailbox_due(&txn, when, WAY_MAIL, &notice), E_OK);
+	assert_int_equal(notice.queued_at, when);
+}
+
+/* No mail goes twice; a store that knows nothing believes the copy. */
+static void what_was_observed_stays(void **state)
+{
+	struct fixture fresh;
+	struct copy c;
+
+	(void)state;
+	fixture_open(&c.f);
+	set_up(c.f.db);
+	observe(c.f.db, NOW + 1000);
+	copy_write(&c);
+	observe(c.f.db, NOW + 2000);
+	fixture_open(&fresh);
+	assert_false(bring_back(&c, fresh.db, 0).descends);
+	observed_at(fresh.db, NOW + 1000);
+	fixture_close(&fresh);
+	assert_true(bring_back(&c, c.f.db, 0).descends);
+	observed_at(c.f.db, NOW + 2000);
+	copy_end(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_rows_come_back),
 		cmocka_unit_test(what_was_taken_away_stays_so),
 		cmocka_unit_test(newer_tokens_are_revoked),
+		cmocka_unit_test(what_was_observed_stays),
 		cmocka_unit_test(ids_are_never_given_again),
 		cmocka_unit_test(whatever_has_changed_is_no_backup),
 		cmocka_unit_test(each_damaged_row_is_found),
