@@ -134,10 +134,7 @@ static void logins(void **state)
 	world_close(&w);
 }
 
-/*
- * A store that was restored may know of uses of a token that had this id: they
- * are of another.
- */
+/* As a clock that was set back leaves them. */
 static void uses_before_its_creation_are_none(void **state)
 {
 	struct identity who;
