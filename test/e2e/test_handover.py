@@ -98,6 +98,8 @@ def test_what_is_printed_logs_in(desk, form, owner):
      "--registry 'https://r.example.com' is no HOST or HOST:PORT"),
     ("--format dockerconfigjson --registry r/g/p",
      "--registry 'r/g/p' is no HOST or HOST:PORT"),
+    ("--format dockerconfigjson --registry []:",
+     "--registry '[]:' is no HOST or HOST:PORT"),
     ("--format env --registry r", "--registry is for --format "
      "dockerconfigjson and kubernetes-secret"),
     ("--registry r", "--registry is for --format dockerconfigjson and "
