@@ -241,6 +241,22 @@ def test_a_member_no_longer_and_his_refresh_tokens(refreshing):
             assert tokens.access(answer, own) == want
 
 
+@pytest.mark.parametrize("owner", ["--project g/p", "--group g"])
+def test_a_bot_is_blocked_as_anybody_is(refreshing, owner):
+    own = refreshing
+    secret = own.token(*owner.split(), scopes="api")
+    shown = ways.refresh_token(ways.login(own, secret))
+    bot, = (user["username"] for user in own.json("user", "list")
+            if "_bot_" in user["username"])
+    for command, status in (("block", 401), ("unblock", 200)):
+        own.cli("user", command, bot)
+        answer = own.ask(PULL, auth=("x", secret))
+        assert answer.status_code == status
+        assert ways.refresh(own, shown, PULL).status_code == status
+        assert own.reason(answer) == ("owner_blocked" if status == 401
+                                      else "granted")
+
+
 @pytest.mark.parametrize("owner, remove", [
     ("--project g/p", "project remove g/p --yes"),
     ("--group g", "group remove g --recursive --yes")])
