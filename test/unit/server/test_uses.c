@@ -104,6 +104,23 @@ static void the_store_has_the_last_word(void **state)
 	uses_free(two);
 }
 
+static void a_clock_that_was_set_back(void **state)
+{
+	const int64_t before = NOW - 86400;
+	struct uses *uses = uses_new();
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	note(uses, 1, NOW);
+	assert_int_equal(pass(uses, f.db, false), 1);
+	note(uses, 1, before);
+	assert_int_equal(pass(uses, f.db, false), 1);
+	assert_int_equal(used_at(f.db, 1), before);
+	fixture_close(&f);
+	uses_free(uses);
+}
+
 static void two_in_one_place(void **state)
 {
 	struct uses *uses = uses_new();
@@ -151,6 +168,7 @@ int main(void)
 		cmocka_unit_test(more_than_fit),
 		cmocka_unit_test(what_failed_is_noted_again),
 		cmocka_unit_test(the_store_has_the_last_word),
+		cmocka_unit_test(a_clock_that_was_set_back),
 		cmocka_unit_test(two_in_one_place),
 		cmocka_unit_test(nothing_is_lost),
 	};
