@@ -206,6 +206,16 @@ def test_a_subject_has_three_names_and_the_first_date(desk, post):
         f"({day(4)})"]
 
 
+def test_a_long_name_is_cut_in_a_subject(desk, post):
+    """After 60 bytes at most, and whole characters; the text has all of it."""
+    name = "a" + "ä" * 120
+    desk.token("alice", scopes="api", name=name, expires=day(5))
+    run(desk, "expiring", day(0))
+    assert post.mails[0]["Subject"] == \
+        f'dockpass: access token "{name[:30]}...": expires soon ({day(5)})'
+    assert told(post) == {ALICE: [[name]]}
+
+
 # A 451 may be of this letter; the others are of all.
 @pytest.mark.parametrize("answer, tries", [
     ("451 later", 2), ("550 not from here", 2), ("421 going down", 1),
