@@ -129,6 +129,24 @@ def test_a_grace_ends_to_the_second(world, clock):
     assert works(world, new)
 
 
+def test_how_a_rotated_one_is_shown(world, clock):
+    old = make(world, clock, "alice")
+
+    def state(token):
+        row, = [line.split() for line in world.cli(
+            "token", "list", "alice", env=clock.env()).splitlines()
+            if line.split()[0] == str(token["id"])]
+        return row[6], world.json("token", "show", token["id"],
+                                  env=clock.env())["active"]
+    assert state(old) == ("active", True)
+    new = rotate(world, clock, old, "--grace", "1h")
+    clock.set(NOON + 3599)
+    assert state(old) == ("grace", True)
+    clock.set(NOON + 3600)
+    assert state(old) == ("rotated", False)
+    assert state(new) == ("active", True)
+
+
 @pytest.mark.parametrize("before, seconds", [
     (3601, 3600), (3600, 3600), (3599, 3599), (60, 60), (1, 60)])
 def test_a_jwt_ends_with_the_grace(world, clock, before, seconds):
