@@ -164,6 +164,34 @@ static void uses_before_its_creation_are_none(void **state)
 	world_close(&w);
 }
 
+/* A removed user's tokens are revoked; this is a store that is damaged. */
+static void without_an_owner_it_is_nobodys(void **state)
+{
+	static const struct identity nobody;
+	struct identity who;
+	struct txn writing;
+	enum reason why;
+	struct user user;
+	struct world w;
+
+	(void)state;
+	world_open(&w);
+	txn_cleanup(&w.txn);
+	txn_write(w.f.db, &writing);
+	assert_int_equal(user_find(&writing, STR("alice"), &user), E_OK);
+	user_remove(&writing, &user);
+	assert_int_equal(txn_commit(&writing), E_OK);
+	txn_read(w.f.db, &w.txn);
+	w.address = STR("::1");
+	w.service = STR("reg");
+	memset(&who, 0xff, sizeof(who));
+	assert_int_equal(login_pat(&w.login, STR(""), STR("plain"), &who, &why),
+			 E_REFUSED);
+	assert_int_equal(why, REASON_TOKEN_REVOKED);
+	assert_memory_equal(&who, &nobody, sizeof(who));
+	world_close(&w);
+}
+
 /* A JWT lives no longer than what it was given for. */
 static void grace_bounds_what_is_given(void **state)
 {
@@ -241,6 +269,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(logins),
 		cmocka_unit_test(uses_before_its_creation_are_none),
+		cmocka_unit_test(without_an_owner_it_is_nobodys),
 		cmocka_unit_test(grace_bounds_what_is_given),
 		cmocka_unit_test(repositories),
 	};
