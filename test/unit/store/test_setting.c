@@ -219,6 +219,31 @@ static void damaged(void **state)
 	}
 }
 
+/* One that can be read says nothing when another cannot. */
+static void all_or_none(void **state)
+{
+	AUTO(txn) struct txn txn;
+	struct settings settings;
+	char bytes[64];
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	txn_put(&txn, TABLE_SETTING, STR("enforce_token_expiry"),
+		from_hex("01 0000000067f00000 0005 66616c7365", bytes,
+			 sizeof(bytes)));
+	assert_int_equal(settings_read(&txn, &settings), E_OK);
+	assert_false(settings.enforce_token_expiry);
+	txn_put(&txn, TABLE_SETTING, STR("max_token_lifetime"),
+		from_hex("01 0000000067f00000 0001 78", bytes, sizeof(bytes)));
+	assert_int_equal(settings_read(&txn, &settings), E_CORRUPT);
+	assert_true(settings.enforce_token_expiry);
+	assert_int_equal(settings.set_at[SETTING_enforce_token_expiry], 0);
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
 static void as_documented(void **state)
 {
 	AUTO(txn) struct txn txn;
@@ -243,8 +268,11 @@ static void as_documented(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(values),	   cmocka_unit_test(defaults),
-		cmocka_unit_test(when_it_was_set), cmocka_unit_test(damaged),
+		cmocka_unit_test(values),
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(when_it_was_set),
+		cmocka_unit_test(damaged),
+		cmocka_unit_test(all_or_none),
 		cmocka_unit_test(as_documented),
 	};
 
