@@ -292,6 +292,23 @@ static void who_may_not_be_told_any_more(void **state)
 	fixture_close(&s.f);
 }
 
+static void nor_who_has_no_address(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_open(&s);
+	done(s.f.db, (struct change) { .type = CHANGE_USER_ADD,
+				       .user = STR("bad"),
+				       .text = STR("a@x, b@x") });
+	add_token(s.f.db, "bad", "three", PAT_API, NOW + DAY);
+	queue(&s, WAY_MAIL, 3, NOW);
+	send_at(&s, NOW);
+	assert_int_equal(courier.mails, 0);
+	assert_int_equal(waiting(&s), 1);
+	fixture_close(&s.f);
+}
+
 /* It waits for one that comes back. */
 static void a_way_that_is_no_more(void **state)
 {
@@ -322,6 +339,7 @@ int main(void)
 		cmocka_unit_test(a_clock_that_was_set_back),
 		cmocka_unit_test(given_up_only_if_it_was_tried),
 		cmocka_unit_test(and_not_a_second_sooner),
+		cmocka_unit_test(nor_who_has_no_address),
 		cmocka_unit_test(a_way_that_is_no_more),
 		cmocka_unit_test(who_may_not_be_told_any_more),
 	};
