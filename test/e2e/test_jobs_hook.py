@@ -91,6 +91,20 @@ def test_a_group_and_its_webhook(tmp_path):
         assert not {"project", "user"} & set(said)
 
 
+def test_a_hundred_names_and_how_many_in_all(tmp_path):
+    with Hook() as hook, Dockpass(tmp_path) as desk:
+        desk.configure(webhook=hook_to(hook, tmp_path))
+        desk.user("alice")
+        for n in range(102):
+            desk.token("alice", scopes="api", name=f"t{n}", expires=day(5))
+        run(desk, "expiring", day(0))
+        (_, body), = hook.posts
+        said = json.loads(body)
+        assert said["total"] == 102
+        assert [token["name"] for token in said["tokens"]] == [
+            f"t{n}" for n in range(100)]
+
+
 # A 500 is of the webhook, and the next one waits; a 404 may be of this one.
 @pytest.mark.parametrize("answer, posts", [(500, 1), (429, 1), (404, 2)])
 def test_whether_the_next_is_tried(tmp_path, answer, posts):
