@@ -154,6 +154,8 @@ static void a_limit_is_enforced_once(void **state)
 	scene_open(&s);
 	dying(s.f.db, "alice", 0);
 	set_limit(s.f.db, "30", NOW);
+	assert_int_equal(desk_run_due(&s.desk, NOW + 3 * HOUR - 1), E_OK);
+	assert_int_equal(state_of(s.f.db, JOB_LIFETIME).ran_at, 0);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(desk_run_due(&s.desk, NOW + 3 * HOUR + i),
 				 E_OK);
