@@ -4,12 +4,13 @@
 # make asan tsan  unit and protocol tests under the sanitizers
 # make lint       layers, banned functions, format, analyzers
 # make fuzz       each fuzzer for FUZZ_SECONDS; fuzz-scope: one, until ^C
+# make soak       faults and reloads by the thousand, each fuzzer ten minutes
 # make bench      ratios against references of the same run (test/bench)
 # make conformance  every client at every registry (test/conformance)
 # make install    into DESTDIR and PREFIX
 #
-# run, test, asan, tsan, lint, fuzz, bench and conformance first install what
-# is missing (apt).
+# run, test, asan, tsan, lint, fuzz, soak, bench and conformance first install
+# what is missing (apt).
 MODE    ?= release
 B       := build/$(MODE)
 PREFIX  ?= /usr/local
@@ -132,6 +133,13 @@ fuzz-%:
 	    -artifact_prefix=build/fuzz/$*- \
 	    build/fuzz/corpus/$* $(wildcard test/fuzz/corpus/$*)
 
+SOAKS := $(addprefix test/e2e/test_protocol_,faults.py reload.py)
+soak:
+	@docker/deps build test
+	@$(AGAIN) -j $(CORES) $B/dockpass
+	SOAK=1 $(AGAIN) e2e E2E="$(SOAKS)"
+	@$(AGAIN) fuzz FUZZ_SECONDS=600
+
 bench:
 	@docker/deps build test bench
 	@$(AGAIN) -j $(CORES) $B/dockpass bench-programs
@@ -158,6 +166,6 @@ clean:
 
 .PHONY: all unit unit-token unit-store unit-server unit-fuzz e2e programs \
 	check-lint run test asan tsan lint fuzz bench bench-programs \
-	conformance install clean
+	soak conformance install clean
 .SECONDARY:
 -include $(wildcard $B/*/*.d $B/*/*/*.d $B/test/unit/*/*.d)

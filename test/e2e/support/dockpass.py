@@ -17,6 +17,7 @@ TOP = Path(__file__).resolve().parents[3]
 PROGRAM = (TOP / os.environ.get("DOCKPASS", "build/release/dockpass")).resolve()
 # A sanitized build is several times slower.
 PATIENCE = 1 if "release" in str(PROGRAM) else 6
+SOAK = bool(os.environ.get("SOAK"))  # make soak: for longer
 # libfaketime, for one command that is to believe in another day.
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 # ask() says in each request which one it is: the log has that.
