@@ -125,11 +125,13 @@ lint:
 	@$(AGAIN) check-lint
 fuzz: $(FUZZ:%=fuzz-%)
 fuzz: LIMIT := -max_total_time=$(FUZZ_SECONDS)
+# Its log, a line for each request.
+fuzz-server: QUIET := -close_fd_mask=2
 fuzz-%:
 	@docker/deps build fuzz
 	@$(AGAIN) MODE=fuzz -j $(CORES) build/fuzz/test/fuzz/fuzz_$*
 	@mkdir -p build/fuzz/corpus/$*
-	build/fuzz/test/fuzz/fuzz_$* $(LIMIT) -print_final_stats=1 \
+	build/fuzz/test/fuzz/fuzz_$* $(LIMIT) $(QUIET) -print_final_stats=1 \
 	    -artifact_prefix=build/fuzz/$*- \
 	    build/fuzz/corpus/$* $(wildcard test/fuzz/corpus/$*)
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* A fuzzer need not have one. */
+__attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 static int replay(const char *path)
 {
@@ -38,6 +40,8 @@ int main(int argc, char **argv)
 {
 	int bad = 0;
 
+	if (LLVMFuzzerInitialize)
+		LLVMFuzzerInitialize(&argc, &argv);
 	for (int i = 1; i < argc; i++)
 		bad |= replay(argv[i]);
 	printf("# %s: %d inputs\n", argv[0], argc - 1);
