@@ -45,7 +45,7 @@ struct config_mail {
 
 struct config_hook {
 	const char *url; /* NULL: none */
-	const char *secret_file;
+	const char *secret_file, *ca;
 };
 
 struct config {

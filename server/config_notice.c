@@ -102,8 +102,9 @@ static enum err check_hook(const struct checker *c)
 	struct str rest = str_of(hook->url), host;
 	bool secure = str_starts(rest, STR("https://"));
 	struct cause what;
+	enum err err;
 
-	if (!hook->url && !hook->secret_file)
+	if (!hook->url && !hook->secret_file && !hook->ca)
 		return E_OK;
 	if (!hook->url || !hook->secret_file)
 		return check_bad(c, "webhook",
@@ -119,7 +120,9 @@ static enum err check_hook(const struct checker *c)
 				 "https://chat.example.com/hook");
 	if (str_has(str_of(hook->url), ' '))
 		return check_bad(c, "webhook.url", "holds a blank");
-	return check_file(c, "webhook.secret_file", hook->secret_file, true);
+	err = check_file(c, "webhook.secret_file", hook->secret_file, true);
+	return err || !hook->ca ? err
+				: check_file(c, "webhook.ca", hook->ca, false);
 }
 
 enum err check_notices(const struct checker *c)

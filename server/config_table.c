@@ -75,7 +75,9 @@
 	X(S, TEXT, "url", hook.url, 1, 1024, NULL,                             \
 	  "http(s) address that notices are posted to as JSON; without: none") \
 	X(S, TEXT, "secret_file", hook.secret_file, 1, 1024, NULL,             \
-	  "file of the secret that signs them, one line of at least 16 bytes, mode 0600")
+	  "file of the secret that signs them, one line of at least 16 bytes, mode 0600") \
+	X(S, TEXT, "ca", hook.ca, 1, 1024, NULL,                               \
+	  "PEM file of the authorities to trust (default: the system's)")
 
 #define STRUCT_ROOT	 struct config
 #define STRUCT_LISTENERS struct config_listener

@@ -13,6 +13,7 @@ enum err apply_user_add(struct txn *txn, struct change *change);
 enum err apply_user_remove(struct txn *txn, struct change *change);
 enum err apply_user_flag(struct txn *txn, struct change *change);
 enum err apply_user_password(struct txn *txn, struct change *change);
+enum err apply_user_email(struct txn *txn, struct change *change);
 enum err apply_group_add(struct txn *txn, struct change *change);
 enum err apply_project_add(struct txn *txn, struct change *change);
 enum err apply_project_set(struct txn *txn, struct change *change);

@@ -6,6 +6,7 @@
 #include "store/member.h"
 #include "store/record.h"
 #include "store/refresh.h"
+#include "token/mail.h"
 
 enum {
 	PASSWORD_MAX = 512,
@@ -155,6 +156,26 @@ enum err apply_user_password(struct txn *txn, struct change *change)
 	if (err)
 		return err;
 	user.password = change->value;
+	user_put(txn, &user);
+	return E_OK;
+}
+
+enum err apply_user_email(struct txn *txn, struct change *change)
+{
+	struct user user;
+	enum err err = need_user(txn, change, &user);
+
+	if (!err)
+		err = no_bot(change, &user);
+	if (!err)
+		err = need_text(change, change->text, TEXT_MAX, "the e-mail");
+	if (err)
+		return err;
+	if (!mail_address_valid(change->text))
+		return cause_set(&change->cause, E_SYNTAX,
+				 "no e-mail address that mail can be sent to; "
+				 "write it as alice@example.com");
+	user.email = change->text;
 	user_put(txn, &user);
 	return E_OK;
 }

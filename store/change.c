@@ -111,6 +111,8 @@ static const struct row {
 		HAS_digest | HAS_id | HAS_expires_at | HAS_grace },
 	[CHANGE_RESTORE] = { apply_restore,
 		HAS_text | HAS_id },
+	[CHANGE_USER_EMAIL] = { apply_user_email,
+		HAS_user | HAS_text },
 };
 /* clang-format on */
 

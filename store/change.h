@@ -35,7 +35,8 @@
 	X(CHANGE_REFRESH_ADD, 13, "refresh_add")                               \
 	X(CHANGE_SETTING_PUT, 14, "setting_put")                               \
 	X(CHANGE_TOKEN_ROTATE, 15, "token_rotate")                             \
-	X(CHANGE_RESTORE, 16, "restore")
+	X(CHANGE_RESTORE, 16, "restore")                                       \
+	X(CHANGE_USER_EMAIL, 17, "user_email")
 
 enum change_type {
 #define X(name, number, text) name = number,

@@ -19,12 +19,6 @@ void affected_cleanup(struct affected_list *list)
 	*list = (struct affected_list) { 0 };
 }
 
-void check_result_cleanup(struct check_result *result)
-{
-	free(result->ids);
-	*result = (struct check_result) { 0 };
-}
-
 /* The least of the days before which it is, or 0: it is not near. */
 static unsigned notice_of(const struct day_list *days, int64_t left)
 {
@@ -37,41 +31,49 @@ static unsigned notice_of(const struct day_list *days, int64_t left)
 	return best;
 }
 
+/* By its date, whether that is enforced or not. */
 static bool breaks_limit(const struct check *check, const struct pat *pat)
 {
+	static const struct settings enforced = { .enforce_token_expiry =
+							  true };
 	int64_t days = (int64_t)check->settings.max_token_lifetime;
-	int64_t dies_at = pat->expires_at;
+	int64_t dies_at = pat_dies_at(pat, &enforced);
 
-	if (pat->grace_ends && (!dies_at || pat->grace_ends < dies_at))
-		dies_at = pat->grace_ends;
 	return days && (!dies_at || dies_at > check->day + days * DAY);
+}
+
+bool expiry_concerns(enum job job, const struct pat *pat, int64_t day)
+{
+	if (job == JOB_LIFETIME)
+		return true;
+	/* Of one that was rotated there is another already. */
+	return !pat->revoked_at && !pat->next && pat->expires_at &&
+	       (pat->expires_at > day) == (job == JOB_EXPIRING);
 }
 
 /* Of what kind it is; *level: what its owner has been told then. */
 static bool concerns(const struct check *check, const struct pat *pat,
 		     unsigned *level)
 {
-	int64_t left = pat->expires_at - check->day;
-
 	*level = TOLD_DEATH;
-	if (pat->revoked_at)
-		return false;
 	if (check->job == JOB_LIFETIME)
-		return breaks_limit(check, pat);
-	/* Of one that was rotated there is another already. */
-	if (pat->kind == PAT_IMPERSONATION || !pat->expires_at || pat->next)
+		return !pat->revoked_at && breaks_limit(check, pat);
+	if (pat->kind == PAT_IMPERSONATION ||
+	    !expiry_concerns(check->job, pat, check->day))
 		return false;
 	if (check->job == JOB_EXPIRED)
-		return left <= 0 && pat->expires_at > check->since;
-	*level = notice_of(&check->settings.expiry_notice_days, left);
-	return left > 0 && *level;
+		return pat->expires_at > check->since;
+	*level = notice_of(&check->settings.expiry_notice_days,
+			   pat->expires_at - check->day);
+	return *level;
 }
 
 static bool selects(struct txn *txn, const struct check *check,
 		    const struct pat *pat, unsigned *level)
 {
 	return concerns(check, pat, level) &&
-	       (check->job == JOB_LIFETIME || told_get(txn, pat->id) > *level);
+	       (check->job == JOB_LIFETIME ||
+		told_get(txn, pat->id, day_of(check->now)) > *level);
 }
 
 static void *grow(void *at, size_t len, size_t *size, size_t each)
@@ -206,18 +208,6 @@ static bool may_be_told(struct txn *txn, uint64_t id, struct user *user)
 	       !(user->flags & (USER_BLOCKED | USER_BOT));
 }
 
-static void queue(struct txn *txn, struct notice *notice,
-		  struct check_result *result)
-{
-	uint64_t *ids;
-
-	mailbox_add(txn, notice);
-	ids = realloc(result->ids, (result->queued + 1) * sizeof(*ids));
-	assert(ids);
-	result->ids = ids;
-	ids[result->queued++] = notice->id;
-}
-
 /* True: somebody will hear of it. */
 static bool tell(struct txn *txn, const struct check *check,
 		 const struct people *people, struct notice *notice,
@@ -236,12 +226,14 @@ static bool tell(struct txn *txn, const struct check *check,
 			continue;
 		notice->way = WAY_MAIL;
 		notice->user = user.id;
-		queue(txn, notice, result);
+		mailbox_add(txn, notice);
+		result->queued++;
 	}
 	if (somebody && check->ways & WAY_HOOK) {
 		notice->way = WAY_HOOK;
 		notice->user = notice->space ? 0 : people->at[0];
-		queue(txn, notice, result);
+		mailbox_add(txn, notice);
+		result->queued++;
 	}
 	return result->queued > before;
 }
@@ -258,18 +250,6 @@ static enum err revoke(struct txn *txn, const struct check *check, uint64_t id)
 	};
 
 	return change_apply(txn, &change);
-}
-
-static enum notice_kind kind_of(enum job job)
-{
-	switch (job) {
-	case JOB_EXPIRING:
-		return NOTICE_EXPIRING;
-	case JOB_EXPIRED:
-		return NOTICE_EXPIRED;
-	default:
-		return NOTICE_REVOKED;
-	}
 }
 
 /* In the places of `at` that still are to be told of, their levels. */
@@ -316,7 +296,7 @@ static enum err settle(struct txn *txn, const struct check *check,
 	struct notice notice = {
 		.next_at = check->next_at,
 		.queued_at = check->now,
-		.kind = kind_of(check->job),
+		.job = check->job,
 		.date = check->day,
 		.days = check->settings.max_token_lifetime,
 		.space = of->space,
@@ -333,7 +313,8 @@ static enum err settle(struct txn *txn, const struct check *check,
 		return txn->err;
 	}
 	for (size_t i = 0; i < count && check->job != JOB_LIFETIME; i++)
-		told_put(txn, chosen[i].pat, chosen[i].level);
+		told_put(txn, chosen[i].pat, chosen[i].level,
+			 day_of(check->now));
 	return txn->err;
 }
 

@@ -26,6 +26,7 @@
 
 struct check {
 	enum job job;
+	bool by_hand;
 	int64_t day;   /* 00:00 UTC of the date that it believes in */
 	int64_t since; /* JOB_EXPIRED */
 	struct settings settings;
@@ -45,6 +46,12 @@ struct affected_list {
 };
 void affected_cleanup(struct affected_list *list);
 
+/*
+ * Is a notice of that check still true of the token, and of use to its owner?
+ * Not of one that was revoked or rotated since, or whose date has come.
+ */
+bool expiry_concerns(enum job job, const struct pat *pat, int64_t day);
+
 /* `go_on` (may be NULL) is asked now and then; false: E_BUSY. */
 enum err expiry_scan(struct txn *txn, const struct check *check,
 		     bool (*go_on)(void *arg), void *arg,
@@ -56,9 +63,7 @@ struct check_result {
 	uint64_t found;	 /* tokens */
 	uint64_t untold; /* of them: nobody could be told */
 	uint64_t queued; /* notices */
-	uint64_t *ids;	 /* of these */
 };
-void check_result_cleanup(struct check_result *result);
 
 /* Looks at each of a group once more, then queues, flags, revokes. */
 enum err expiry_settle(struct txn *txn, const struct check *check,

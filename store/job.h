@@ -9,6 +9,7 @@
 #pragma once
 
 #include "store/db.h"
+#include "store/setting.h"
 
 /* Numbers are stored: number, name, seconds after 00:00 UTC */
 #define JOB_LIST(X)                                                            \
@@ -21,7 +22,12 @@ enum job {
 	JOB_LIST(X)
 #undef X
 };
-enum { JOB_FIRST = JOB_EXPIRING, JOB_LAST = JOB_LIFETIME, JOB_TEXT_MAX = 300 };
+enum {
+	JOB_FIRST = JOB_EXPIRING,
+	JOB_LAST = JOB_LIFETIME,
+	JOB_TEXT_MAX = 300,
+	JOB_GRACE = 3 * 60 * 60 /* to change one's mind about a limit */
+};
 
 const char *job_name(enum job job);
 
@@ -31,8 +37,9 @@ struct job_state {
 	int64_t ran_at;	   /* 0: never */
 	uint64_t found;	   /* tokens, by the last run */
 	uint64_t queued;   /* notices, by the last run */
+	uint64_t untold;   /* tokens of which it could tell nobody */
 	uint64_t given_up; /* notices that could not be delivered, ever */
-	int64_t failed_at; /* 0: nothing has */
+	int64_t failed_at; /* 0: nothing waits that could not be sent */
 	struct str failure; /* what failed last */
 };
 
@@ -41,8 +48,9 @@ enum err job_get(struct txn *txn, enum job job,
 void job_put(struct txn *txn, enum job job, const struct job_state *state);
 
 /*
- * Is a daily check to be made? *marker is then what is done with it. A marker
- * of another day to come is of a clock that was wrong: it counts as none.
+ * When it is to run next, 0: not at all; one whose time has come by `now` is
+ * due, and *marker is what is done with it. A marker of another day to come is
+ * of a clock that was wrong: it counts as none.
  */
-bool job_due(enum job job, const struct job_state *state, int64_t now,
-	     int64_t *marker);
+int64_t job_next(enum job job, const struct job_state *state,
+		 const struct settings *settings, int64_t now, int64_t *marker);

@@ -1,6 +1,6 @@
 /*
  * store/mailbox.c - table "mailbox": time next_at, u64 id -> u8 version=1,
- * time queued_at, u32 tries, u8 kind, u8 way, time date, u64 days, u64 user,
+ * time queued_at, u32 tries, u8 job, u8 way, time date, u64 days, u64 user,
  * u64 space, u64 total, text failure, then u64 a token. Mail 5 to user 7 about
  * his token 9, which dies within a week:
  *
@@ -25,7 +25,7 @@ static void put(struct txn *txn, const struct notice *notice)
 	pack_u8(&pack, MAILBOX_VERSION);
 	pack_time(&pack, notice->queued_at);
 	pack_u32(&pack, notice->tries);
-	pack_u8(&pack, (uint8_t)notice->kind);
+	pack_u8(&pack, (uint8_t)notice->job);
 	pack_u8(&pack, (uint8_t)notice->way);
 	pack_time(&pack, notice->date);
 	pack_u64(&pack, notice->days);
@@ -46,8 +46,9 @@ void mailbox_add(struct txn *txn, struct notice *notice)
 
 static bool notice_valid(const struct notice *notice)
 {
-	return notice->kind >= NOTICE_EXPIRING &&
-	       notice->kind <= NOTICE_REVOKED &&
+	unsigned job = notice->job;
+
+	return job >= JOB_FIRST && job <= JOB_LAST &&
 	       (notice->way == WAY_MAIL || notice->way == WAY_HOOK) &&
 	       notice->id && notice->len && notice->total >= notice->len;
 }
@@ -64,7 +65,7 @@ enum err mailbox_unpack(struct txn *txn, struct str key, struct str value,
 	out->id = unpack_u64(&k);
 	out->queued_at = unpack_time(&u);
 	out->tries = unpack_u32(&u);
-	out->kind = (enum notice_kind)unpack_u8(&u);
+	out->job = (enum job)unpack_u8(&u);
 	out->way = (enum notice_way)unpack_u8(&u);
 	out->date = unpack_time(&u);
 	out->days = unpack_u64(&u);
@@ -81,24 +82,28 @@ enum err mailbox_unpack(struct txn *txn, struct str key, struct str value,
 	return E_OK;
 }
 
+bool mailbox_next(struct cursor *cursor, struct notice *out)
+{
+	struct txn *txn = cursor->txn;
+
+	while (cursor_next(cursor)) {
+		if (!mailbox_unpack(txn, cursor->key, cursor->value, out))
+			return true;
+		txn->err = E_OK; /* dockpass store check tells of it */
+	}
+	*out = (struct notice) { 0 };
+	return false;
+}
+
 enum err mailbox_due(struct txn *txn, int64_t now, unsigned ways,
 		     struct notice *out)
 {
 	AUTO(cursor) struct cursor cursor;
 
-	*out = (struct notice) { 0 };
 	cursor_open(txn, TABLE_MAILBOX, STR(""), &cursor);
-	while (cursor_next(&cursor)) {
-		enum err err =
-			mailbox_unpack(txn, cursor.key, cursor.value, out);
-
-		if (err)
-			return err;
-		if (out->next_at > now)
-			break;
+	while (mailbox_next(&cursor, out) && out->next_at <= now)
 		if (out->way & ways)
 			return E_OK;
-	}
 	*out = (struct notice) { 0 };
 	return txn->err ? txn->err : E_NOT_FOUND;
 }
@@ -112,32 +117,30 @@ static int64_t delay(unsigned tries)
 	return seconds < NOTICE_LAST_DELAY ? seconds : NOTICE_LAST_DELAY;
 }
 
-enum err mailbox_claim(struct txn *txn, uint64_t id, int64_t next_at,
-		       int64_t now, struct notice *out)
+enum err mailbox_get(struct txn *txn, uint64_t id, int64_t next_at,
+		     struct notice *out)
 {
 	struct key16 key = key_pair((uint64_t)next_at, id);
-	char failure[NOTICE_TEXT_MAX];
 	struct str value;
-	enum err err;
 
 	*out = (struct notice) { 0 };
 	if (!txn_get(txn, TABLE_MAILBOX, STR_OF(key.at), &value))
 		return txn->err ? txn->err : E_NOT_FOUND;
-	err = mailbox_unpack(txn, STR_OF(key.at), value, out);
-	if (err)
-		return err;
-	/* It points into a page that is about to change. */
-	if (out->failure.len > sizeof(failure))
-		out->failure.len = sizeof(failure);
-	for (size_t i = 0; i < out->failure.len; i++)
-		failure[i] = out->failure.at[i];
-	out->failure.at = failure;
-	txn_remove(txn, TABLE_MAILBOX, STR_OF(key.at));
-	out->tries++;
-	out->next_at = now + delay(out->tries);
-	put(txn, out);
-	out->failure = (struct str) { 0 };
-	return txn->err;
+	return mailbox_unpack(txn, STR_OF(key.at), value, out);
+}
+
+void mailbox_claim(struct txn *txn, struct notice *notice, int64_t now)
+{
+	mailbox_remove(txn, notice);
+	notice->tries++;
+	notice->next_at = now + delay(notice->tries);
+	notice->failure = (struct str) { 0 };
+	put(txn, notice);
+}
+
+bool mailbox_claimed(const struct notice *notice, int64_t now)
+{
+	return notice->tries && !notice->failure.len && now < notice->next_at;
 }
 
 void mailbox_failed(struct txn *txn, const struct notice *notice,

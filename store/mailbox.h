@@ -11,13 +11,8 @@
  */
 #pragma once
 
-#include "store/db.h"
+#include "store/job.h"
 
-enum notice_kind {
-	NOTICE_EXPIRING = 1,
-	NOTICE_EXPIRED,
-	NOTICE_REVOKED /* by max_token_lifetime */
-};
 enum notice_way { WAY_MAIL = 1 << 0, WAY_HOOK = 1 << 1 };
 
 enum {
@@ -33,34 +28,40 @@ struct notice {
 	int64_t next_at;   /* when it is to be tried */
 	int64_t queued_at; /* seconds UTC */
 	unsigned tries;
-	enum notice_kind kind;
+	enum job job;
 	enum notice_way way;
 	int64_t date;	/* the day that the check believed in */
-	uint64_t days;	/* NOTICE_REVOKED: the limit */
+	uint64_t days;	/* JOB_LIFETIME: the limit */
 	uint64_t user;	/* who is told; 0: a webhook, of a space's tokens */
 	uint64_t space; /* whose tokens they are; 0: the user's own */
 	uint64_t total; /* tokens in all */
 	size_t len;
 	uint64_t tokens[NOTICE_TOKENS_MAX]; /* the first ones */
-	struct str failure;		    /* of the last try; or empty */
+	struct str failure; /* of the last try; empty: none has failed */
 };
 
 /* Queues a new one, due at next_at, and gives it its id. */
 void mailbox_add(struct txn *txn, struct notice *notice);
-/* The one that is due for longest, by one of `ways`; E_NOT_FOUND: none is. */
+/*
+ * The one that is due for longest, by one of `ways`; E_NOT_FOUND: none is. A
+ * row that is damaged is passed over: it must not hold up the others.
+ */
 enum err mailbox_due(struct txn *txn, int64_t now, unsigned ways,
 		     struct notice *out) MUST_CHECK;
-/*
- * Takes one that was read before. E_NOT_FOUND: another has it, or has sent it.
- * It is read again, with its count of tries.
- */
-enum err mailbox_claim(struct txn *txn, uint64_t id, int64_t next_at,
-		       int64_t now, struct notice *out) MUST_CHECK;
+/* One that was seen. E_NOT_FOUND: another has it, or has sent it. */
+enum err mailbox_get(struct txn *txn, uint64_t id, int64_t next_at,
+		     struct notice *out) MUST_CHECK;
+/* Takes it, in the same transaction: next_at, tries are other ones then. */
+void mailbox_claim(struct txn *txn, struct notice *notice, int64_t now);
+/* It is claimed, and may be on its way. */
+bool mailbox_claimed(const struct notice *notice, int64_t now);
 /* Of one that was claimed: it stays queued; why it could not be sent. */
 void mailbox_failed(struct txn *txn, const struct notice *notice,
 		    struct str why);
 void mailbox_remove(struct txn *txn, const struct notice *notice);
 
-/* A row of a cursor over TABLE_MAILBOX. */
+/* The next of a cursor over TABLE_MAILBOX that can be read; false: no more. */
+bool mailbox_next(struct cursor *cursor, struct notice *out);
+/* A row of such a cursor. */
 enum err mailbox_unpack(struct txn *txn, struct str key, struct str value,
 			struct notice *out) MUST_CHECK;

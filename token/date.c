@@ -27,6 +27,11 @@ static void civil_of(int64_t days, int64_t *year, int64_t *month, int64_t *day)
 	*year = yoe + era * 400 + (*month <= 2);
 }
 
+int64_t day_of(int64_t when)
+{
+	return when - when % DAY;
+}
+
 struct date_text date_print(int64_t when)
 {
 	struct date_text text = { 0 };
@@ -122,6 +127,6 @@ enum err expiry_parse(struct str text, int64_t now, int64_t *out)
 	if (duration_parse(text, &span) || span % DAY ||
 	    str_has(STR("hms"), text.at[text.len - 1]))
 		return E_SYNTAX;
-	*out = now - now % DAY + span;
+	*out = day_of(now) + span;
 	return E_OK;
 }

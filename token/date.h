@@ -8,6 +8,8 @@
 
 enum { DAY = 24 * 60 * 60 };
 
+int64_t day_of(int64_t when); /* 00:00 UTC of its day */
+
 /*
  * "2027-01-31" to the second at which that day begins in UTC. Exactly ten
  * characters and a date that exists, else E_SYNTAX and *out is 0.

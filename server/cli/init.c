@@ -160,7 +160,8 @@ static void write_yaml(struct call *call, struct buf *yaml)
 		    "#   ca: mail-ca.pem\n"
 		    "# webhook:\n"
 		    "#   url: https://chat.example.com/hook\n"
-		    "#   secret_file: webhook-secret\n"));
+		    "#   secret_file: webhook-secret\n"
+		    "#   ca: webhook-ca.pem\n"));
 }
 
 static enum err make_config(struct init *init)

@@ -1,53 +1,83 @@
 /* server/cli/job.c - dockpass job list, run. */
 #include "server/cli/command.h"
 #include "server/jobs/desk.h"
+#include "server/jobs/message.h"
 #include "token/date.h"
 #include "token/json.h"
 
+#define UNTOLD "who should be is blocked, gone or has no e-mail address"
+
 static const struct str head[] = {
-	{ "JOB", 3 },	  { "RAN", 3 },	 { "FOUND", 5 },   { "QUEUED", 6 },
-	{ "WAITING", 7 }, { "LOST", 4 }, { "FAILURE", 7 },
+	{ "JOB", 3 },	 { "RAN", 3 },	   { "NEXT", 4 }, { "FOUND", 5 },
+	{ "QUEUED", 6 }, { "WAITING", 7 }, { "LOST", 4 }, { "FAILURE", 7 },
 };
 
 struct row {
 	struct job_state state;
+	int64_t next;	  /* 0: not at all */
 	uint64_t waiting; /* notices in the mailbox */
 };
 
-static enum err read_rows(struct txn *txn, struct row rows[JOB_LAST + 1])
+static enum err read_rows(struct call *call, struct txn *txn,
+			  struct row rows[JOB_LAST + 1])
 {
 	AUTO(cursor) struct cursor cursor;
-	enum err err = E_OK;
+	struct settings settings;
+	struct notice notice;
+	enum err err = settings_read(txn, &settings);
 
-	for (unsigned job = JOB_FIRST; !err && job <= JOB_LAST; job++)
-		err = job_get(txn, (enum job)job, &rows[job].state);
-	cursor_open(txn, TABLE_MAILBOX, STR(""), &cursor);
-	while (!err && cursor_next(&cursor)) {
-		struct notice notice;
+	for (unsigned job = JOB_FIRST; !err && job <= JOB_LAST; job++) {
+		struct row *row = &rows[job];
+		int64_t marker;
 
-		err = mailbox_unpack(txn, cursor.key, cursor.value, &notice);
-		if (!err)
-			rows[notice.kind].waiting++;
+		err = job_get(txn, (enum job)job, &row->state);
+		row->next = job_next((enum job)job, &row->state, &settings,
+				     call->now, &marker);
 	}
+	cursor_open(txn, TABLE_MAILBOX, STR(""), &cursor);
+	while (!err && mailbox_next(&cursor, &notice))
+		rows[notice.job].waiting++;
 	return err ? err : txn->err;
 }
 
-static void put_row(struct buf *out, enum job job, const struct row *row)
+/* Or empty. */
+static struct str failure_of(struct call *call, const struct job_state *state)
+{
+	struct arena *arena = &call->arena;
+
+	if (state->failed_at)
+		return arena_printf(arena, STR_FMT, STR_ARG(state->failure));
+	if (state->untold)
+		return arena_printf(arena,
+				    "of %llu tokens nobody was told: " UNTOLD,
+				    (unsigned long long)state->untold);
+	return (struct str) { 0 };
+}
+
+static void put_text(struct buf *out, const char *key, struct str text)
+{
+	if (text.len)
+		json_put_str(out, key, text);
+	else
+		json_put_null(out, key);
+}
+
+static void put_row(struct call *call, enum job job, const struct row *row)
 {
 	const struct job_state *state = &row->state;
+	struct buf *out = &call->out;
 
 	json_open(out, '{');
 	json_put_str(out, "name", str_of(job_name(job)));
 	put_time(out, "last_run_at", state->ran_at);
+	put_time(out, "next_run_at", row->next);
 	json_put_int(out, "found", (int64_t)state->found);
 	json_put_int(out, "queued", (int64_t)state->queued);
+	json_put_int(out, "untold", (int64_t)state->untold);
 	json_put_int(out, "waiting", (int64_t)row->waiting);
 	json_put_int(out, "given_up", (int64_t)state->given_up);
 	put_time(out, "failed_at", state->failed_at);
-	if (state->failed_at)
-		json_put_str(out, "failure", state->failure);
-	else
-		json_put_null(out, "failure");
+	put_text(out, "failure", failure_of(call, state));
 	json_close(out, '}');
 }
 
@@ -62,21 +92,30 @@ static void list_row(struct call *call, struct listing *listing, enum job job,
 		     const struct row *row)
 {
 	const struct job_state *state = &row->state;
-	struct str failure = STR("-");
+	struct str failure = failure_of(call, state);
 
 	if (state->failed_at)
 		failure = arena_printf(&call->arena, "%s: " STR_FMT,
 				       time_print(state->failed_at).at,
-				       STR_ARG(state->failure));
+				       STR_ARG(failure));
 	listing_row(listing, (const struct str[COUNT(head)]) {
 				     str_of(job_name(job)),
 				     show_time(call, state->ran_at),
+				     show_time(call, row->next),
 				     show_id(call, state->found),
 				     show_id(call, state->queued),
 				     show_id(call, row->waiting),
 				     show_id(call, state->given_up),
-				     failure,
+				     failure.len ? failure : STR("-"),
 			     });
+}
+
+static void list_end(struct call *call, const struct listing *listing)
+{
+	if (call->json)
+		buf_add(&call->out, STR("]\n"));
+	else
+		listing_print(listing, &call->out);
 }
 
 static int job_list(struct call *call)
@@ -90,7 +129,7 @@ static int job_list(struct call *call)
 	if (!call_store(call))
 		return EXIT_REFUSED;
 	txn_read(call->db, &txn);
-	err = read_rows(&txn, rows);
+	err = read_rows(call, &txn, rows);
 	if (err)
 		return call_failed(call, err);
 	listing_row(&listing, head);
@@ -98,13 +137,82 @@ static int job_list(struct call *call)
 		json_open(&call->out, '[');
 	for (unsigned job = JOB_FIRST; job <= JOB_LAST; job++)
 		if (call->json)
-			put_row(&call->out, (enum job)job, &rows[job]);
+			put_row(call, (enum job)job, &rows[job]);
 		else
 			list_row(call, &listing, (enum job)job, &rows[job]);
+	list_end(call, &listing);
+	return EXIT_DONE;
+}
+
+static const struct str waiting_head[] = {
+	{ "ID", 2 },	 { "JOB", 3 },	 { "TO", 2 },	    { "TOKENS", 6 },
+	{ "QUEUED", 6 }, { "TRIES", 5 }, { "NEXT TRY", 8 }, { "FAILURE", 7 },
+};
+
+static void put_notice(struct call *call, const struct notice *notice,
+		       struct str whom)
+{
+	struct buf *out = &call->out;
+
+	json_open(out, '{');
+	json_put_int(out, "id", (int64_t)notice->id);
+	json_put_str(out, "job", str_of(job_name(notice->job)));
+	json_put_str(out, "to", whom);
+	json_key(out, "tokens");
+	json_open(out, '[');
+	for (size_t i = 0; i < notice->len; i++)
+		json_int(out, (int64_t)notice->tokens[i]);
+	json_close(out, ']');
+	json_put_int(out, "total", (int64_t)notice->total);
+	put_time(out, "queued_at", notice->queued_at);
+	json_put_int(out, "tries", notice->tries);
+	put_time(out, "next_try_at", notice->next_at);
+	put_text(out, "failure", notice->failure);
+	json_close(out, '}');
+}
+
+static void list_notice(struct call *call, struct listing *listing,
+			const struct notice *notice, struct str whom)
+{
+	listing_row(listing,
+		    (const struct str[COUNT(waiting_head)]) {
+			    show_id(call, notice->id),
+			    str_of(job_name(notice->job)),
+			    whom,
+			    show_id(call, notice->total),
+			    show_time(call, notice->queued_at),
+			    show_id(call, notice->tries),
+			    show_time(call, notice->next_at),
+			    notice->failure.len ? notice->failure : STR("-"),
+		    });
+}
+
+static int job_waiting(struct call *call)
+{
+	struct listing listing = { .arena = &call->arena,
+				   .columns = COUNT(waiting_head) };
+	AUTO(txn) struct txn txn = { 0 };
+	AUTO(cursor) struct cursor cursor = { 0 };
+	struct notice notice;
+	struct cause whom;
+
+	if (!call_store(call))
+		return EXIT_REFUSED;
+	txn_read(call->db, &txn);
+	listing_row(&listing, waiting_head);
 	if (call->json)
-		buf_add(&call->out, STR("]\n"));
-	else
-		listing_print(&listing, &call->out);
+		json_open(&call->out, '[');
+	cursor_open(&txn, TABLE_MAILBOX, STR(""), &cursor);
+	while (mailbox_next(&cursor, &notice)) {
+		message_whom(&txn, &notice, &whom);
+		if (call->json)
+			put_notice(call, &notice, str_of(whom.text));
+		else
+			list_notice(call, &listing, &notice, str_of(whom.text));
+	}
+	if (txn.err)
+		return call_failed(call, txn.err);
+	list_end(call, &listing);
 	return EXIT_DONE;
 }
 
@@ -145,10 +253,11 @@ static int judge(struct call *call, enum job job, int64_t day,
 {
 	if (sent->failed)
 		return call_refuse(call,
-				   "notices queued: %llu, sent: %u; the server "
-				   "tries the others again: %s",
+				   "notices queued: %llu, sent: %u, not sent: "
+				   "%u, see dockpass job waiting; the last: "
+				   "%.300s",
 				   (unsigned long long)result->queued,
-				   sent->done, sent->cause.text);
+				   sent->done, sent->failed, sent->cause.text);
 	if (result->untold && !ways)
 		return call_refuse(call,
 				   "tokens found: %llu; nobody was told, as "
@@ -158,18 +267,31 @@ static int judge(struct call *call, enum job job, int64_t day,
 				   call->config->path);
 	if (result->untold)
 		call_warn(call,
-			  "dockpass: warning: of %llu tokens nobody was told: "
-			  "who should be is blocked, gone or has no e-mail "
-			  "address",
+			  "dockpass: warning: of %llu tokens nobody was "
+			  "told: " UNTOLD,
 			  (unsigned long long)result->untold);
 	put_done(call, job, day, result, sent);
 	return EXIT_DONE;
 }
 
+/* What nobody is told of yet is no failure. */
+static int look_ahead(struct call *call, enum job job, int64_t day,
+		      const struct check_result *result)
+{
+	const struct sent none = { 0 };
+
+	call_note(call,
+		  "%s has not come: nobody was told, and what waits was "
+		  "not sent",
+		  date_print(day).at);
+	put_done(call, job, day, result, &none);
+	return EXIT_DONE;
+}
+
 static int run(struct call *call, enum job job, int64_t day)
 {
-	AUTO(check_result) struct check_result result = { 0 };
 	struct desk desk = { .go_on = always };
+	struct check_result result;
 	struct sent sent = { 0 };
 	enum err err;
 
@@ -180,8 +302,10 @@ static int run(struct call *call, enum job job, int64_t day)
 	err = courier_check(call->config, &call->cause);
 	if (!err)
 		err = desk_run(&desk, job, day, call->now, &result);
-	if (!err && result.queued)
-		err = desk_send(&desk, &result, call->now + DESK_HOLD, &sent);
+	if (!err && day > call->now)
+		return look_ahead(call, job, day, &result);
+	if (!err && desk_ways(&desk))
+		err = desk_send_all(&desk, call->now, &sent);
 	if (err)
 		return call_failed(call, err);
 	return judge(call, job, day, &result, &sent, desk_ways(&desk));
@@ -190,12 +314,17 @@ static int run(struct call *call, enum job job, int64_t day)
 static int job_run(struct call *call)
 {
 	struct str date = call_opt(call, OPT_DATE), name = call->args[0];
-	int64_t day = call->now / DAY * DAY;
+	int64_t day = day_of(call->now);
 	enum job job = 0;
 
 	for (enum job each = JOB_EXPIRING; each <= JOB_EXPIRED; each++)
 		if (str_eq(name, str_of(job_name(each))))
 			job = each;
+	if (str_eq(name, str_of(job_name(JOB_LIFETIME))))
+		return call_usage(call,
+				  "lifetime runs by itself, three hours after "
+				  "max_token_lifetime was set; expiring and "
+				  "expired can be run by hand");
 	if (!job)
 		return call_usage(call,
 				  "'%.40s' is neither expiring nor "
@@ -210,8 +339,9 @@ static int job_run(struct call *call)
 
 /* clang-format off */
 static const struct command rows[] = {
-	{ "job list", "", "when each last ran, what it found, what failed", 0, 0, O(JSON), job_list },
-	{ "job run", "expiring|expired [--date YYYY-MM-DD]", "make a daily check now, and send what it queues", 1, 1,
+	{ "job list", "", "when each ran and runs next, what it found, what failed", 0, 0, O(JSON), job_list },
+	{ "job waiting", "", "notices that could not be sent yet: to whom, and why", 0, 0, O(JSON), job_waiting },
+	{ "job run", "expiring|expired [--date YYYY-MM-DD]", "make a daily check now: tells people, and sends what waits", 1, 1,
 	  O(JSON) | O(DATE), job_run },
 };
 /* clang-format on */

@@ -301,6 +301,16 @@ static int user_add(struct call *call)
 					      : change_user(call, &change);
 }
 
+static int user_set(struct call *call)
+{
+	struct change change = { .type = CHANGE_USER_EMAIL,
+				 .text = call_opt(call, OPT_EMAIL) };
+
+	if (!change.text.len)
+		return call_usage(call, "user set: --email is missing");
+	return change_user(call, &change);
+}
+
 static int set_flag(struct call *call, enum user_flag flag, bool on)
 {
 	struct change change = { .type = CHANGE_USER_FLAG,
@@ -354,6 +364,7 @@ static const struct command rows[] = {
 	{ "user add", "NAME --email E [--admin] [--external] [--password-stdin]",
 	  "add a user", 1, 1,
 	  O(JSON) | O(EMAIL) | O(ADMIN) | O(EXTERNAL) | O(PASSWORD_STDIN), user_add },
+	{ "user set", "NAME --email E", "another e-mail address, for what is sent from now on", 1, 1, O(JSON) | O(EMAIL), user_set },
 	{ "user list", "", "all users, bots of projects and groups too", 0, 0, O(JSON), user_list },
 	{ "user show", "NAME", "one user, where he is a member, and how many tokens he has", 1, 1, O(JSON), user_show },
 	{ "user block", "NAME", "refuse a user and his tokens from now on; JWTs live until their exp", 1, 1, O(JSON), user_block },

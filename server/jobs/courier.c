@@ -18,6 +18,7 @@ enum {
 	POLL_MS = 200,
 	SECRET_FILE_MAX = 4096,
 	URL_ROOM = 1100,
+	ANSWER_MAX = 128,
 };
 /* Nobody else takes it up while it is being delivered. */
 static_assert((int)COURIER_SECONDS < (int)NOTICE_FIRST_DELAY,
@@ -30,6 +31,7 @@ struct courier {
 	CURL *easy;
 	struct str upload; /* what is left of it */
 	char said[CURL_ERROR_SIZE];
+	char refusal[ANSWER_MAX]; /* the mail server's last, as it wrote it */
 };
 
 enum err courier_new(courier_go_on *go_on, void *arg, struct courier **out)
@@ -114,7 +116,23 @@ static size_t on_read(char *to, size_t size, size_t n, void *arg)
 	return len;
 }
 
-/* What a server says beside its status is of no interest. */
+/* Each line that a mail server answers, though the name is HTTP's. */
+static size_t on_line(char *at, size_t size, size_t n, void *arg)
+{
+	struct courier *c = arg;
+	int len = (int)(size * n < sizeof(c->refusal) ? size * n
+						      : sizeof(c->refusal));
+
+	while (len && (at[len - 1] == '\r' || at[len - 1] == '\n'))
+		len--;
+	if (len && (*at == '4' || *at == '5')) {
+		snprintf(c->refusal, sizeof(c->refusal), "%.*s", len, at);
+		make_printable(c->refusal);
+	}
+	return size * n;
+}
+
+/* What a webhook says beside its status is of no interest. */
 static size_t on_answer(char *at, size_t size, size_t n, void *arg)
 {
 	(void)at, (void)arg;
@@ -137,7 +155,7 @@ static void begin(struct courier *c, const char *url, const char *schemes)
 	CURL *easy = c->easy;
 
 	curl_easy_reset(easy);
-	c->said[0] = '\0';
+	c->said[0] = c->refusal[0] = '\0';
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->said);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
@@ -156,7 +174,7 @@ static void begin(struct courier *c, const char *url, const char *schemes)
 }
 
 /* CURLE_ABORTED_BY_CALLBACK: the asker wants to go. */
-static CURLcode perform(struct courier *c)
+static CURLcode run(struct courier *c)
 {
 	CURLcode code = CURLE_ABORTED_BY_CALLBACK;
 	int running = 1, left;
@@ -174,6 +192,19 @@ static CURLcode perform(struct courier *c)
 	return code;
 }
 
+/* The end of a delivery: its status, and nothing of it is left. */
+static CURLcode perform(struct courier *c, struct curl_slist *list,
+			long *status)
+{
+	CURLcode code = run(c);
+
+	*status = 0;
+	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, status);
+	curl_easy_reset(c->easy);
+	curl_slist_free_all(list);
+	return code;
+}
+
 static enum err failed(const struct courier *c, const char *what, enum err err,
 		       CURLcode code, struct cause *cause)
 {
@@ -181,7 +212,9 @@ static enum err failed(const struct courier *c, const char *what, enum err err,
 
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		said = "cut short, as the server ends";
-	return cause_set(cause, err, "%.160s: %.240s", what, said);
+	return cause_set(cause, err, "%.160s: %.240s%s%s%s", what, said,
+			 *c->refusal ? " (" : "", c->refusal,
+			 *c->refusal ? ")" : "");
 }
 
 /* A recipient or a letter that is refused, and not the whole connection. */
@@ -194,6 +227,14 @@ static bool of_this_letter(CURLcode code, long status)
 	       status != 530 && status != 535;
 }
 
+static void set_ca(CURL *easy, const char *ca)
+{
+	if (!ca)
+		return;
+	curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
+	curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+}
+
 static void set_tls(CURL *easy, const struct config_mail *mail)
 {
 	bool required = config_tls_required(mail);
@@ -203,10 +244,7 @@ static void set_tls(CURL *easy, const struct config_mail *mail)
 			 (long)(required ? CURLUSESSL_ALL : CURLUSESSL_TRY));
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verified ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verified ? 2L : 0L);
-	if (mail->ca) {
-		curl_easy_setopt(easy, CURLOPT_CAINFO, mail->ca);
-		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-	}
+	set_ca(easy, mail->ca);
 }
 
 static enum err set_login(CURL *easy, const struct config_mail *mail,
@@ -236,7 +274,7 @@ enum err courier_mail(struct courier *c, const struct config_mail *mail,
 {
 	struct curl_slist *recipients = NULL;
 	char address[URL_ROOM];
-	long status = 0;
+	long status;
 	CURLcode code;
 	enum err err;
 
@@ -251,6 +289,8 @@ enum err courier_mail(struct courier *c, const struct config_mail *mail,
 	set_tls(c->easy, mail);
 	c->upload = letter;
 	curl_easy_setopt(c->easy, CURLOPT_NOPROXY, "*");
+	curl_easy_setopt(c->easy, CURLOPT_HEADERFUNCTION, on_line);
+	curl_easy_setopt(c->easy, CURLOPT_HEADERDATA, c);
 	curl_easy_setopt(c->easy, CURLOPT_MAIL_FROM, mail->from);
 	curl_easy_setopt(c->easy, CURLOPT_MAIL_RCPT, recipients);
 	curl_easy_setopt(c->easy, CURLOPT_UPLOAD, 1L);
@@ -258,10 +298,7 @@ enum err courier_mail(struct courier *c, const struct config_mail *mail,
 	curl_easy_setopt(c->easy, CURLOPT_READDATA, c);
 	curl_easy_setopt(c->easy, CURLOPT_INFILESIZE_LARGE,
 			 (curl_off_t)letter.len);
-	code = perform(c);
-	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_reset(c->easy);
-	curl_slist_free_all(recipients);
+	code = perform(c, recipients, &status);
 	if (code == CURLE_OK)
 		return E_OK;
 	return failed(c, mail->url,
@@ -305,7 +342,7 @@ enum err courier_post(struct courier *c, const struct config_hook *hook,
 {
 	struct curl_slist *headers = NULL;
 	char signature[200], delivery[64];
-	long status = 0;
+	long status;
 	CURLcode code;
 	enum err err = sign(hook, json, signature, sizeof(signature), cause);
 
@@ -318,22 +355,25 @@ enum err courier_post(struct courier *c, const struct config_hook *hook,
 	headers = add_header(headers, delivery);
 	headers = add_header(headers, signature);
 	begin(c, hook->url, "http,https");
+	set_ca(c->easy, hook->ca);
 	curl_easy_setopt(c->easy, CURLOPT_USERAGENT, "dockpass");
 	curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, json.at);
 	curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE,
 			 (curl_off_t)json.len);
-	code = perform(c);
-	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_reset(c->easy);
-	curl_slist_free_all(headers);
+	code = perform(c, headers, &status);
 	if (code == CURLE_OK && status >= 200 && status < 300)
 		return E_OK;
 	if (code == CURLE_OK)
 		return cause_set(cause,
 				 status == 429 || status >= 500 ? E_BUSY
 								: E_REFUSED,
-				 "the webhook answered %ld", status);
+				 "the webhook answered %ld%s", status,
+				 status >= 300 && status < 400
+					 ? ", a redirect, which is not "
+					   "followed: write where it leads to "
+					   "as webhook.url"
+					 : "");
 	/* Its address may hold a secret. */
 	return failed(c, "the webhook", E_BUSY, code, cause);
 }

@@ -1,15 +1,10 @@
 /* server/jobs/desk.c - makes the checks; see the header. */
 #include "server/jobs/desk.h"
 
-#include <stdlib.h>
-#include <string.h>
-
+#include "server/log.h"
 #include "token/date.h"
 
-enum {
-	GROUPS_MAX = 64,     /* owners in one transaction */
-	GRACE = 3 * 60 * 60, /* to change one's mind about a limit */
-};
+enum { GROUPS_MAX = 64 /* owners in one transaction */ };
 
 enum err desk_write(const struct desk *desk, deed *what, void *arg)
 {
@@ -33,7 +28,7 @@ struct batch {
 	const struct check *check;
 	const struct affected_list *list;
 	size_t from, to;
-	struct check_result result;
+	struct check_result *result;
 };
 
 /* A limit that was changed since is another one. */
@@ -60,27 +55,13 @@ static enum err settle_batch(struct txn *txn, void *arg)
 		size_t n = affected_group(batch->list, at);
 
 		err = expiry_settle(txn, batch->check, batch->list->at + at, n,
-				    &batch->result);
+				    batch->result);
 		at += n;
 	}
 	return err;
 }
 
-static void merge(struct check_result *into, struct check_result *from)
-{
-	size_t n = into->queued + from->queued;
-
-	into->found += from->found;
-	into->untold += from->untold;
-	if (from->queued) {
-		into->ids = realloc(into->ids, n * sizeof(*into->ids));
-		assert(into->ids);
-		memcpy(into->ids + into->queued, from->ids,
-		       from->queued * sizeof(*from->ids));
-	}
-	into->queued = n;
-}
-
+/* *result: of what is on disk, also when the rest fails. */
 static enum err settle_all(const struct desk *desk, const struct check *check,
 			   const struct affected_list *list,
 			   struct check_result *result)
@@ -88,16 +69,16 @@ static enum err settle_all(const struct desk *desk, const struct check *check,
 	enum err err = E_OK;
 
 	for (size_t at = 0; !err && at < list->len;) {
-		struct batch batch = { check, list, at, at, { 0 } };
+		struct check_result before = *result;
+		struct batch batch = { check, list, at, at, result };
 
 		for (int i = 0; i < GROUPS_MAX && batch.to < list->len; i++)
 			batch.to += affected_group(list, batch.to);
 		err = desk->go_on(desk->arg)
 			      ? desk_write(desk, settle_batch, &batch)
 			      : E_BUSY;
-		if (!err)
-			merge(result, &batch.result);
-		check_result_cleanup(&batch.result);
+		if (err)
+			*result = before;
 		at = batch.to;
 	}
 	return err;
@@ -112,9 +93,7 @@ struct ending {
 static enum err write_ending(struct txn *txn, void *arg)
 {
 	const struct ending *ending = arg;
-	const struct check_result *result = ending->result;
 	struct job_state state;
-	struct cause line;
 	enum err err = job_get(txn, ending->check->job, &state);
 
 	if (err)
@@ -122,102 +101,100 @@ static enum err write_ending(struct txn *txn, void *arg)
 	if (ending->marker)
 		state.marker = ending->marker;
 	state.ran_at = ending->check->now;
-	state.found = result->found;
-	state.queued = result->queued;
-	if (result->untold) {
-		cause_set(&line, E_OK, "of %llu tokens nobody was told: %s",
-			  (unsigned long long)result->untold,
-			  ending->check->ways
-				  ? "who should be is blocked, gone or has no "
-				    "e-mail address"
-				  : "dockpass.yaml has neither mail nor "
-				    "webhook");
-		state.failed_at = ending->check->now;
-		state.failure = str_of(line.text);
-	}
+	state.found = ending->result->found;
+	state.queued = ending->result->queued;
+	state.untold = ending->result->untold;
 	job_put(txn, ending->check->job, &state);
 	return txn->err;
 }
 
-enum err desk_check(const struct desk *desk, struct check *check,
-		    int64_t marker, struct check_result *result)
+/* Is it due, and of what is it? *marker 0: it is not. */
+static enum err look(struct txn *txn, struct check *check, int64_t *marker)
+{
+	struct job_state state;
+	int64_t next;
+	enum err err = job_get(txn, check->job, &state);
+
+	*marker = 0;
+	if (!err)
+		err = settings_read(txn, &check->settings);
+	if (err)
+		return err;
+	next = job_next(check->job, &state, &check->settings, check->now,
+			marker);
+	/* One that is late tells of the days before; today has its hour. */
+	if (!check->by_hand)
+		check->day = check->job == JOB_EXPIRED ? *marker
+						       : day_of(check->now);
+	check->since = state.marker < check->day - DAY ? state.marker
+						       : check->day - DAY;
+	if (check->by_hand || !next || next > check->now)
+		*marker = 0;
+	return E_OK;
+}
+
+/* One reading: what is due by the settings is found by the same ones. */
+static enum err find(const struct desk *desk, struct check *check,
+		     int64_t *marker, struct affected_list *list)
+{
+	AUTO(txn) struct txn txn;
+	enum err err;
+
+	txn_read(desk->db, &txn);
+	err = look(&txn, check, marker);
+	if (err || (!*marker && !check->by_hand))
+		return err;
+	return expiry_scan(&txn, check, desk->go_on, desk->arg, list);
+}
+
+/* What came of it is in the table "job" as well. */
+static enum err make(const struct desk *desk, struct check *check,
+		     struct check_result *result)
 {
 	AUTO(affected) struct affected_list list = { 0 };
-	struct ending ending = { check, marker, result };
-	enum err err;
+	struct ending ending = { check, 0, result };
+	enum err err = find(desk, check, &ending.marker, &list);
 
 	*result = (struct check_result) { 0 };
 	check->ways = desk_ways(desk);
-	{
-		AUTO(txn) struct txn txn;
-
-		txn_read(desk->db, &txn);
-		err = settings_read(&txn, &check->settings);
-		if (!err)
-			err = expiry_scan(&txn, check, desk->go_on, desk->arg,
-					  &list);
-	}
-	if (!err)
-		err = settle_all(desk, check, &list, result);
-	if (err)
+	if (err || (!ending.marker && !check->by_hand))
 		return err;
-	return desk_write(desk, write_ending, &ending);
-}
-
-static int64_t day_of(int64_t when)
-{
-	return when / DAY * DAY;
-}
-
-/* Fills in what it is about. *marker 0: it is not due. */
-static enum err look(const struct desk *desk, enum job job, struct check *check,
-		     int64_t *marker)
-{
-	AUTO(txn) struct txn txn;
-	struct job_state state;
-	enum err err;
-	int64_t set_at;
-	bool due;
-
-	*marker = 0;
-	txn_read(desk->db, &txn);
-	err = job_get(&txn, job, &state);
-	if (!err)
-		err = settings_read(&txn, &check->settings);
-	if (err)
-		return err;
-	set_at = check->settings.set_at[SETTING_max_token_lifetime];
-	if (job == JOB_LIFETIME) {
-		check->day = day_of(check->now);
-		due = check->settings.max_token_lifetime &&
-		      check->now >= set_at + GRACE && state.marker != set_at;
-		*marker = due ? set_at : 0;
+	if (check->day > day_of(check->now)) {
+		result->found = list.len;
 		return E_OK;
 	}
-	due = job_due(job, &state, check->now, marker);
-	/* One that is late tells of the days before; today has its hour. */
-	if (!check->day)
-		check->day = job == JOB_EXPIRED ? *marker : day_of(check->now);
-	*marker = due ? *marker : 0;
-	check->since = state.marker < check->day - DAY ? state.marker
-						       : check->day - DAY;
-	return E_OK;
+	err = settle_all(desk, check, &list, result);
+	return err ? err : desk_write(desk, write_ending, &ending);
+}
+
+static void say(enum job job, const struct check_result *result)
+{
+	if (result->found)
+		log_event(job == JOB_LIFETIME ? LEVEL_WARNING : LEVEL_INFO,
+			  "jobs",
+			  "%s: tokens %s: %llu, notices queued: %llu, tokens "
+			  "of which nobody can be told: %llu",
+			  job_name(job),
+			  job == JOB_LIFETIME
+				  ? "revoked, as they break max_token_lifetime"
+				  : "found",
+			  (unsigned long long)result->found,
+			  (unsigned long long)result->queued,
+			  (unsigned long long)result->untold);
 }
 
 enum err desk_run_due(const struct desk *desk, int64_t now)
 {
 	for (unsigned job = JOB_FIRST; job <= JOB_LAST; job++) {
-		AUTO(check_result) struct check_result result = { 0 };
+		struct check_result result;
 		struct check check = {
 			.job = (enum job)job,
 			.now = now,
 			.next_at = now,
 		};
-		int64_t marker;
-		enum err err = look(desk, check.job, &check, &marker);
+		enum err err = make(desk, &check, &result);
 
-		if (!err && marker)
-			err = desk_check(desk, &check, marker, &result);
+		say(check.job, &result);
 		if (err && err != E_REFUSED)
 			return err;
 	}
@@ -229,13 +206,11 @@ enum err desk_run(const struct desk *desk, enum job job, int64_t day,
 {
 	struct check check = {
 		.job = job,
+		.by_hand = true,
 		.day = day,
 		.now = now,
 		.next_at = now + DESK_HOLD,
 	};
-	int64_t marker;
-	enum err err = look(desk, job, &check, &marker);
 
-	*result = (struct check_result) { 0 };
-	return err ? err : desk_check(desk, &check, 0, result);
+	return make(desk, &check, result);
 }

@@ -21,17 +21,13 @@ struct desk {
 enum err desk_write(const struct desk *desk, deed *what, void *arg) MUST_CHECK;
 unsigned desk_ways(const struct desk *desk); /* of enum notice_way */
 
-/*
- * Makes a check now and says in the table "job" what came of it. `marker`: the
- * date that is done with it; 0: none, a person has asked for it.
- */
-enum err desk_check(const struct desk *desk, struct check *check,
-		    int64_t marker, struct check_result *result) MUST_CHECK;
-/* The jobs whose time has come. */
+/* The jobs whose time has come; what they did is in the log. */
 enum err desk_run_due(const struct desk *desk, int64_t now) MUST_CHECK;
 /*
- * One of the daily checks, by hand, as if it were `day`. What it queues is due
- * DESK_HOLD after `now`, so that who asked for it can send it before.
+ * One of the daily checks, by hand, as if it were `day`. A day that has not
+ * come is only looked at: nobody is told what is not true yet, and
+ * result->found is all. What it queues is due DESK_HOLD after `now`, so that
+ * who asked for it can send it before.
  */
 enum { DESK_HOLD = 60 };
 enum err desk_run(const struct desk *desk, enum job job, int64_t day,
@@ -44,6 +40,6 @@ struct sent {
 /* Sends what is due; what fails stays queued. E_OK: nothing more is due. */
 enum err desk_send_due(struct desk *desk, int64_t now,
 		       struct sent *sent) MUST_CHECK;
-/* Sends what desk_run() has queued. */
-enum err desk_send(struct desk *desk, const struct check_result *result,
-		   int64_t next_at, struct sent *sent) MUST_CHECK;
+/* Sends all that waits, due or not: something has changed, or a person asks. */
+enum err desk_send_all(struct desk *desk, int64_t now,
+		       struct sent *sent) MUST_CHECK;

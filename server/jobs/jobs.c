@@ -12,6 +12,7 @@
 #include "server/jobs/desk.h"
 #include "server/log.h"
 #include "store/thread.h"
+#include "token/date.h"
 
 enum {
 	TICK_MS = 1000,
@@ -27,6 +28,8 @@ struct jobs {
 	unsigned uses_count;
 	int64_t uses_at, retry_at; /* monotonic */
 	bool uses_failed;
+	bool afresh;  /* all that waits is tried, whatever failed */
+	int64_t seen; /* the clock, when it was looked at last */
 	int wake;
 	pthread_t thread;
 
@@ -121,25 +124,55 @@ static void take_live(struct jobs *jobs)
 	jobs->live = live;
 	jobs->desk.config = live->config;
 	jobs->desk.pause[0] = jobs->desk.pause[1] = 0;
+	jobs->afresh = true;
+}
+
+static void watch_clock(struct jobs *jobs, int64_t now)
+{
+	if (now < jobs->seen - RETRY)
+		log_event(LEVEL_WARNING, "jobs",
+			  "the clock was set back, from %s to %s: what was "
+			  "told of days to come is told again when they come",
+			  time_print(jobs->seen).at, time_print(now).at);
+	jobs->seen = now;
+}
+
+static uint64_t count_waiting(struct jobs *jobs)
+{
+	AUTO(txn) struct txn txn;
+
+	txn_read(jobs->desk.db, &txn);
+	return txn_count(&txn, TABLE_MAILBOX);
+}
+
+static enum err send_notices(struct jobs *jobs, int64_t now)
+{
+	struct sent sent = { 0 };
+	enum err err = jobs->afresh ? desk_send_all(&jobs->desk, now, &sent)
+				    : desk_send_due(&jobs->desk, now, &sent);
+
+	jobs->afresh = false;
+	if (sent.failed)
+		log_event(LEVEL_WARNING, "jobs",
+			  "%u notices could not be sent now, %llu wait: %s",
+			  sent.failed, (unsigned long long)count_waiting(jobs),
+			  sent.cause.text);
+	if (sent.done)
+		log_event(LEVEL_INFO, "jobs", "%u notices sent", sent.done);
+	return err;
 }
 
 static void work(struct jobs *jobs)
 {
 	int64_t now = time(NULL);
-	struct sent sent = { 0 };
 	enum err err;
 
+	watch_clock(jobs, now);
 	if (monotonic() < jobs->retry_at)
 		return;
 	err = desk_run_due(&jobs->desk, now);
 	if (!err)
-		err = desk_send_due(&jobs->desk, now, &sent);
-	if (sent.failed)
-		log_event(LEVEL_WARNING, "jobs",
-			  "%u notices could not be sent and stay queued: %s",
-			  sent.failed, sent.cause.text);
-	if (sent.done)
-		log_event(LEVEL_INFO, "jobs", "%u notices sent", sent.done);
+		err = send_notices(jobs, now);
 	if (!err || atomic_load(&jobs->drain_at))
 		return;
 	jobs->retry_at = monotonic() + RETRY;
@@ -199,6 +232,7 @@ enum err jobs_start(const struct jobs_setup *setup, struct jobs **out)
 		.go_on = go_on,
 		.arg = jobs,
 	};
+	jobs->afresh = true;
 	jobs->uses_at = monotonic();
 	jobs->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (jobs->wake < 0 ||

@@ -1,6 +1,7 @@
 /* server/jobs/message.c - see the header. */
 #include "server/jobs/message.h"
 
+#include "store/expiry.h"
 #include "store/pat.h"
 #include "store/space.h"
 #include "store/user.h"
@@ -8,16 +9,16 @@
 #include "token/json.h"
 #include "token/mail.h"
 
-enum { TEXT_MAX = 64 * 1024, SUBJECT_MAX = 200, NAMED = 3 };
+enum { TEXT_MAX = 64 * 1024, NAMED = 3 };
 
 /* What is said of each kind of notice. */
 static const struct wording {
-	const char *event;   /* of the webhook */
-	const char *subject; /* behind the tokens */
+	const char *event;	/* of the webhook */
+	const char *one, *many; /* behind the tokens of the subject */
 	const char *news, *advice;
 } wordings[] = {
-	[NOTICE_EXPIRING] = {
-		"token_expiring", "expires soon",
+	[JOB_EXPIRING] = {
+		"token_expiring", "expires soon", "expire soon",
 		"will soon expire. From 00:00 UTC of its date a token is "
 		"refused.",
 		"If it is still used, make a new one and put it where the old "
@@ -25,15 +26,15 @@ static const struct wording {
 		"dockpass token create. If it is\nnot, there is nothing to "
 		"do.",
 	},
-	[NOTICE_EXPIRED] = {
-		"token_expired", "has expired",
+	[JOB_EXPIRED] = {
+		"token_expired", "has expired", "have expired",
 		"has reached its date, 00:00 UTC.",
 		"If it is still used, make a new one and put it where the old "
 		"one was used:\ndockpass token create. If it is not, there is "
 		"nothing to do.",
 	},
-	[NOTICE_REVOKED] = {
-		"token_revoked", "was revoked",
+	[JOB_LIFETIME] = {
+		"token_revoked", "was revoked", "were revoked",
 		"was revoked, as it was to live longer than is allowed here.",
 		"If it was used, make a new one with an earlier date, and put "
 		"it where the old\none was used: dockpass token create "
@@ -47,31 +48,25 @@ static enum err read_user(struct txn *txn, struct arena *arena,
 	struct user user;
 	enum err err = user_get(txn, out->notice.user, &user);
 
-	if (err == E_NOT_FOUND)
-		return cause_set(cause, E_REFUSED, "the user is gone");
 	if (err)
 		return err;
 	if (user.flags & USER_BLOCKED)
-		return cause_set(cause, E_REFUSED, "user %.100s is blocked",
-				 arena_cstr(arena, user.name));
+		return cause_set(cause, E_REFUSED, "blocked");
 	out->name = arena_copy(arena, user.name);
 	out->email = arena_copy(arena, user.email);
 	if (out->notice.way == WAY_MAIL && !mail_address_valid(out->email))
 		return cause_set(cause, E_REFUSED,
-				 "user %.100s has no usable e-mail address",
-				 arena_cstr(arena, user.name));
+				 "no usable e-mail address; set it with "
+				 "dockpass user set NAME --email ADDRESS");
 	return E_OK;
 }
 
 static enum err read_space(struct txn *txn, struct arena *arena,
-			   struct message *out, struct cause *cause)
+			   struct message *out)
 {
 	struct space space;
 	enum err err = space_get(txn, out->notice.space, &space);
 
-	if (err == E_NOT_FOUND)
-		return cause_set(cause, E_REFUSED,
-				 "the project or group is gone");
 	out->path = arena_copy(arena, space.path);
 	out->project = space.kind == SPACE_PROJECT;
 	return err;
@@ -86,7 +81,34 @@ static struct str clean(struct arena *arena, struct str text)
 	return arena_copy(arena, buf_str(&buf));
 }
 
-enum err message_read(struct txn *txn, const struct notice *notice,
+/* Those past the hundredth are counted, and not known. */
+static enum err read_tokens(struct txn *txn, int64_t now, struct arena *arena,
+			    struct message *out)
+{
+	struct notice *notice = &out->notice;
+	size_t all = notice->len;
+
+	notice->len = 0;
+	for (size_t i = 0; i < all; i++) {
+		struct pat pat;
+		enum err err = pat_get(txn, notice->tokens[i], &pat);
+
+		if (err && err != E_NOT_FOUND)
+			return err;
+		if (err || !expiry_concerns(notice->job, &pat, day_of(now))) {
+			notice->total--;
+			continue;
+		}
+		out->tokens[notice->len++] = (struct message_token) {
+			.id = pat.id,
+			.name = clean(arena, pat.name),
+			.expires_at = pat.expires_at,
+		};
+	}
+	return notice->total ? E_OK : E_NOT_FOUND;
+}
+
+enum err message_read(struct txn *txn, const struct notice *notice, int64_t now,
 		      struct arena *arena, struct message *out,
 		      struct cause *cause)
 {
@@ -96,18 +118,27 @@ enum err message_read(struct txn *txn, const struct notice *notice,
 	if (notice->user)
 		err = read_user(txn, arena, out, cause);
 	if (!err && notice->space)
-		err = read_space(txn, arena, out, cause);
-	for (size_t i = 0; !err && i < notice->len; i++) {
-		struct pat pat;
+		err = read_space(txn, arena, out);
+	return err ? err : read_tokens(txn, now, arena, out);
+}
 
-		err = pat_get(txn, notice->tokens[i], &pat);
-		out->tokens[i] = (struct message_token) {
-			.id = pat.id,
-			.name = clean(arena, pat.name),
-			.expires_at = pat.expires_at,
-		};
-	}
-	return err;
+static struct str cut(struct str text)
+{
+	return str_head(text, text.len < 64 ? text.len : 64);
+}
+
+void message_whom(struct txn *txn, const struct notice *notice,
+		  struct cause *out)
+{
+	struct user user;
+
+	if (notice->way == WAY_HOOK)
+		cause_set(out, E_OK, "the webhook");
+	else if (user_get(txn, notice->user, &user))
+		cause_set(out, E_OK, "a user who is gone");
+	else
+		cause_set(out, E_OK, "user " STR_FMT " (" STR_FMT ")",
+			  STR_ARG(cut(user.name)), STR_ARG(cut(user.email)));
 }
 
 static struct str date_text(struct arena *arena, int64_t when)
@@ -116,11 +147,13 @@ static struct str date_text(struct arena *arena, int64_t when)
 		    : STR("no date");
 }
 
-/* The earliest: what has to be done has to be done by then. */
+/* The earliest: what has to be done has to be done by then; or it is done. */
 static int64_t first_date(const struct message *message)
 {
 	int64_t first = 0;
 
+	if (message->notice.job == JOB_LIFETIME)
+		return message->notice.date;
 	for (size_t i = 0; i < message->notice.len; i++) {
 		int64_t date = message->tokens[i].expires_at;
 
@@ -166,9 +199,11 @@ static void add_subject(const struct message *message, struct arena *arena,
 		add_name(&text, message->tokens[i].name);
 	}
 	if (notice->total > named)
-		buf_printf(&text, " and %llu more",
+		buf_printf(&text, named ? " and %llu more" : "%llu",
 			   (unsigned long long)(notice->total - named));
-	buf_printf(&text, ": %s (" STR_FMT ")", wordings[notice->kind].subject,
+	buf_printf(&text, ": %s (" STR_FMT ")",
+		   notice->total > 1 ? wordings[notice->job].many
+				     : wordings[notice->job].one,
 		   STR_ARG(date_text(arena, first_date(message))));
 	mail_header(out, "Subject", buf_str(&text));
 }
@@ -194,7 +229,7 @@ static void add_text(const struct message *message, struct arena *arena,
 		     struct str url, struct buf *out)
 {
 	const struct notice *notice = &message->notice;
-	const struct wording *wording = &wordings[notice->kind];
+	const struct wording *wording = &wordings[notice->job];
 
 	buf_printf(out, "Hello " STR_FMT ",\n\n", STR_ARG(message->name));
 	if (message->path.len)
@@ -206,7 +241,7 @@ static void add_text(const struct message *message, struct arena *arena,
 	else
 		buf_add(out, STR("each of these access tokens of yours "));
 	buf_printf(out, "for " STR_FMT "\n%s\n", STR_ARG(url), wording->news);
-	if (notice->kind == NOTICE_REVOKED)
+	if (notice->job == JOB_LIFETIME)
 		buf_printf(out, "A token may live for %llu days.\n",
 			   (unsigned long long)notice->days);
 	buf_add_char(out, '\n');
@@ -260,7 +295,7 @@ void message_json(const struct message *message, struct str url,
 
 	json_open(out, '{');
 	json_put_int(out, "id", (int64_t)notice->id);
-	json_put_str(out, "event", str_of(wordings[notice->kind].event));
+	json_put_str(out, "event", str_of(wordings[notice->job].event));
 	json_put_str(out, "url", url);
 	put_date(out, "date", notice->date);
 	if (message->name.len)

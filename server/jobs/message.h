@@ -24,12 +24,16 @@ struct message {
 };
 
 /*
- * E_REFUSED: he cannot be told, for now or for good, with *cause. Texts live in
+ * What has ended since it was queued is left out. E_NOT_FOUND: nothing is left,
+ * or nobody. E_REFUSED: he cannot be told for now, with *cause. Texts live in
  * the arena.
  */
-enum err message_read(struct txn *txn, const struct notice *notice,
+enum err message_read(struct txn *txn, const struct notice *notice, int64_t now,
 		      struct arena *arena, struct message *out,
 		      struct cause *cause) MUST_CHECK;
+/* To whom it goes, for a person: user bob (bob@example.com). */
+void message_whom(struct txn *txn, const struct notice *notice,
+		  struct cause *out);
 
 /* RFC 5322. `url` is this server's; the same notice makes the same letter. */
 void message_letter(const struct message *message, struct str from,

@@ -3,64 +3,103 @@
  */
 #include "server/jobs/desk.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #include "server/jobs/message.h"
+#include "server/log.h"
+#include "store/told.h"
+#include "token/date.h"
 
 enum { LETTER_MAX = 256 * 1024, PAUSE = 60 };
-static_assert((int)NOTICE_EXPIRING == (int)JOB_EXPIRING &&
-		      (int)NOTICE_EXPIRED == (int)JOB_EXPIRED &&
-		      (int)NOTICE_REVOKED == (int)JOB_LIFETIME,
-	      "a notice is of a job");
 
 struct delivery {
 	uint64_t id;
 	int64_t next_at, now;
 	struct notice notice; /* once it is claimed */
-	bool given_up;
+	struct cause whom;
+	bool sent, given_up;
 	struct cause cause;
 };
 
 /* What failed last, for `dockpass job list`. */
-static void blame(struct txn *txn, const struct delivery *d, struct str what)
+static void blame(struct txn *txn, const struct delivery *d)
 {
-	enum job job = (enum job)d->notice.kind;
+	enum job job = d->notice.job;
 	struct job_state state;
+	struct cause line;
 
 	if (job_get(txn, job, &state))
 		return;
+	cause_set(&line, E_OK, "notice %llu to %s: %s",
+		  (unsigned long long)d->id, d->whom.text, d->cause.text);
 	state.failed_at = d->now;
-	state.failure = what;
+	state.failure = str_of(line.text);
 	state.given_up += d->given_up;
 	job_put(txn, job, &state);
+}
+
+/* Of a job of which nothing waits any more. */
+static void absolve(struct txn *txn, enum job job)
+{
+	AUTO(cursor) struct cursor cursor;
+	struct job_state state;
+	struct notice notice;
+
+	if (job_get(txn, job, &state) || !state.failed_at)
+		return;
+	cursor_open(txn, TABLE_MAILBOX, STR(""), &cursor);
+	while (mailbox_next(&cursor, &notice))
+		if (notice.job == job)
+			return;
+	state.failed_at = 0;
+	state.failure = (struct str) { 0 };
+	job_put(txn, job, &state);
+}
+
+/* Those named in it; of more than a hundred the others count as told. */
+static void note_told(struct txn *txn, const struct notice *notice,
+		      void (*note)(struct txn *txn, uint64_t pat, int64_t day))
+{
+	for (size_t i = 0; i < notice->len && notice->job != JOB_LIFETIME; i++)
+		note(txn, notice->tokens[i], day_of(notice->queued_at));
+}
+
+/* The next check tells of what lives then. */
+static enum err give_up(struct txn *txn, struct delivery *d)
+{
+	d->given_up = true;
+	message_whom(txn, &d->notice, &d->whom);
+	cause_set(&d->cause, E_REFUSED, "given up after three days: " STR_FMT,
+		  STR_ARG(d->notice.failure));
+	mailbox_remove(txn, &d->notice);
+	note_told(txn, &d->notice, told_lost);
+	blame(txn, d);
+	return txn->err;
 }
 
 /* Old ones are tried once more if they never were: nothing was sent at all. */
 static enum err claim(struct txn *txn, void *arg)
 {
 	struct delivery *d = arg;
-	enum err err =
-		mailbox_claim(txn, d->id, d->next_at, d->now, &d->notice);
-	struct cause line;
+	enum err err = mailbox_get(txn, d->id, d->next_at, &d->notice);
 
 	if (err)
 		return err;
-	d->given_up = d->notice.tries > 1 &&
-		      d->now >= d->notice.queued_at + NOTICE_LIFE;
-	if (!d->given_up)
-		return E_OK;
-	cause_set(&line, E_OK, "notice %llu was given up after three days",
-		  (unsigned long long)d->id);
-	mailbox_remove(txn, &d->notice);
-	blame(txn, d, str_of(line.text));
+	if (d->notice.tries && d->now >= d->notice.queued_at + NOTICE_LIFE)
+		return give_up(txn, d);
+	mailbox_claim(txn, &d->notice, d->now);
 	return txn->err;
 }
 
-static enum err settle_sent(struct txn *txn, void *arg)
+static enum err settle_done(struct txn *txn, void *arg)
 {
 	const struct delivery *d = arg;
 
 	mailbox_remove(txn, &d->notice);
+	if (d->sent)
+		note_told(txn, &d->notice, told_reached);
+	absolve(txn, d->notice.job);
 	return txn->err;
 }
 
@@ -69,11 +108,14 @@ static enum err settle_failed(struct txn *txn, void *arg)
 	const struct delivery *d = arg;
 
 	mailbox_failed(txn, &d->notice, str_of(d->cause.text));
-	blame(txn, d, str_of(d->cause.text));
+	blame(txn, d);
 	return txn->err;
 }
 
-/* E_REFUSED: this one not; E_BUSY: none by this way, for now. */
+/*
+ * E_NOT_FOUND: it is of no use any more; E_REFUSED: this one cannot be
+ * delivered; E_BUSY: none by this way, for now.
+ */
 static enum err deliver(const struct desk *desk, struct courier *courier,
 			struct delivery *d)
 {
@@ -93,7 +135,8 @@ static enum err deliver(const struct desk *desk, struct courier *courier,
 		AUTO(txn) struct txn txn;
 
 		txn_read(desk->db, &txn);
-		err = message_read(&txn, &d->notice, &arena, &message,
+		message_whom(&txn, &d->notice, &d->whom);
+		err = message_read(&txn, &d->notice, d->now, &arena, &message,
 				   &d->cause);
 	}
 	if (err)
@@ -124,27 +167,44 @@ static bool paused(struct desk *desk, enum notice_way way, int64_t now)
 	return now < until && until - now <= PAUSE; /* clocks are set back */
 }
 
+/* A command says it itself. */
+static void say_given_up(const struct desk *desk, const struct delivery *d)
+{
+	if (desk->writer)
+		log_event(LEVEL_ERROR, "jobs", "%s: notice %llu to %s: %s",
+			  job_name(d->notice.job), (unsigned long long)d->id,
+			  d->whom.text, d->cause.text);
+}
+
+static void count_failed(struct sent *sent, const struct delivery *d)
+{
+	sent->failed++;
+	cause_set(&sent->cause, E_OK, "to %s: %s", d->whom.text, d->cause.text);
+}
+
 /* Failures of the store alone are returned. */
 static enum err send_one(struct desk *desk, struct courier *courier,
 			 struct delivery *d, struct sent *sent)
 {
 	enum err err = desk_write(desk, claim, d), came;
 
-	if (err == E_NOT_FOUND)
+	if (err)
+		return err == E_NOT_FOUND ? E_OK : err;
+	if (d->given_up) {
+		say_given_up(desk, d);
+		count_failed(sent, d);
 		return E_OK;
-	if (err || d->given_up)
-		return err;
+	}
 	came = deliver(desk, courier, d);
+	d->sent = !came;
+	sent->done += d->sent;
+	if (!came || came == E_NOT_FOUND)
+		return desk_write(desk, settle_done, d);
 	if (came == E_BUSY)
 		*pause_of(desk, d->notice.way) = d->now + PAUSE;
-	if (!came) {
-		sent->done++;
-		return desk_write(desk, settle_sent, d);
-	}
 	if (!*d->cause.text)
 		cause_set(&d->cause, came, "%s", err_text(came));
-	sent->failed++;
-	sent->cause = d->cause;
+	count_failed(sent, d);
 	return desk_write(desk, settle_failed, d);
 }
 
@@ -183,24 +243,51 @@ enum err desk_send_due(struct desk *desk, int64_t now, struct sent *sent)
 	return err == E_NOT_FOUND ? E_OK : err;
 }
 
-enum err desk_send(struct desk *desk, const struct check_result *result,
-		   int64_t next_at, struct sent *sent)
+struct waiting {
+	uint64_t id;
+	int64_t next_at;
+	enum notice_way way;
+};
+
+/* What is on its way already is left out. The caller frees *out. */
+static size_t list_waiting(struct desk *desk, int64_t now, struct waiting **out)
+{
+	AUTO(txn) struct txn txn;
+	AUTO(cursor) struct cursor cursor;
+	struct notice notice;
+	size_t n = 0;
+
+	txn_read(desk->db, &txn);
+	*out = calloc((size_t)txn_count(&txn, TABLE_MAILBOX) + 1,
+		      sizeof(**out));
+	assert(*out);
+	cursor_open(&txn, TABLE_MAILBOX, STR(""), &cursor);
+	while (mailbox_next(&cursor, &notice))
+		if (!mailbox_claimed(&notice, now))
+			(*out)[n++] =
+				(struct waiting) { notice.id, notice.next_at,
+						   notice.way };
+	return n;
+}
+
+enum err desk_send_all(struct desk *desk, int64_t now, struct sent *sent)
 {
 	AUTO(courier) struct courier *courier = NULL;
+	struct waiting *list;
+	size_t n = list_waiting(desk, now, &list);
 	enum err err = courier_new(desk->go_on, desk->arg, &courier);
 
 	*sent = (struct sent) { 0 };
-	/* What is left then is the server's to send. */
-	for (size_t i = 0;
-	     !err && i < result->queued && !desk->pause[0] && !desk->pause[1];
-	     i++) {
+	for (size_t i = 0; !err && i < n && desk->go_on(desk->arg); i++) {
 		struct delivery d = {
-			.id = result->ids[i],
-			.next_at = next_at,
+			.id = list[i].id,
+			.next_at = list[i].next_at,
 			.now = time(NULL),
 		};
 
-		err = send_one(desk, courier, &d, sent);
+		if (!paused(desk, list[i].way, d.now))
+			err = send_one(desk, courier, &d, sent);
 	}
+	free(list);
 	return err;
 }

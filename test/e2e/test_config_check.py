@@ -29,7 +29,7 @@ DEFAULTS = {
     "limits.connections_per_address": 4000, "mail.url": None,
     "mail.from": None, "mail.starttls": None, "mail.user": None,
     "mail.password_file": None, "mail.ca": None, "webhook.url": None,
-    "webhook.secret_file": None}
+    "webhook.secret_file": None, "webhook.ca": None}
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@
 #include "store/record.h"
 #include "store/refresh.h"
 #include "store/setting.h"
+#include "store/told.h"
 #include "store/used.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -132,8 +133,12 @@ static void check_observed(struct txn *txn, struct str bytes)
 	if (job_get(txn, JOB_EXPIRED, &job))
 		assert(!job.ran_at);
 	txn->err = E_OK;
-	if (mailbox_due(txn, 9, WAY_MAIL | WAY_HOOK, &notice))
+	if (mailbox_get(txn, 2, 1, &notice))
 		assert(!notice.id);
+	txn->err = E_OK;
+	txn_put(txn, TABLE_TOLD, STR_OF(key.at), bytes);
+	if (told_check(txn, bytes))
+		assert(told_get(txn, 7, 9) == TOLD_NOTHING);
 }
 
 static void check(unsigned which, struct str bytes)

@@ -29,6 +29,14 @@ ENV = {"TSAN_OPTIONS": TSAN,
           if not key.startswith("DOCKPASS_")}}
 
 
+def on(day):
+    """The environment of a program for which it is noon of that day."""
+    return {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"@{day} 12:00:00",
+            "FAKETIME_DONT_RESET": "1", "TZ": "UTC",
+            # A sanitizer wants to be the first library of all.
+            "ASAN_OPTIONS": "verify_asan_link_order=0"}
+
+
 class Failed(AssertionError):
     def __init__(self, done):
         super().__init__(f"{done.args}: {done.returncode}: {done.stderr}")
@@ -118,11 +126,9 @@ class Dockpass:
         args = ["token", "create", *owner, "--name", name, "--scopes", scopes]
         if expires:
             args += ["--expires", expires]
-        env = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"@{day} 12:00:00",
-               "FAKETIME_DONT_RESET": "1", "TZ": "UTC",
-               "ASAN_OPTIONS": "verify_asan_link_order=0"} if day else {}
         return secrets.remember(
-            self.cli(*args, env=env, secret=True).removesuffix("\n"))
+            self.cli(*args, env=on(day) if day else None, secret=True)
+            .removesuffix("\n"))
 
     def token_id(self, name):
         return next(token["id"] for token in self.json("token", "list")

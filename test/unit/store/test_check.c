@@ -67,8 +67,6 @@ static struct check_result check_ways(struct db *db, enum job job, int64_t day,
 	}
 	affected_cleanup(&list);
 	assert_int_equal(txn_commit(&txn), E_OK);
-	free(result.ids);
-	result.ids = NULL;
 	return result;
 }
 
@@ -208,7 +206,7 @@ static void who_is_told(void **state)
 		result = check_ways(f.db, JOB_EXPIRING, TODAY, 0, EVERY);
 		assert_int_equal(result.queued, want);
 		txn_read(f.db, &txn);
-		told = told_get(&txn, id) != TOLD_NOTHING;
+		told = told_get(&txn, id, TODAY) != TOLD_NOTHING;
 		assert_int_equal(told, want > 0);
 		assert_int_equal(txn_count(&txn, TABLE_MAILBOX), want);
 		txn_cleanup(&txn);

@@ -191,12 +191,13 @@ static enum err get_job(struct txn *txn)
 
 static void put_told(struct txn *txn)
 {
-	told_put(txn, 9, 7);
+	told_put(txn, 9, 7, DAY_OF_NOW);
+	told_reached(txn, 9, DAY_OF_NOW);
 }
 
 static enum err get_told(struct txn *txn)
 {
-	unsigned days = told_get(txn, 9);
+	unsigned days = told_get(txn, 9, DAY_OF_NOW);
 
 	assert_int_equal(days, txn->err ? TOLD_NOTHING : 7);
 	return txn->err;
@@ -206,7 +207,7 @@ static void put_notice(struct txn *txn)
 {
 	struct notice notice = { .next_at = NOW,
 				 .queued_at = NOW,
-				 .kind = NOTICE_EXPIRING,
+				 .job = JOB_EXPIRING,
 				 .way = WAY_MAIL,
 				 .date = DAY_OF_NOW,
 				 .user = 7,
@@ -220,7 +221,7 @@ static void put_notice(struct txn *txn)
 static enum err get_notice(struct txn *txn)
 {
 	struct notice notice;
-	enum err err = mailbox_due(txn, NOW, WAY_MAIL, &notice);
+	enum err err = mailbox_get(txn, 1, NOW, &notice);
 
 	assert_true(err ? !notice.id : notice.tokens[0] == 9);
 	return err;
@@ -270,11 +271,12 @@ static const struct {
 	  "01 0000000067f00000 0009 3132372e302e302e31 0006 646f636b6572",
 	  put_used, get_used },
 	{ "job", TABLE_JOB, "01",
-	  "01 0000000067ef2100 0000000067ef2f10 0000000000000002 "
-	  "0000000000000001 0000000000000000 0000000000000000 0000",
+	  "02 0000000067ef2100 0000000067ef2f10 0000000000000002 "
+	  "0000000000000001 0000000000000000 0000000000000000 0000 "
+	  "0000000000000000",
 	  put_job, get_job },
-	{ "told", TABLE_TOLD, "0000000000000009", "01 00000007", put_told,
-	  get_told },
+	{ "told", TABLE_TOLD, "0000000000000009",
+	  "02 00000007 0000000067ef2100 01", put_told, get_told },
 	{ "mailbox", TABLE_MAILBOX, "0000000067f00000 0000000000000001",
 	  "01 0000000067f00000 00000000 01 01 0000000067ef2100 "
 	  "0000000000000000 0000000000000007 0000000000000000 "
