@@ -39,7 +39,9 @@ struct restored {
  * removed is blocked, a membership that has ended or was lowered ends or is
  * lowered (of users and spaces that are still there), and ids go on where they
  * were. These are changes by `actor` in the log. What was only observed (last
- * uses, runs of jobs, mail) stays as the store has it. A store that knows
+ * uses, runs of jobs, mail) stays as the store has it, but for what of it
+ * cannot be read. A limit of tokens' life counts from then on, as if it had
+ * been set anew: nothing is revoked within its three hours. A store that knows
  * nothing of the copy's life (a new one, after a loss) cannot tell: see
  * out->descends.
  */

@@ -102,6 +102,25 @@ static void plan_member(struct plan *plan, struct str key, struct str value)
 	add(plan, change);
 }
 
+/* What it revokes has not been seen coming by anybody. */
+static void plan_limit(struct plan *plan)
+{
+	const enum setting limit = SETTING_max_token_lifetime;
+	AUTO(buf) struct buf text;
+	struct settings settings;
+
+	buf_init(&text, SETTING_VALUE_MAX);
+	if (settings_read(plan->copy, &settings) ||
+	    !settings.max_token_lifetime)
+		return;
+	setting_print(limit, &settings, &text);
+	add(plan, (struct change) {
+			  .type = CHANGE_SETTING_PUT,
+			  .text = setting_rows[limit].name,
+			  .value = arena_copy(&plan->arena, buf_str(&text)) });
+	plan->count--; /* it takes nothing away */
+}
+
 static void plan_counters(struct plan *plan)
 {
 	for (enum counter counter = 0; counter < COUNTER_COUNT; counter++)
@@ -127,6 +146,7 @@ static enum err make_plan(struct plan *plan)
 	for (cursor_open(plan->copy, TABLE_MEMBER, STR(""), &c);
 	     cursor_next(&c);)
 		plan_member(plan, c.key, c.value);
+	plan_limit(plan);
 	return plan->copy->err ? plan->copy->err : plan->now->err;
 }
 
@@ -149,6 +169,35 @@ static enum err copy_rows(struct txn *from, struct txn *to, bool descends)
 			txn_put(to, table, c.key, c.value);
 	}
 	return from->err ? from->err : to->err;
+}
+
+static bool first_damaged(struct txn *txn, enum table table, unsigned char *key,
+			  size_t *len)
+{
+	AUTO(cursor) struct cursor c;
+
+	cursor_open(txn, table, STR(""), &c);
+	while (cursor_next(&c)) {
+		if (observed_sound(txn, table, c.key, c.value))
+			continue;
+		memcpy(key, c.key.at, c.key.len);
+		*len = c.key.len;
+		return true;
+	}
+	return false;
+}
+
+/* It would be in the way of mail, and of the next backup. */
+static void drop_damaged(struct txn *txn)
+{
+	unsigned char key[512]; /* LMDB's are 511 at most */
+	size_t len;
+
+	for (enum table table = 0; table < TABLE_COUNT; table++)
+		while (is_observed(table) &&
+		       first_damaged(txn, table, key, &len))
+			txn_remove(txn, table,
+				   (struct str) { (const char *)key, len });
 }
 
 static enum err run_plan(struct plan *plan, struct cause *cause)
@@ -191,6 +240,8 @@ enum err backup_restore(struct db *db, struct db *copy,
 		err = copy_rows(&from, &to, done.descends);
 	if (!err)
 		err = run_plan(&plan, cause);
+	if (!err)
+		drop_damaged(&to);
 	if (!err)
 		err = txn_commit(&to);
 	if (err)

@@ -12,7 +12,7 @@
 #include "store/record.h"
 #include "token/json.h"
 
-enum { SETTING_VERSION = 1, VALUE_MAX = 64 };
+enum { SETTING_VERSION = 1 };
 
 const struct setting_row setting_rows[SETTING_COUNT] = {
 #define X(name, kind, init, least, most, help)                                 \
@@ -288,8 +288,8 @@ void setting_put(struct txn *txn, enum setting setting,
 	AUTO(buf) struct buf text, plain;
 	struct pack pack = { 0 };
 
-	buf_init(&text, VALUE_MAX);
-	buf_init(&plain, VALUE_MAX);
+	buf_init(&text, SETTING_VALUE_MAX);
+	buf_init(&plain, SETTING_VALUE_MAX);
 	setting_print(setting, settings, &text);
 	setting_print(setting, &defaults, &plain);
 	if (str_eq(buf_str(&text), buf_str(&plain))) {

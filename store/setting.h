@@ -11,7 +11,7 @@
 #include "token/buf.h"
 #include "token/secret.h"
 
-enum { NOTICES_MAX = 8 };
+enum { NOTICES_MAX = 8, SETTING_VALUE_MAX = 64 };
 
 /* Days before a token's death, falling, each once; a 0 ends them. */
 struct day_list {

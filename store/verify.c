@@ -8,10 +8,13 @@
 #include <string.h>
 
 #include "store/changelog.h"
+#include "store/mailbox.h"
 #include "store/member.h"
 #include "store/pat.h"
 #include "store/record.h"
 #include "store/refresh.h"
+#include "store/told.h"
+#include "store/used.h"
 
 /* What a row must agree with. */
 static bool has(struct txn *txn, enum table table, struct str key,
@@ -122,7 +125,56 @@ static bool refresh_row(struct txn *txn, struct str key, struct str value)
 	return has(txn, TABLE_PAT_REFRESH, STR_OF(index), STR(""));
 }
 
-/* Each table of facts, and those that must have as many rows. */
+static bool setting_row(struct txn *txn, struct str key, struct str value)
+{
+	struct settings settings;
+
+	(void)key, (void)value; /* six at most: all of them at once */
+	return !settings_read(txn, &settings);
+}
+
+/* The id of a token that there is or was, or 0. */
+static uint64_t pat_key(struct txn *txn, struct str key)
+{
+	struct unpack u = { .rest = key };
+	uint64_t id = unpack_u64(&u);
+
+	return unpack_done(&u) && counted(txn, COUNTER_PAT, id) ? id : 0;
+}
+
+static bool used_row(struct txn *txn, struct str key, struct str value)
+{
+	uint64_t id = pat_key(txn, key);
+	struct used used;
+
+	(void)value;
+	return id && !used_get(txn, id, &used);
+}
+
+static bool told_row(struct txn *txn, struct str key, struct str value)
+{
+	return pat_key(txn, key) && !told_check(txn, value);
+}
+
+static bool job_row(struct txn *txn, struct str key, struct str value)
+{
+	unsigned job = key.len == 1 ? (unsigned char)*key.at : 0;
+	struct job_state state;
+
+	(void)value;
+	return job >= JOB_FIRST && job <= JOB_LAST &&
+	       !job_get(txn, (enum job)job, &state);
+}
+
+static bool notice_row(struct txn *txn, struct str key, struct str value)
+{
+	struct notice notice;
+
+	return !mailbox_unpack(txn, key, value, &notice) &&
+	       counted(txn, COUNTER_NOTICE, notice.id);
+}
+
+/* Each table, and those that must have as many rows. */
 static const struct {
 	enum table table;
 	const char *what;
@@ -139,7 +191,26 @@ static const struct {
 	  refresh_row,
 	  { TABLE_PAT_REFRESH },
 	  1 },
+	{ TABLE_SETTING, "setting", setting_row, { 0 }, 0 },
+	{ TABLE_USED, "last use", used_row, { 0 }, 0 },
+	{ TABLE_TOLD, "told flag", told_row, { 0 }, 0 },
+	{ TABLE_JOB, "job", job_row, { 0 }, 0 },
+	{ TABLE_MAILBOX, "notice", notice_row, { 0 }, 0 },
 };
+
+bool observed_sound(struct txn *txn, enum table table, struct str key,
+		    struct str value)
+{
+	enum err before = txn->err;
+	bool sound = false;
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (rows[i].table == table)
+			sound = rows[i].row(txn, key, value);
+	if (!before)
+		txn->err = E_OK; /* it is said of the row alone */
+	return sound;
+}
 
 static enum err damaged(struct cause *cause, const char *what, uint64_t number)
 {

@@ -151,6 +151,13 @@ struct str show_date(struct call *call, int64_t when)
 	return arena_printf(&call->arena, "%s", date_print(when).at);
 }
 
+struct str show_time(struct call *call, int64_t when)
+{
+	if (!when)
+		return STR("-");
+	return arena_printf(&call->arena, "%s", time_print(when).at);
+}
+
 struct str show_id(struct call *call, uint64_t id)
 {
 	return arena_printf(&call->arena, "%llu", (unsigned long long)id);

@@ -165,6 +165,7 @@ void listing_print(const struct listing *listing, struct buf *out);
 void put_time(struct buf *out, const char *key, int64_t when);
 /* For people: "2027-01-31", "-" for 0. */
 struct str show_date(struct call *call, int64_t when);
+struct str show_time(struct call *call, int64_t when); /* to the second */
 struct str show_id(struct call *call, uint64_t id);
 
 /* An option's span of time, "24h"; usage says what is wrong with it. */

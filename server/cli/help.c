@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "server/cli/line.h"
+#include "store/setting.h"
 
 #define ROLES                                                                  \
 	"Roles, in a private project and what lies below a group:\n"           \
@@ -30,7 +31,13 @@
 	"dockerconfigjson, kubernetes-secret or env (default: the secret "     \
 	"alone)"
 #define HOST "the registry, as images are named: HOST or HOST:PORT"
-#define KID  "KID: either id of the key, or its first 4 characters or more.\n"
+#define SETTINGS                                                               \
+	"Settings, with numbers, true or false, or days as 60,30,7,1; none "   \
+	"is "                                                                  \
+	"the default:\n" SETTING_LIST(SETTING_LINES)
+#define SETTING_LINES(name, kind, init, least, most, help)                     \
+	"  " #name "\n      " help "\n"
+#define KID "KID: either id of the key, or its first 4 characters or more.\n"
 
 /* Where an option means something else, or has a default. NULL: it has none. */
 static const struct {
@@ -55,6 +62,8 @@ static const struct {
 	{ "token rotate", OPT_EXPIRES,
 	  "of the new one (default: as many days as the old one was given)" },
 	{ "token revoke", OPT_YES, "without asking" },
+	{ "job run", OPT_DATE,
+	  "as if it were that day; if that has not come, nobody is told" },
 	{ "explain", OPT_SCOPES, "as a token of USER with these scopes" },
 };
 
@@ -69,6 +78,18 @@ static const struct {
 	{ "token create", SCOPES },
 	{ "token create", ROLES },
 	{ "explain", SCOPES },
+	{ "job run",
+	  "expiring: tokens that die within expiry_notice_days; expired: those "
+	  "that have. The\nserver makes these checks every day, at 01:00 and "
+	  "02:00 UTC. People are told, by\nmail and webhook, and are not told "
+	  "again by the server; what waits is sent, too.\nThe job lifetime "
+	  "runs by itself, three hours after max_token_lifetime is set.\n" },
+	{ "job waiting",
+	  "The server tries these again ever later, up to an hour; a reload "
+	  "and dockpass job\nrun try all of them at once. After three days one "
+	  "is given up, which is an error in\nthe server's log.\n" },
+	{ "settings get", SETTINGS },
+	{ "settings set", SETTINGS },
 	{ "key new", FOLLOW },
 	{ "key activate", KID FOLLOW },
 	{ "key remove", KID FOLLOW },

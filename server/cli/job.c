@@ -81,13 +81,6 @@ static void put_row(struct call *call, enum job job, const struct row *row)
 	json_close(out, '}');
 }
 
-static struct str show_time(struct call *call, int64_t when)
-{
-	if (!when)
-		return STR("-");
-	return arena_printf(&call->arena, "%s", time_print(when).at);
-}
-
 static void list_row(struct call *call, struct listing *listing, enum job job,
 		     const struct row *row)
 {

@@ -134,6 +134,14 @@ static int read_option(struct line *line, const char *text, const char *next)
 	return !has_value && value == next;
 }
 
+/* A value below zero is for who reads it to refuse. */
+static bool is_number(const char *text)
+{
+	uint64_t number;
+
+	return !str_to_u64(str_of(text), UINT64_MAX, &number);
+}
+
 void line_read(int argc, char **argv, struct line *line)
 {
 	bool options = true;
@@ -148,7 +156,8 @@ void line_read(int argc, char **argv, struct line *line)
 			   (!strcmp(argv[i], "-h") ||
 			    (!line->words_count && !strcmp(argv[i], "help")))) {
 			line->opts[OPT_HELP] = "";
-		} else if (options && argv[i][0] == '-' && argv[i][1]) {
+		} else if (options && argv[i][0] == '-' && argv[i][1] &&
+			   !is_number(argv[i] + 1)) {
 			bad_option(line, "no option ", str_of(argv[i]), "");
 		} else if (line->words_count < COUNT(line->words)) {
 			line->words[line->words_count++] = str_of(argv[i]);

@@ -1,8 +1,7 @@
 /* server/cli/settings.c - dockpass settings ... */
 #include "server/cli/command.h"
-#include "store/setting.h"
-
-enum { VALUE_MAX = 64 };
+#include "store/expiry.h"
+#include "token/date.h"
 
 static enum err read_settings(struct call *call, struct settings *out)
 {
@@ -17,7 +16,7 @@ static struct str value_text(struct call *call, enum setting setting,
 {
 	AUTO(buf) struct buf text;
 
-	buf_init(&text, VALUE_MAX);
+	buf_init(&text, SETTING_VALUE_MAX);
 	setting_print(setting, settings, &text);
 	return arena_copy(&call->arena, buf_str(&text));
 }
@@ -36,7 +35,7 @@ static void list_text(struct call *call, const struct settings *settings)
 		const struct str cells[COUNT(head)] = {
 			setting_rows[i].name,
 			value_text(call, (enum setting)i, settings),
-			show_date(call, settings->set_at[i]),
+			show_time(call, settings->set_at[i]),
 			str_of(setting_rows[i].help),
 		};
 
@@ -90,6 +89,52 @@ static int settings_get(struct call *call)
 	return EXIT_DONE;
 }
 
+/* How many tokens break the limit, as long as it is so. */
+static enum err count_sweep(struct call *call, uint64_t *count, int64_t *when)
+{
+	struct check check = {
+		.job = JOB_LIFETIME,
+		.now = call->now,
+		.day = day_of(call->now),
+	};
+	AUTO(affected) struct affected_list list = { 0 };
+	AUTO(txn) struct txn txn = { 0 };
+	struct job_state state;
+	int64_t marker;
+	enum err err;
+
+	txn_read(call->db, &txn);
+	err = settings_read(&txn, &check.settings);
+	if (!err)
+		err = job_get(&txn, JOB_LIFETIME, &state);
+	if (err)
+		return err;
+	*when = job_next(JOB_LIFETIME, &state, &check.settings, call->now,
+			 &marker);
+	err = expiry_scan(&txn, &check, NULL, NULL, &list);
+	*count = list.len;
+	return err;
+}
+
+static int tell_sweep(struct call *call)
+{
+	uint64_t count;
+	int64_t when;
+	enum err err = count_sweep(call, &count, &when);
+
+	if (err)
+		return call_failed(call, err);
+	if (count)
+		call_warn(call,
+			  "dockpass: warning: %llu token%s longer and will be "
+			  "revoked at %s; dockpass settings set "
+			  "max_token_lifetime none before then keeps %s",
+			  (unsigned long long)count,
+			  count == 1 ? " lives" : "s live", time_print(when).at,
+			  count == 1 ? "it" : "them");
+	return EXIT_DONE;
+}
+
 static int settings_set(struct call *call)
 {
 	struct change change = { .type = CHANGE_SETTING_PUT,
@@ -97,11 +142,17 @@ static int settings_set(struct call *call)
 				 .value = call->args[1] };
 	struct settings unused = { 0 };
 	enum setting setting;
+	int status;
 
 	if (setting_find(change.text, &setting, &call->cause) ||
 	    setting_parse(setting, change.value, &unused, &call->cause))
 		return call_usage(call, "%s", call->cause.text);
-	return call_store(call) ? call_commit(call, &change) : EXIT_REFUSED;
+	if (!call_store(call))
+		return EXIT_REFUSED;
+	status = call_commit(call, &change);
+	if (!status && setting == SETTING_max_token_lifetime)
+		status = tell_sweep(call);
+	return status;
 }
 
 /* clang-format off */

@@ -122,6 +122,7 @@ def check_refusal(desk, args, status, message, usage=""):
 # All that a command takes, so that nothing else is wrong with it.
 WORDS = {
     "init": "/nowhere/x", "user add": "x --email e", "user show": "alice",
+    "user set": "bob --email b@x",
     "user block": "bob", "user unblock": "bob", "user remove": "bob",
     "user password": "bob --password-stdin", "user two-factor": "bob on",
     "group add": "x", "group show": "g", "group remove": "g --recursive --yes",
@@ -314,11 +315,12 @@ def test_json_is_on_every_command_that_prints():
 
 SILENT = ["member add g bob guest", "member add g bob owner",
           "member remove g bob", "user add zoe --email z@x", "user block zoe",
+          "user set zoe --email z@y",
           "user unblock zoe", "user two-factor zoe on", "user remove zoe",
           "group add s", "project add s/p", "project set s/p --archived true",
           "project remove s/p", "group remove s", "token revoke 2",
-          "settings set max_token_lifetime 30",
-          "settings set max_token_lifetime none"]
+          "settings set default_token_days 30",
+          "settings set default_token_days none"]
 
 
 def test_what_changes_something_says_nothing(desk):
@@ -338,7 +340,7 @@ HEADS = {
     "member list g": "ID NAME ROLE",
     "token list": "ID OWNER NAME SCOPES CREATED EXPIRES STATE KIND USED",
     "token show 1": "ID OWNER NAME SCOPES CREATED EXPIRES STATE KIND USED",
-    "job list": "JOB RAN FOUND QUEUED WAITING LOST FAILURE",
+    "job list": "JOB RAN NEXT FOUND QUEUED WAITING LOST FAILURE",
     "key list": "KID ALG STATE RFC7638 EXPIRES",
     "settings list": "NAME VALUE SET MEANING",
 }

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import ssl
 import threading
 import time
 
@@ -13,15 +14,20 @@ from support import secrets
 from support.clock import Clock
 from support.dockpass import Dockpass
 from support.process import free_ports, wait_until
+from support.site import Certificate
 from support.world import World
 # Fixtures are found by their names here.
 from test_jobs_mail import ALICE, day, mail_to, post, run, told
 
 
 class Hook(http.server.HTTPServer):
-    def __init__(self, answer=204):
+    def __init__(self, answer=204, certificate=None):
         self.posts, self.answer = [], answer
         super().__init__(("127.0.0.1", free_ports(1)[0]), Handler)
+        if certificate:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(certificate.file, certificate.key)
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.thread = threading.Thread(target=self.serve_forever)
 
     def __enter__(self):
@@ -162,5 +168,31 @@ def test_a_webhook_alone_that_refuses(tmp_path, answer):
         desk.token("alice", scopes="api", name="one", expires=day(5))
         status, said = desk.refused("job", "run", "expiring")
         assert status == 1 and f"the webhook answered {answer}" in said
+        assert ("a redirect, which is not followed" in said) == (answer == 302)
         assert "key=1" not in said and len(hook.posts) == 1
         assert desk.json("job", "list")[0]["waiting"] == 1
+
+
+@pytest.mark.parametrize("ca, arrives", [("right", True), (None, False)])
+def test_a_webhook_of_another_authority(tmp_path, ca, arrives):
+    certificate = Certificate(tmp_path)
+    with Hook(certificate=certificate) as hook, Dockpass(tmp_path) as desk:
+        options = hook_to(hook, tmp_path)
+        options["url"] = options["url"].replace("http://127.0.0.1",
+                                                "https://localhost")
+        if ca:
+            options["ca"] = str(certificate.ca)
+        desk.configure(webhook=options)
+        desk.user("alice")
+        desk.token("alice", scopes="api", name="one", expires=day(5))
+        done = desk.run("job", "run", "expiring", "--config",
+                        desk.config_file, check=False)
+        assert (done.returncode == 0) == arrives == len(hook.posts), done
+        assert arrives or "certificate" in done.stderr
+
+
+def test_a_ca_without_a_webhook(tmp_path):
+    with Dockpass(tmp_path) as desk:
+        desk.configure(webhook={"ca": "/nowhere"})
+        assert "webhook: needs both url and secret_file" in \
+            desk.refused("check")[1]

@@ -198,6 +198,23 @@ def test_a_limit_that_came_due_while_the_server_was_down(limited, post):
     assert revoked(limited) == ["endless", "long"]
 
 
+def test_a_limit_that_a_restore_brings_back_counts_from_then_on(
+        limited, tmp_path):
+    set_limit(limited, limited.noon, "30")
+    limited.cli("backup", tmp_path / "b")
+    set_limit(limited, limited.noon + HOUR, "none")
+    back = limited.noon + 4 * HOUR
+    limited.clock.set(back)
+    limited.cli("restore", tmp_path / "b", "--yes", env=limited.clock.env())
+    assert limited.job("lifetime")["next_run_at"] == \
+        f"{date(back)}T19:00:00.000Z"
+    limited.tick()
+    assert revoked(limited) == []
+    limited.clock.set(back + 3 * HOUR)
+    limited.wait_ran("lifetime", back + 3 * HOUR)
+    assert revoked(limited) == ["endless", "long"]
+
+
 # Mail servers that fail
 
 @pytest.fixture

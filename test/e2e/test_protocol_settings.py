@@ -140,6 +140,38 @@ def test_g108_a_longest_life(own):
     assert create(own, "alice")["expires_at"] is None
 
 
+def test_a_limit_says_what_it_will_revoke(own):
+    def said(value):
+        return own.run("settings", "set", "max_token_lifetime", value,
+                       "--config", own.config_file).stderr
+    own.token("alice", scopes="api", name="never")
+    own.token("alice", scopes="api", name="short", expires=day(5))
+    line = said("9")
+    set_at, = re.findall(r"max_token_lifetime +9 +(\S+)",
+                         own.cli("settings", "list"))
+    when = datetime.datetime.fromisoformat(set_at.rstrip("Z")) + \
+        datetime.timedelta(hours=3)
+    assert "1 token lives longer and will be revoked at " \
+        f"{when.isoformat(timespec='milliseconds')}Z" in line
+    assert "2 tokens live longer" in said("4")
+    assert said("none") == ""
+    own.cli("token", "revoke", own.token_id("never"))
+    assert said("9") == ""
+
+
+@pytest.mark.parametrize("name, value", [("max_token_lifetime", "-3"),
+                                         ("expiry_notice_days", "-1")])
+def test_a_number_below_zero_is_a_value(own, name, value):
+    status, said = own.refused("settings", "set", name, value)
+    assert status == 2
+    assert f"{name}: '{value}' is no number of days from 1" in said
+
+
+def test_help_names_the_settings(own):
+    said = own.run("settings", "set", "--help").stdout
+    assert all(name in said for name in own.json("settings", "list"))
+
+
 def test_dates_by_default_and_by_force(own):
     put(own, "default_token_days", "90")
     assert create(own, "alice")["expires_at"] == day(90)
@@ -186,7 +218,8 @@ def test_settings_by_name(own):
     assert own.json("settings", "get", "expiry_notice_days") == [60, 30, 7, 1]
     row, = [line.split() for line in own.cli("settings", "list").splitlines()
             if line.startswith("expiry_notice_days ")]
-    assert row[1:3] in (["60,30,7,1", today], ["60,30,7,1", day(0)])
+    assert row[1] == "60,30,7,1"
+    assert re.fullmatch(f"({today}|{day(0)})T\\d\\d:\\d\\d:\\d\\d.000Z", row[2])
     refuses(own, "settings set expiry_notice_days 0", "expiry_notice_days: '0' "
             "is no number of days from 1 to 365; usage: dockpass settings set "
             "NAME VALUE", 2)

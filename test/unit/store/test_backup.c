@@ -331,7 +331,7 @@ static void each_damaged_row_is_found(void **state)
 		uint64_t rows;
 
 		if (table == TABLE_META || table == TABLE_SETTING ||
-		    table > TABLE_LOG) /* what is observed */
+		    table > TABLE_LOG) /* see below */
 			continue;
 		fixture_open(&f);
 		set_up(f.db);
@@ -367,22 +367,22 @@ static void each_damaged_row_is_found(void **state)
 /* Of token 1: what was seen and told of it at `when`. */
 static void observe(struct db *db, int64_t when)
 {
-	const struct used used = { .at = when };
+	const struct used used = { when, STR("::1"), STR("docker") };
 	const struct job_state job = { .marker = when, .ran_at = when };
 	struct notice notice = { .next_at = when,
 				 .queued_at = when,
-				 .kind = NOTICE_EXPIRING,
+				 .job = JOB_EXPIRING,
 				 .way = WAY_MAIL,
 				 .user = 1,
 				 .total = 1,
 				 .len = 1,
 				 .tokens = { 1 } };
-	struct txn txn;
+	AUTO(txn) struct txn txn;
 
 	txn_write(db, &txn);
 	txn_clear(&txn, TABLE_MAILBOX);
 	assert_int_equal(used_note(&txn, 1, &used), when);
-	told_put(&txn, 1, (unsigned)(when - NOW));
+	told_put(&txn, 1, (unsigned)(when - NOW), NOW / DAY * DAY);
 	job_put(&txn, JOB_EXPIRING, &job);
 	mailbox_add(&txn, &notice);
 	assert_int_equal(txn_commit(&txn), E_OK);
@@ -398,7 +398,7 @@ static void observed_at(struct db *db, int64_t when)
 	txn_read(db, &txn);
 	assert_int_equal(used_get(&txn, 1, &used), E_OK);
 	assert_int_equal(used.at, when);
-	assert_int_equal(told_get(&txn, 1), when - NOW);
+	assert_int_equal(told_get(&txn, 1, NOW / DAY * DAY), when - NOW);
 	assert_int_equal(job_get(&txn, JOB_EXPIRING, &job), E_OK);
 	assert_int_equal(job.ran_at, when);
 	assert_int_equal(txn_count(&txn, TABLE_MAILBOX), 1);
@@ -427,6 +427,56 @@ static void what_was_observed_stays(void **state)
 	copy_end(&c);
 }
 
+static enum err verified(struct db *db)
+{
+	AUTO(txn) struct txn txn;
+	struct store_facts facts;
+
+	txn_read(db, &txn);
+	return store_verify(&txn, &facts, NULL);
+}
+
+static const enum table observed[] = { TABLE_USED, TABLE_JOB, TABLE_TOLD,
+				       TABLE_MAILBOX };
+
+/* It is damage, and goes with a restore; what is sound stays. */
+static void what_was_observed_and_is_damaged(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(observed); i++) {
+		AUTO(txn) struct txn txn = { 0 };
+		struct copy c;
+
+		copy_make(&c);
+		observe(c.f.db, NOW);
+		assert_int_equal(verified(c.f.db), E_OK);
+		harm(c.f.db, observed[i], 0, false);
+		assert_int_equal(verified(c.f.db), E_CORRUPT);
+		bring_back(&c, c.f.db, 0);
+		assert_int_equal(verified(c.f.db), E_OK);
+		txn_read(c.f.db, &txn);
+		for (size_t k = 0; k < COUNT(observed); k++)
+			assert_int_equal(txn_count(&txn, observed[k]), i != k);
+		txn_cleanup(&txn);
+		copy_end(&c);
+	}
+}
+
+static void a_setting_that_is_damaged(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	done(f.db, (struct change) { .type = CHANGE_SETTING_PUT,
+				     .text = STR("max_token_lifetime"),
+				     .value = STR("7") });
+	sound(f.db);
+	harm(f.db, TABLE_SETTING, 0, false);
+	assert_int_equal(verified(f.db), E_CORRUPT);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -437,6 +487,8 @@ int main(void)
 		cmocka_unit_test(ids_are_never_given_again),
 		cmocka_unit_test(whatever_has_changed_is_no_backup),
 		cmocka_unit_test(each_damaged_row_is_found),
+		cmocka_unit_test(what_was_observed_and_is_damaged),
+		cmocka_unit_test(a_setting_that_is_damaged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
