@@ -124,24 +124,98 @@ enum err changelog_verify(struct txn *txn, uint64_t *count, struct cause *cause)
 	return E_OK;
 }
 
+static enum err read_entry(struct txn *txn, uint64_t number, struct change *out)
+{
+	struct key8 key = key_u64(number);
+	struct str record;
+
+	*out = (struct change) { 0 };
+	if (!txn_get(txn, TABLE_LOG, STR_OF(key.at), &record) ||
+	    record.len <= 1 + DIGEST_LEN)
+		return E_CORRUPT;
+	return change_unpack(str_skip(record, 1 + DIGEST_LEN), out);
+}
+
 enum err changelog_newest(struct txn *txn, int64_t *out)
 {
 	struct head head;
-	struct str record;
 	struct change change;
-	struct key8 key;
+	enum err err;
 
 	*out = 0;
 	head_read(txn, &head);
 	if (!head.number)
 		return txn->err;
-	key = key_u64(head.number);
-	if (!txn_get(txn, TABLE_LOG, STR_OF(key.at), &record) ||
-	    record.len <= 1 + DIGEST_LEN ||
-	    change_unpack(str_skip(record, 1 + DIGEST_LEN), &change))
-		return E_CORRUPT;
+	err = read_entry(txn, head.number, &change);
 	*out = change.now;
+	return err;
+}
+
+/* A change of its own, 2; one that may have been it, 1. */
+static int weight(const struct change *change, uint64_t pat)
+{
+	switch (change->type) {
+	case CHANGE_TOKEN_REVOKE:
+		return change->id == pat ? 2 : change->recursive != 0;
+	case CHANGE_TOKEN_ROTATE:
+	case CHANGE_USER_REMOVE:
+	case CHANGE_SPACE_REMOVE:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* The first entry that is not before `at`, as far as times rise. */
+static enum err find_time(struct txn *txn, int64_t at, uint64_t end,
+			  uint64_t *number)
+{
+	uint64_t first = 1;
+
+	while (first < end) {
+		uint64_t middle = first + (end - first) / 2;
+		struct change change;
+		enum err err = read_entry(txn, middle, &change);
+
+		if (err)
+			return err;
+		if (change.now < at)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	*number = first;
 	return E_OK;
+}
+
+enum err changelog_revoked(struct txn *txn, const struct pat *pat,
+			   struct change *out)
+{
+	struct change change;
+	struct head head;
+	uint64_t number;
+	int best = 0, found = 0;
+	enum err err;
+
+	*out = (struct change) { 0 };
+	head_read(txn, &head);
+	err = find_time(txn, pat->revoked_at, head.number + 1, &number);
+	for (; !err && number <= head.number; number++) {
+		int heavy;
+
+		err = read_entry(txn, number, &change);
+		if (err || change.now != pat->revoked_at)
+			break;
+		heavy = weight(&change, pat->id);
+		found = heavy > best ? 1 : found + (heavy && heavy == best);
+		if (heavy > best)
+			*out = change;
+		best = heavy > best ? heavy : best;
+	}
+	if (err || txn->err || found == 1 || best == 2)
+		return err ? err : txn->err;
+	*out = (struct change) { 0 };
+	return E_NOT_FOUND;
 }
 
 bool changelog_follows(struct txn *txn, struct txn *older, uint64_t *since)

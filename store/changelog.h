@@ -22,6 +22,13 @@ enum err changelog_verify(struct txn *txn, uint64_t *count,
 /* *out: when the newest change was made, seconds UTC; 0: there is none. */
 enum err changelog_newest(struct txn *txn, int64_t *out) MUST_CHECK;
 /*
+ * By what change a token was revoked at that second, as far as the log's times
+ * rise: E_NOT_FOUND where they do not, or where one second has seen several
+ * that may have. *out points into the store.
+ */
+enum err changelog_revoked(struct txn *txn, const struct pat *pat,
+			   struct change *out) MUST_CHECK;
+/*
  * Does `txn` have the newest entry of `older` in its own log: is `older` an
  * earlier state of the same store? *since: how many entries came after it.
  */

@@ -3,7 +3,9 @@
 #include "server/cli/token.h"
 
 #include "server/cli/stdin.h"
+#include "store/changelog.h"
 #include "store/refresh.h"
+#include "token/date.h"
 
 int token_check_owner(struct call *call, bool needed)
 {
@@ -109,6 +111,21 @@ static int token_show(struct call *call)
 	int status = read_id(call, &id);
 
 	return status ? status : token_print(call, id, (struct str) { 0 });
+}
+
+void token_print_revoked(struct call *call, struct txn *txn,
+			 const struct pat *pat)
+{
+	struct buf *out = &call->out;
+	struct change by;
+
+	if (!pat->revoked_at)
+		return;
+	buf_printf(out, "\nrevoked %s", time_print(pat->revoked_at).at);
+	if (!changelog_revoked(txn, pat, &by))
+		buf_printf(out, " by " STR_FMT " (%s)", STR_ARG(by.actor),
+			   change_name(by.type));
+	buf_add_char(out, '\n');
 }
 
 static int check_revoke(struct call *call)

@@ -25,6 +25,10 @@ int token_print(struct call *call, uint64_t id, struct str secret);
 int token_print_all(struct call *call, const uint64_t *ids, size_t n,
 		    bool json);
 
+/* When a token was revoked, and by whom; nothing if it was not. */
+void token_print_revoked(struct call *call, struct txn *txn,
+			 const struct pat *pat);
+
 /* Active, and nobody has used it for `span` seconds. */
 bool token_unused(struct txn *txn, const struct pat *pat,
 		  const struct settings *settings, int64_t now, int64_t span);

@@ -436,6 +436,7 @@ static void print_more(struct printer *p, const struct pat *pat)
 	struct used used = read_used(p, pat);
 	struct call *call = p->call;
 
+	token_print_revoked(call, &p->txn, pat);
 	if (has_limits(limits) || pat->previous || pat->next || used.at)
 		buf_add_char(&call->out, '\n');
 	if (used.at)

@@ -167,6 +167,11 @@ def test_g109_the_limit_is_enforced_three_hours_later(limited, post):
     limited.wait_sent()
     assert revoked(limited) == ["endless", "long"]
     assert "30 days" in post.mails[0].get_content()
+    assert post.mails[0]["Subject"] == (
+        'dockpass: access tokens "long", "endless": were revoked '
+        f"({date(limited.noon)})")
+    assert f"revoked {date(limited.noon)}T15:00:00.000Z by job:lifetime" in \
+        limited.cli("token", "show", limited.token_id("long"))
     assert told(post) == {ALICE: [["long", "endless"]]}
 
 

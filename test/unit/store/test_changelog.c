@@ -159,9 +159,61 @@ static void names(void **state)
 	assert_string_equal(change_name((enum change_type)99), "unknown");
 }
 
+static struct pat token(struct db *db, uint64_t id)
+{
+	AUTO(txn) struct txn txn;
+	struct pat pat;
+
+	txn_read(db, &txn);
+	assert_int_equal(pat_get(&txn, id, &pat), E_OK);
+	return pat;
+}
+
+static enum err revoked_by(struct db *db, uint64_t id, const char *actor,
+			   enum change_type type)
+{
+	struct pat pat = token(db, id);
+	AUTO(txn) struct txn txn;
+	struct change by;
+	enum err err;
+
+	txn_read(db, &txn);
+	err = changelog_revoked(&txn, &pat, &by);
+	assert_int_equal(by.type, err ? 0 : type);
+	if (!err)
+		assert_str(by.actor, actor);
+	return err;
+}
+
+static void who_revoked_a_token(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	set_up(f.db);
+	done(f.db, (struct change) { .type = CHANGE_USER_ADD,
+				     .now = NOW + 5,
+				     .user = STR("zoe") });
+	done(f.db, (struct change) { .type = CHANGE_TOKEN_REVOKE,
+				     .now = NOW + 5,
+				     .actor = STR("job:lifetime"),
+				     .id = 1 });
+	done(f.db, (struct change) { .type = CHANGE_USER_REMOVE,
+				     .now = NOW + 9,
+				     .actor = STR("root"),
+				     .yes = 1,
+				     .user = STR("bob") });
+	assert_int_equal(
+		revoked_by(f.db, 1, "job:lifetime", CHANGE_TOKEN_REVOKE), E_OK);
+	assert_int_equal(revoked_by(f.db, 2, "root", CHANGE_USER_REMOVE), E_OK);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_revoked_a_token),
 		cmocka_unit_test(names),
 		cmocka_unit_test(packed_form),
 		cmocka_unit_test(log_entry_form),
