@@ -77,8 +77,7 @@ static int64_t same_span(const struct pat *pat, int64_t now)
 {
 	if (!pat->expires_at)
 		return EXPIRES_NEVER;
-	return now - now % DAY + pat->expires_at -
-	       (pat->created_at - pat->created_at % DAY);
+	return day_of(now) + pat->expires_at - day_of(pat->created_at);
 }
 
 /*

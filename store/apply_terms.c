@@ -9,7 +9,7 @@
 enum err need_expiry(struct txn *txn, struct change *change, int64_t wanted,
 		     bool asked, int64_t *out)
 {
-	int64_t today = change->now - change->now % DAY, latest = 0;
+	int64_t today = day_of(change->now), latest = 0;
 	struct settings settings;
 	enum err err = settings_read(txn, &settings);
 

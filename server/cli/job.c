@@ -5,6 +5,7 @@
 #include "token/date.h"
 #include "token/json.h"
 
+#define NO_WAY "dockpass.yaml has neither mail nor webhook"
 #define UNTOLD "who should be is blocked, gone or has no e-mail address"
 
 static const struct str head[] = {
@@ -40,6 +41,11 @@ static enum err read_rows(struct call *call, struct txn *txn,
 	return err ? err : txn->err;
 }
 
+static bool told_by_any(const struct call *call)
+{
+	return call->config->mail.url || call->config->hook.url;
+}
+
 /* Or empty. */
 static struct str failure_of(struct call *call, const struct job_state *state)
 {
@@ -48,9 +54,9 @@ static struct str failure_of(struct call *call, const struct job_state *state)
 	if (state->failed_at)
 		return arena_printf(arena, STR_FMT, STR_ARG(state->failure));
 	if (state->untold)
-		return arena_printf(arena,
-				    "of %llu tokens nobody was told: " UNTOLD,
-				    (unsigned long long)state->untold);
+		return arena_printf(arena, "of %llu tokens nobody was told: %s",
+				    (unsigned long long)state->untold,
+				    told_by_any(call) ? UNTOLD : NO_WAY);
 	return (struct str) { 0 };
 }
 

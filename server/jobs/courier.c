@@ -31,7 +31,8 @@ struct courier {
 	CURL *easy;
 	struct str upload; /* what is left of it */
 	char said[CURL_ERROR_SIZE];
-	char refusal[ANSWER_MAX]; /* the mail server's last, as it wrote it */
+	char refusal[ANSWER_MAX]; /* the mail server's last line, if it was one
+				   */
 };
 
 enum err courier_new(courier_go_on *go_on, void *arg, struct courier **out)
@@ -125,10 +126,12 @@ static size_t on_line(char *at, size_t size, size_t n, void *arg)
 
 	while (len && (at[len - 1] == '\r' || at[len - 1] == '\n'))
 		len--;
-	if (len && (*at == '4' || *at == '5')) {
+	/* QUIT is answered as well, after what went wrong. */
+	if (!str_starts((struct str) { at, (size_t)len }, STR("221")))
+		*c->refusal = '\0';
+	if (len && (*at == '4' || *at == '5'))
 		snprintf(c->refusal, sizeof(c->refusal), "%.*s", len, at);
-		make_printable(c->refusal);
-	}
+	make_printable(c->refusal);
 	return size * n;
 }
 

@@ -247,8 +247,12 @@ def test_without_mail_nobody_counts_as_told(tmp_path, post):
         desk.token("alice", scopes="api", name="one", expires=day(5))
         status, said = desk.refused("job", "run", "expiring")
         assert status == 1 and "neither mail nor webhook" in said
+        row = desk.json("job", "list")[0]
+        assert "neither mail nor webhook" in row["failure"]
+        assert row["untold"] == 1 and row["failed_at"] is None
         desk.configure(mail=mail_to(post))
         run(desk, "expiring", day(0))
+        assert desk.json("job", "list")[0]["failure"] is None
         assert told(post) == {ALICE: [["one"]]}
 
 
