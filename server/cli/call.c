@@ -136,6 +136,15 @@ void listing_print(const struct listing *listing, struct buf *out)
 	}
 }
 
+int listing_end(const struct listing *listing, struct call *call)
+{
+	if (call->json)
+		buf_add(&call->out, STR("]\n"));
+	else
+		listing_print(listing, &call->out);
+	return EXIT_DONE;
+}
+
 void put_time(struct buf *out, const char *key, int64_t when)
 {
 	if (when)

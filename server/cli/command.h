@@ -160,6 +160,8 @@ struct listing {
 };
 void listing_row(struct listing *listing, const struct str *cells);
 void listing_print(const struct listing *listing, struct buf *out);
+/* The end of a list: prints it, or closes the array that --json has begun. */
+int listing_end(const struct listing *listing, struct call *call);
 
 /* JSON's "2027-01-31T08:15:00.000Z", or null for 0. */
 void put_time(struct buf *out, const char *key, int64_t when);

@@ -109,14 +109,6 @@ static void list_row(struct call *call, struct listing *listing, enum job job,
 			     });
 }
 
-static void list_end(struct call *call, const struct listing *listing)
-{
-	if (call->json)
-		buf_add(&call->out, STR("]\n"));
-	else
-		listing_print(listing, &call->out);
-}
-
 static int job_list(struct call *call)
 {
 	struct listing listing = { .arena = &call->arena,
@@ -139,8 +131,7 @@ static int job_list(struct call *call)
 			put_row(call, (enum job)job, &rows[job]);
 		else
 			list_row(call, &listing, (enum job)job, &rows[job]);
-	list_end(call, &listing);
-	return EXIT_DONE;
+	return listing_end(&listing, call);
 }
 
 static const struct str waiting_head[] = {
@@ -211,8 +202,7 @@ static int job_waiting(struct call *call)
 	}
 	if (txn.err)
 		return call_failed(call, txn.err);
-	list_end(call, &listing);
-	return EXIT_DONE;
+	return listing_end(&listing, call);
 }
 
 static bool always(void *arg)

@@ -103,11 +103,7 @@ static int key_list(struct call *call)
 		else
 			listing_row(&listing, cells);
 	}
-	if (call->json)
-		buf_add(&call->out, STR("]\n"));
-	else
-		listing_print(&listing, &call->out);
-	return EXIT_DONE;
+	return listing_end(&listing, call);
 }
 
 static void print_key(struct call *call, const struct keyring *keyring,

@@ -99,11 +99,7 @@ static int member_list(struct call *call)
 		err = each_member(call, &txn, space.id, &listing);
 	if (err)
 		return call_failed(call, err);
-	if (call->json)
-		buf_add(&call->out, STR("]\n"));
-	else
-		listing_print(&listing, &call->out);
-	return EXIT_DONE;
+	return listing_end(&listing, call);
 }
 
 /* clang-format off */

@@ -90,11 +90,7 @@ static int list(struct call *call, enum space_kind kind)
 	}
 	if (txn.err)
 		return call_failed(call, txn.err);
-	if (call->json)
-		buf_add(&call->out, STR("]\n"));
-	else
-		listing_print(&listing, &call->out);
-	return EXIT_DONE;
+	return listing_end(&listing, call);
 }
 
 /* What a change has left, or what is asked for. */

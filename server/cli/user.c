@@ -96,11 +96,7 @@ static int user_list(struct call *call)
 	}
 	if (txn.err)
 		return call_failed(call, txn.err);
-	if (call->json)
-		buf_add(&call->out, STR("]\n"));
-	else
-		listing_print(&listing, &call->out);
-	return EXIT_DONE;
+	return listing_end(&listing, call);
 }
 
 static const struct str member_head[] = { { "MEMBER OF", 9 }, { "ROLE", 4 } };
