@@ -23,6 +23,7 @@ enum err apply_member_remove(struct txn *txn, struct change *change);
 enum err apply_token_add(struct txn *txn, struct change *change);
 enum err apply_token_revoke(struct txn *txn, struct change *change);
 enum err apply_token_rotate(struct txn *txn, struct change *change);
+enum err apply_token_end(struct txn *txn, struct change *change);
 enum err apply_refresh_add(struct txn *txn, struct change *change);
 enum err apply_setting_put(struct txn *txn, struct change *change);
 enum err apply_restore(struct txn *txn, struct change *change);

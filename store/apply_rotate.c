@@ -160,3 +160,21 @@ enum err apply_token_rotate(struct txn *txn, struct change *change)
 		let_go(txn, change, old.id, new.id);
 	return err;
 }
+
+/* After a restore: what was replaced since the copy dies when it was to. */
+enum err apply_token_end(struct txn *txn, struct change *change)
+{
+	struct pat pat;
+	enum err err = need_pat(txn, change, &pat);
+
+	if (err)
+		return err;
+	if (change->expires_at <= 0)
+		return cause_set(&change->cause, E_SYNTAX,
+				 "the second at which it ends is missing");
+	if (pat.grace_ends && pat.grace_ends <= change->expires_at)
+		return E_OK;
+	pat.grace_ends = change->expires_at;
+	pat_put(txn, &pat);
+	return E_OK;
+}

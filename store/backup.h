@@ -35,7 +35,8 @@ struct restored {
  * and a running server see the one or the other.
  *
  * What was taken away from somebody since the copy was made stays so: a token
- * that the store has as revoked is revoked in the copy, who was blocked or
+ * that the store has as revoked, or whose grace is over, is revoked in the
+ * copy, one whose grace runs ends with it, who was blocked or
  * removed is blocked, a membership that has ended or was lowered ends or is
  * lowered (of users and spaces that are still there), and ids go on where they
  * were. These are changes by `actor` in the log. What was only observed (last

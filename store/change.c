@@ -113,6 +113,8 @@ static const struct row {
 		HAS_text | HAS_id },
 	[CHANGE_USER_EMAIL] = { apply_user_email,
 		HAS_user | HAS_text },
+	[CHANGE_TOKEN_END] = { apply_token_end,
+		HAS_id | HAS_expires_at },
 };
 /* clang-format on */
 

@@ -36,7 +36,8 @@
 	X(CHANGE_SETTING_PUT, 14, "setting_put")                               \
 	X(CHANGE_TOKEN_ROTATE, 15, "token_rotate")                             \
 	X(CHANGE_RESTORE, 16, "restore")                                       \
-	X(CHANGE_USER_EMAIL, 17, "user_email")
+	X(CHANGE_USER_EMAIL, 17, "user_email")                                 \
+	X(CHANGE_TOKEN_END, 18, "token_end")
 
 enum change_type {
 #define X(name, number, text) name = number,
@@ -78,7 +79,8 @@ struct change {
 	uint64_t archived;   /* 1 false, 2 true; 0: likewise */
 	uint64_t yes;	     /* REMOVE: with what it owns */
 	uint64_t recursive;  /* SPACE_REMOVE: what lies below; REVOKE: family */
-	int64_t expires_at;  /* 0: none was said; or EXPIRES_NEVER */
+	int64_t expires_at;  /* 0: none was said; or EXPIRES_NEVER; of an END,
+				the second from which it is dead at the latest */
 
 	/* Of a token: see token/limits.h. */
 	struct str repositories, networks, services;

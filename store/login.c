@@ -90,7 +90,7 @@ static enum reason death_of(const struct login *login, const struct pat *pat,
 	}
 	if (dead) {
 		trace_add(trace, "credential: token %llu died on %s", id,
-			  date_print(pat->expires_at).at);
+			  date_print(pat_dies_at(pat, settings)).at);
 		return REASON_TOKEN_EXPIRED;
 	}
 	if (pat_idle(pat, used_at, login->now)) {

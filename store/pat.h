@@ -34,7 +34,8 @@ struct pat {
 	 */
 	uint64_t family;
 	uint64_t previous, next; /* 0: none */
-	int64_t grace_ends;	 /* of one with a `next`; 0: dead at once */
+	int64_t grace_ends;	 /* dead from then on, as another took its
+				    place; 0: not in a grace */
 	struct pat_limits limits;
 	struct str name;
 	struct digest digest;

@@ -45,19 +45,26 @@ static void add(struct plan *plan, struct change change)
 
 static void plan_token(struct plan *plan, struct str key)
 {
+	const struct restore *how = plan->how;
 	struct digest digest;
 	struct pat then, now;
-	bool dead;
+	bool ends;
 
 	memcpy(digest.at, key.at, DIGEST_LEN);
 	if (pat_find(plan->copy, &digest, &then) || then.revoked_at)
 		return;
-	dead = !pat_find(plan->now, &digest, &now) && now.revoked_at;
-	if (plan->how->newer_than && then.created_at >= plan->how->newer_than)
-		dead = true;
-	if (dead)
+	if (pat_find(plan->now, &digest, &now))
+		now = then;
+	ends = now.grace_ends &&
+	       (!then.grace_ends || now.grace_ends < then.grace_ends);
+	if (now.revoked_at || (ends && now.grace_ends <= how->now) ||
+	    (how->newer_than && then.created_at >= how->newer_than))
 		add(plan, (struct change) { .type = CHANGE_TOKEN_REVOKE,
 					    .id = then.id });
+	else if (ends)
+		add(plan, (struct change) { .type = CHANGE_TOKEN_END,
+					    .id = then.id,
+					    .expires_at = now.grace_ends });
 }
 
 static void plan_user(struct plan *plan, struct str key, struct str value)

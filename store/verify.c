@@ -80,6 +80,25 @@ static bool member_row(struct txn *txn, struct str key, struct str value)
 	return has(txn, TABLE_USER_MEMBER, STR_OF(index.at), STR(""));
 }
 
+/*
+ * Both ends of a link say the same, the later token has the higher id, and the
+ * first gives the family its name.
+ */
+static bool family_sound(struct txn *txn, const struct pat *pat)
+{
+	struct pat other;
+
+	if (pat->next &&
+	    (pat->next <= pat->id || pat_get(txn, pat->next, &other) ||
+	     other.previous != pat->id))
+		return false;
+	if (!pat->previous)
+		return pat->family == pat->id;
+	return pat->previous < pat->id &&
+	       !pat_get(txn, pat->previous, &other) && other.next == pat->id &&
+	       other.family == pat->family;
+}
+
 static bool pat_row(struct txn *txn, struct str key, struct str value)
 {
 	struct digest digest;
@@ -99,7 +118,7 @@ static bool pat_row(struct txn *txn, struct str key, struct str value)
 	if (!pat.revoked_at && user_get(txn, pat.user, &user))
 		return false;
 	owner = key_pair(pat.user, pat.id);
-	return !pat_get(txn, pat.id, &same) &&
+	return family_sound(txn, &pat) && !pat_get(txn, pat.id, &same) &&
 	       digest_eq(&same.digest, &digest) &&
 	       has(txn, TABLE_USER_PAT, STR_OF(owner.at), STR(""));
 }

@@ -111,6 +111,7 @@ static void put_token(struct txn *txn, const struct entry *entry, uint64_t user)
 		.digest = entry->digest,
 	};
 
+	pat.family = pat.id;
 	pat_put(txn, &pat);
 }
 

@@ -105,14 +105,19 @@ static void all_rows_come_back(void **state)
 	copy_end(&c);
 }
 
-static bool revoked(struct db *db, uint64_t id)
+static struct pat token(struct db *db, uint64_t id)
 {
 	AUTO(txn) struct txn txn;
 	struct pat pat;
 
 	txn_read(db, &txn);
 	assert_int_equal(pat_get(&txn, id, &pat), E_OK);
-	return pat.revoked_at;
+	return pat;
+}
+
+static bool revoked(struct db *db, uint64_t id)
+{
+	return token(db, id).revoked_at;
 }
 
 static enum role role_of(struct db *db, uint64_t space, uint64_t user)
@@ -235,6 +240,113 @@ static void what_was_taken_away_stays_so(void **state)
 			fail_msg("%s: %llu taken away", since[i].what,
 				 (unsigned long long)out.taken_away);
 		copy_end(&c);
+	}
+}
+
+/* Seconds; the copy comes back one second after. */
+static const struct {
+	const char *rule;
+	uint64_t grace;
+	bool revoked;
+	int64_t ends;
+} graces[] = {
+	{ "over: it comes back revoked", 1, true, 0 },
+	{ "it runs: it ends when it was to", 60, false, NOW + 60 },
+};
+
+static void a_grace_ends_when_it_was_to(void **state)
+{
+	const struct change rotate = { .type = CHANGE_TOKEN_ROTATE,
+				       .id = 1,
+				       .digest = { { 7 } } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(graces); i++) {
+		struct change change = rotate;
+		struct pat pat;
+		struct copy c;
+
+		print_message("%s\n", graces[i].rule);
+		copy_make(&c);
+		change.grace = graces[i].grace;
+		done(c.f.db, change);
+		for (int twice = 0; twice < 2; twice++) {
+			assert_int_equal(bring_back(&c, c.f.db, 0).taken_away,
+					 1);
+			sound(c.f.db);
+			pat = token(c.f.db, 1);
+			assert_int_equal(pat.revoked_at != 0,
+					 graces[i].revoked);
+			assert_int_equal(pat.grace_ends, graces[i].ends);
+		}
+		copy_end(&c);
+	}
+}
+
+/* A later copy over an earlier one. */
+static void an_end_is_not_taken_back(void **state)
+{
+	struct change end = { .type = CHANGE_TOKEN_END,
+			      .id = 1,
+			      .expires_at = NOW + 60 };
+	struct copy c;
+
+	(void)state;
+	copy_make(&c);
+	done(c.f.db, end);
+	for (int64_t later = 0; later < 2; later++) {
+		end.expires_at += later;
+		done(c.f.db, end);
+		assert_int_equal(token(c.f.db, 1).grace_ends, NOW + 60);
+	}
+	copy_end(&c);
+}
+
+/* Token 1 became 5; what a row then says is not so. */
+static const struct {
+	const char *rule;
+	uint64_t id, family, previous, next;
+} links[] = {
+	{ "to a token that is not there", 1, 1, 0, 99 },
+	{ "to another token", 1, 1, 0, 3 },
+	{ "back to itself", 1, 1, 0, 1 },
+	{ "from one that does not know of it", 4, 4, 0, 5 },
+	{ "none where there is one", 1, 1, 0, 0 },
+	{ "the first has another family", 1, 2, 0, 5 },
+	{ "the second has", 5, 2, 1, 0 },
+	{ "the second has no first", 5, 1, 0, 0 },
+	{ "or one that is no such", 5, 1, 3, 0 },
+};
+
+static void each_broken_link_of_a_family_is_found(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(links); i++) {
+		AUTO(txn) struct txn txn = { 0 };
+		struct store_facts facts;
+		struct cause cause;
+		struct fixture f;
+		struct pat pat;
+
+		print_message("%s\n", links[i].rule);
+		fixture_open(&f);
+		set_up(f.db);
+		assert_int_equal(
+			done(f.db,
+			     (struct change) { .type = CHANGE_TOKEN_ROTATE,
+					       .id = 1,
+					       .digest = { { 7 } } }),
+			5);
+		sound(f.db);
+		txn_write(f.db, &txn);
+		assert_int_equal(pat_get(&txn, links[i].id, &pat), E_OK);
+		pat.family = links[i].family;
+		pat.previous = links[i].previous;
+		pat.next = links[i].next;
+		pat_put(&txn, &pat);
+		assert_int_equal(store_verify(&txn, &facts, &cause), E_CORRUPT);
+		txn_cleanup(&txn);
+		fixture_close(&f);
 	}
 }
 
@@ -482,6 +594,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_rows_come_back),
 		cmocka_unit_test(what_was_taken_away_stays_so),
+		cmocka_unit_test(a_grace_ends_when_it_was_to),
+		cmocka_unit_test(an_end_is_not_taken_back),
 		cmocka_unit_test(newer_tokens_are_revoked),
 		cmocka_unit_test(what_was_observed_stays),
 		cmocka_unit_test(ids_are_never_given_again),
@@ -489,6 +603,7 @@ int main(void)
 		cmocka_unit_test(each_damaged_row_is_found),
 		cmocka_unit_test(what_was_observed_and_is_damaged),
 		cmocka_unit_test(a_setting_that_is_damaged),
+		cmocka_unit_test(each_broken_link_of_a_family_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
