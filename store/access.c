@@ -55,7 +55,7 @@ static bool in_limits(const struct identity *who, const struct scope *scope)
 {
 	return !who->repositories.len ||
 	       (scope->type == SCOPE_REPOSITORY &&
-		limits_repository(who->repositories, scope->name));
+		limit_fits(LIMIT_REPOSITORY, who->repositories, scope->name));
 }
 
 /* Why `right` is refused, its one cause. `project`: NULL, none. */

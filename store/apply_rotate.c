@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "token/date.h"
-#include "token/limits.h"
 
 /* The end of the chain in one direction, killing; ids only rise or fall. */
 static void kill_along(struct txn *txn, uint64_t id, bool forward, int64_t now)
@@ -104,38 +103,34 @@ static void let_go(struct txn *txn, const struct change *change, uint64_t id,
 /* Texts of the old one, out of the way of what is written. */
 struct texts {
 	size_t len;
-	char at[TEXT_MAX + 3 * LIMITS_LEN_MAX];
+	char at[TEXT_MAX + LIMIT_COUNT * LIMITS_LEN_MAX];
 };
 
-static struct str keep(struct texts *texts, struct str s)
+static void keep(struct texts *texts, struct str *s)
 {
 	char *at = texts->at + texts->len;
 
-	assert(s.len <= sizeof(texts->at) - texts->len);
-	if (s.len)
-		memcpy(at, s.at, s.len);
-	texts->len += s.len;
-	return (struct str) { at, s.len };
+	assert(s->len <= sizeof(texts->at) - texts->len);
+	if (s->len)
+		memcpy(at, s->at, s->len);
+	texts->len += s->len;
+	s->at = at;
 }
 
+/* The same in all but this: a limit that is forgotten here is one still. */
 static struct pat successor(const struct pat *old, struct texts *texts)
 {
+	struct pat new = *old;
+
+	new.id = new.next = 0;
+	new.previous = old->id;
+	new.created_at = new.expires_at = new.revoked_at = new.grace_ends = 0;
+	new.digest = (struct digest) { 0 };
 	texts->len = 0;
-	return (struct pat) {
-		.user = old->user,
-		.space = old->space,
-		.kind = old->kind,
-		.scopes = old->scopes,
-		.family = old->family,
-		.previous = old->id,
-		.limits = {
-			.repositories = keep(texts, old->limits.repositories),
-			.networks = keep(texts, old->limits.networks),
-			.services = keep(texts, old->limits.services),
-			.idle = old->limits.idle,
-		},
-		.name = keep(texts, old->name),
-	};
+	keep(texts, &new.name);
+	for (enum limit limit = 0; limit < LIMIT_COUNT; limit++)
+		keep(texts, &new.limits[limit]);
+	return new;
 }
 
 enum err apply_token_rotate(struct txn *txn, struct change *change)

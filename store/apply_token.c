@@ -2,31 +2,13 @@
 #include "store/apply.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "store/member.h"
-#include "store/record.h"
 #include "store/refresh.h"
 #include "token/date.h"
-#include "token/limits.h"
 
 enum { BOT_HEX_MAX = 64 };
-
-/* The next token of a user whose id is above `after`; 0: no more. */
-static uint64_t next_token(struct txn *txn, uint64_t user, uint64_t after)
-{
-	AUTO(cursor) struct cursor cursor;
-	struct key8 prefix = key_u64(user);
-	struct key16 from = key_pair(user, after + 1);
-	struct unpack k;
-
-	cursor_open(txn, TABLE_USER_PAT, STR_OF(prefix.at), &cursor);
-	cursor_seek(&cursor, STR_OF(from.at));
-	if (!cursor_next(&cursor))
-		return 0;
-	k = (struct unpack) { .rest = cursor.key };
-	unpack_u64(&k);
-	return unpack_u64(&k);
-}
 
 void tokens_active(struct txn *txn, const struct change *change, uint64_t user,
 		   struct token_ids *ids)
@@ -38,7 +20,7 @@ void tokens_active(struct txn *txn, const struct change *change, uint64_t user,
 	ids->n = 0;
 	if (settings_read(txn, &settings))
 		return;
-	while ((id = next_token(txn, user, id))) {
+	while ((id = pat_next_of(txn, user, id))) {
 		if (pat_get(txn, id, &pat))
 			continue; /* a failure sticks: it ends the loop */
 		if (!pat_active(&pat, &settings, change->now))
@@ -92,7 +74,7 @@ void tokens_kill(struct txn *txn, uint64_t user, int64_t now)
 	uint64_t id = 0;
 	struct pat pat;
 
-	while ((id = next_token(txn, user, id)))
+	while ((id = pat_next_of(txn, user, id)))
 		if (!pat_get(txn, id, &pat))
 			token_kill(txn, &pat, now);
 }
@@ -100,12 +82,10 @@ void tokens_kill(struct txn *txn, uint64_t user, int64_t now)
 static enum err check_limits(struct change *change)
 {
 	struct cause *cause = &change->cause;
-	enum err err = limits_check_repositories(change->repositories, cause);
+	enum err err = E_OK;
 
-	if (!err)
-		err = limits_check_networks(change->networks, cause);
-	if (!err)
-		err = limits_check_services(change->services, cause);
+	for (enum limit limit = 0; !err && limit < LIMIT_COUNT; limit++)
+		err = limit_check(limit, change->limits[limit], cause);
 	if (!err && change->idle &&
 	    (change->idle < IDLE_LEAST ||
 	     change->idle > (uint64_t)DURATION_MAX * DAY))
@@ -161,13 +141,13 @@ static enum err add_pat(struct txn *txn, struct change *change, uint64_t user,
 		.space = space,
 		.kind = (enum pat_kind)change->kind,
 		.scopes = (unsigned)change->scopes,
-		.limits = { change->repositories, change->networks,
-			    change->services, (int64_t)change->idle },
+		.idle = (int64_t)change->idle,
 		.name = change->text,
 	};
 	enum err err = need_expiry(txn, change, change->expires_at, true,
 				   &pat.expires_at);
 
+	memcpy(pat.limits, change->limits, sizeof(pat.limits));
 	return err ? err : token_put_new(txn, change, &pat);
 }
 

@@ -22,7 +22,13 @@ enum {
 	CHANGE_MAX = RECORD_MAX - 64 /* the log adds its own */
 };
 
-enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_TIME, FIELD_DIGEST };
+enum field_kind {
+	FIELD_TEXT,
+	FIELD_NUMBER,
+	FIELD_TIME,
+	FIELD_DIGEST,
+	FIELD_LIMITS /* LIMIT_COUNT texts */
+};
 
 /* name, kind; the order is that of the packed form: never reorder */
 #define FIELD_LIST(X)                                                          \
@@ -44,9 +50,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_TIME, FIELD_DIGEST };
 	X(yes, FIELD_NUMBER)                                                   \
 	X(recursive, FIELD_NUMBER)                                             \
 	X(expires_at, FIELD_TIME)                                              \
-	X(repositories, FIELD_TEXT)                                            \
-	X(networks, FIELD_TEXT)                                                \
-	X(services, FIELD_TEXT)                                                \
+	X(limits, FIELD_LIMITS)                                                \
 	X(idle, FIELD_NUMBER)                                                  \
 	X(grace, FIELD_NUMBER)
 
@@ -100,7 +104,7 @@ static const struct row {
 	[CHANGE_TOKEN_ADD] = { apply_token_add,
 		HAS_user | HAS_path | HAS_text | HAS_digest | HAS_bot |
 		HAS_kind | HAS_scopes | HAS_role | HAS_expires_at |
-		HAS_repositories | HAS_networks | HAS_services | HAS_idle },
+		HAS_limits | HAS_idle },
 	[CHANGE_TOKEN_REVOKE] = { apply_token_revoke,
 		HAS_id | HAS_recursive },
 	[CHANGE_REFRESH_ADD] = { apply_refresh_add,
@@ -176,6 +180,10 @@ static void pack_field(const struct change *change, const struct field *field,
 	case FIELD_DIGEST:
 		pack_bytes(out, (struct str) { at, DIGEST_LEN });
 		break;
+	case FIELD_LIMITS:
+		for (size_t i = 0; i < LIMIT_COUNT; i++)
+			pack_text(out, change->limits[i]);
+		break;
 	}
 }
 
@@ -218,6 +226,10 @@ static void unpack_field(struct unpack *u, const struct field *field,
 		text = unpack_bytes(u, DIGEST_LEN);
 		if (text.len)
 			memcpy(at, text.at, text.len);
+		break;
+	case FIELD_LIMITS:
+		for (size_t i = 0; i < LIMIT_COUNT; i++)
+			out->limits[i] = unpack_text(u);
 		break;
 	}
 }

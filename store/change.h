@@ -83,7 +83,7 @@ struct change {
 				the second from which it is dead at the latest */
 
 	/* Of a token: see token/limits.h. */
-	struct str repositories, networks, services;
+	struct str limits[LIMIT_COUNT];
 	uint64_t idle;	/* seconds; 0: no such limit */
 	uint64_t grace; /* ROTATE: seconds that the old one lives on */
 

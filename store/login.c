@@ -8,7 +8,6 @@
 
 #include "store/refresh.h"
 #include "token/date.h"
-#include "token/limits.h"
 #include "token/rights.h"
 
 void login_anonymous(struct identity *out)
@@ -95,48 +94,56 @@ static enum reason death_of(const struct login *login, const struct pat *pat,
 	}
 	if (pat_idle(pat, used_at, login->now)) {
 		trace_add(trace,
-			  "credential: token %llu was not used for %s, since "
-			  "%s, and is dead",
-			  id, duration_print(pat->limits.idle).at,
-			  time_print(used_at).at);
+			  "credential: token %llu was not used for %s, and is "
+			  "dead since %s",
+			  id, duration_print(pat->idle).at,
+			  time_print(used_at + pat->idle).at);
 		return REASON_TOKEN_IDLE;
 	}
 	trace_add(trace, "credential: token %llu \"" STR_FMT "\" is active%s",
 		  id, STR_ARG(pat->name),
 		  pat->next ? ", in the grace of its rotation" : "");
-	if (pat->limits.idle)
-		trace_add(trace, "limit: idle %s, not used since %s",
-			  duration_print(pat->limits.idle).at,
-			  time_print(used_at).at);
+	if (pat->idle)
+		trace_add(trace, "limit: idle %s, dead at %s unless it is used",
+			  duration_print(pat->idle).at,
+			  time_print(used_at + pat->idle).at);
 	return REASON_NONE;
 }
 
-/* One limit of a token; what the question does not say is only told. */
-static bool limit_fits(struct trace *trace, const char *what, struct str list,
-		       const struct str *asked,
-		       bool (*fits)(struct str list, struct str name))
+/* How it stands to one limit; the first that is not kept is the reason. */
+static enum reason limit_of(const struct login *login, enum limit limit,
+			    struct str list)
 {
-	bool fit = !asked || fits(list, *asked);
+	static const enum reason reasons[] = {
+#define X(name, one, several) [LIMIT_##name] = REASON_TOKEN_##name,
+		LIMIT_LIST(X)
+#undef X
+	};
+	const struct str *asked = login->asked[limit];
+	bool fits = asked && limit_fits(limit, list, *asked);
 
-	if (list.len)
-		trace_add(trace, "limit: %s " STR_FMT "%s" STR_FMT, what,
-			  STR_ARG(list),
-			  fit ? (asked ? ", which fits " : "") : ", not ",
-			  STR_ARG(asked ? *asked : STR("")));
-	return fit;
+	trace_add(login->trace, "limit: %s " STR_FMT "%s" STR_FMT,
+		  limit_name(limit), STR_ARG(list),
+		  fits	  ? ", which fits "
+		  : asked ? ", not "
+			  : ", not looked at: the question does not say",
+		  STR_ARG(asked ? *asked : STR("")));
+	return fits ? REASON_NONE : asked ? reasons[limit] : REASON_NOT_SAID;
 }
 
 static enum reason place_of(const struct login *login, const struct pat *pat)
 {
-	const struct pat_limits *limits = &pat->limits;
+	enum reason first = REASON_NONE;
 
-	if (!limit_fits(login->trace, "network", limits->networks,
-			login->address, limits_network))
-		return REASON_TOKEN_NETWORK;
-	if (!limit_fits(login->trace, "service", limits->services,
-			login->service, limits_service))
-		return REASON_TOKEN_SERVICE;
-	return REASON_NONE;
+	for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+		enum reason reason = REASON_NONE;
+
+		if (limit != LIMIT_REPOSITORY && pat->limits[limit].len)
+			reason = limit_of(login, limit, pat->limits[limit]);
+		if (!first || first == REASON_NOT_SAID)
+			first = reason ? reason : first;
+	}
+	return first;
 }
 
 /* *out is empty, and E_NOT_FOUND no error of its own: he may be gone. */
@@ -167,7 +174,7 @@ static enum err check_pat(const struct login *login, const struct pat *pat,
 	if (!err)
 		err = owner_of(login, pat, &user);
 	gone = err == E_NOT_FOUND;
-	if (pat->limits.idle && (!err || gone))
+	if (pat->idle && (!err || gone))
 		used_at = pat_used_at(login->txn, pat);
 	if ((err && !gone) || login->txn->err)
 		return fail(err ? err : login->txn->err, why);
@@ -190,7 +197,8 @@ static enum err check_pat(const struct login *login, const struct pat *pat,
 		return err;
 	out->pat = pat->id;
 	out->dies_at = pat_dies_at(pat, &settings);
-	out->repositories = arena_copy(login->arena, pat->limits.repositories);
+	out->repositories =
+		arena_copy(login->arena, pat->limits[LIMIT_REPOSITORY]);
 	return E_OK;
 }
 

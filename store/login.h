@@ -26,7 +26,7 @@ struct identity {
 	bool admin, external;
 	unsigned rights;	 /* of enum right: what the scopes add up to */
 	int64_t dies_at;	 /* of the PAT, seconds UTC; 0: never */
-	struct str repositories; /* it is limited to these; token/limits.h */
+	struct str repositories; /* it is limited to these; LIMIT_REPOSITORY */
 };
 
 struct login_policy {
@@ -49,11 +49,11 @@ struct login {
 	struct login_policy policy;
 	int64_t now;
 	/*
-	 * The registry that is asked for, and where the request comes from; a
-	 * token may be limited to some. NULL: the question does not say, and
-	 * is answered for one that fits.
+	 * What a token may be limited to: the registry that is asked for, where
+	 * the request comes from. NULL: the question does not say; a token that
+	 * is so limited is refused. Repositories are store/access.h's.
 	 */
-	const struct str *service, *address;
+	const struct str *asked[LIMIT_COUNT];
 };
 
 void login_anonymous(struct identity *out); /* may pull what is public */

@@ -48,10 +48,9 @@ static enum err unpack(struct txn *txn, const struct digest *digest,
 	pat.previous = unpack_u64(&u);
 	pat.next = unpack_u64(&u);
 	pat.grace_ends = unpack_time(&u);
-	pat.limits.repositories = unpack_text(&u);
-	pat.limits.networks = unpack_text(&u);
-	pat.limits.services = unpack_text(&u);
-	pat.limits.idle = unpack_time(&u);
+	for (enum limit limit = 0; limit < LIMIT_COUNT; limit++)
+		pat.limits[limit] = unpack_text(&u);
+	pat.idle = unpack_time(&u);
 	pat.name = unpack_text(&u);
 	pat.digest = *digest;
 	if (!unpack_done(&u) || !pat.id || kind < PAT_PERSONAL ||
@@ -104,6 +103,22 @@ enum err pat_unpack(struct txn *txn, struct str key, struct str value,
 	return unpack(txn, &digest, value, out);
 }
 
+uint64_t pat_next_of(struct txn *txn, uint64_t user, uint64_t after)
+{
+	AUTO(cursor) struct cursor cursor;
+	struct key8 prefix = key_u64(user);
+	struct key16 from = key_pair(user, after + 1);
+	struct unpack k;
+
+	cursor_open(txn, TABLE_USER_PAT, STR_OF(prefix.at), &cursor);
+	cursor_seek(&cursor, STR_OF(from.at));
+	if (!cursor_next(&cursor))
+		return 0;
+	k = (struct unpack) { .rest = cursor.key };
+	unpack_u64(&k);
+	return unpack_u64(&k);
+}
+
 void pat_put(struct txn *txn, const struct pat *pat)
 {
 	struct key8 id = key_u64(pat->id);
@@ -123,10 +138,9 @@ void pat_put(struct txn *txn, const struct pat *pat)
 	pack_u64(&pack, pat->previous);
 	pack_u64(&pack, pat->next);
 	pack_time(&pack, pat->grace_ends);
-	pack_text(&pack, pat->limits.repositories);
-	pack_text(&pack, pat->limits.networks);
-	pack_text(&pack, pat->limits.services);
-	pack_time(&pack, pat->limits.idle);
+	for (enum limit limit = 0; limit < LIMIT_COUNT; limit++)
+		pack_text(&pack, pat->limits[limit]);
+	pack_time(&pack, pat->idle);
 	pack_text(&pack, pat->name);
 	txn_put(txn, TABLE_PAT, digest_str(&pat->digest), pack_str(&pack));
 	txn_put(txn, TABLE_PAT_ID, STR_OF(id.at), digest_str(&pat->digest));
@@ -168,5 +182,5 @@ int64_t pat_used_at(struct txn *txn, const struct pat *pat)
 
 bool pat_idle(const struct pat *pat, int64_t used_at, int64_t now)
 {
-	return pat->limits.idle && now >= used_at + pat->limits.idle;
+	return pat->idle && now >= used_at + pat->idle;
 }

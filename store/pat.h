@@ -6,16 +6,8 @@
 
 #include "store/db.h"
 #include "store/setting.h"
+#include "token/limits.h"
 #include "token/secret.h"
-
-/*
- * What it is limited to beside its scopes, as it is stored: token/limits.h.
- * Empty, 0: not at all.
- */
-struct pat_limits {
-	struct str repositories, networks, services;
-	int64_t idle; /* seconds without use after which it is dead */
-};
 
 enum pat_kind { PAT_PERSONAL = 1, PAT_IMPERSONATION, PAT_PROJECT, PAT_GROUP };
 
@@ -36,7 +28,8 @@ struct pat {
 	uint64_t previous, next; /* 0: none */
 	int64_t grace_ends;	 /* dead from then on, as another took its
 				    place; 0: not in a grace */
-	struct pat_limits limits;
+	struct str limits[LIMIT_COUNT]; /* token/limits.h; empty: none */
+	int64_t idle; /* seconds without use after which it is dead; 0: none */
 	struct str name;
 	struct digest digest;
 };
@@ -48,6 +41,11 @@ enum err pat_get(struct txn *txn, uint64_t id, struct pat *out) MUST_CHECK;
 /* One row of a cursor over TABLE_PAT. */
 enum err pat_unpack(struct txn *txn, struct str key, struct str value,
 		    struct pat *out) MUST_CHECK;
+/*
+ * The token of a user with the least id above `after`; 0: no more, or a
+ * failure, which sticks. For all of his: from 0 on.
+ */
+uint64_t pat_next_of(struct txn *txn, uint64_t user, uint64_t after);
 void pat_put(struct txn *txn, const struct pat *pat);
 
 /*

@@ -26,6 +26,7 @@
 	X(TOKEN_NETWORK, "token_network", "the token is limited to other networks than the client's") \
 	X(TOKEN_SERVICE, "token_service", "the token is limited to other services") \
 	X(TOKEN_REPOSITORY, "token_repository", "nothing of what was asked; the token is limited to other repositories") \
+	X(NOT_SAID, "not_said", "the token is limited to networks or services, and it was not said which: explain with --address IP, --service NAME") \
 	X(OWNER_BLOCKED, "owner_blocked", "the token's owner is blocked")      \
 	X(WRONG_USERNAME, "wrong_username", "pat.username_must_match is set and the user name is not the owner's") \
 	X(NO_REGISTRY_SCOPE, "no_registry_scope", "the token is right, but none of its scopes reaches a registry") \

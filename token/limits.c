@@ -23,35 +23,6 @@ static enum err bad(struct str entry, struct cause *cause, const char *what)
 			 what);
 }
 
-static enum err check_list(struct str list, entry_check *check,
-			   struct cause *cause)
-{
-	size_t n = 0;
-	bool more = list.len;
-
-	if (list.len > LIMITS_LEN_MAX)
-		return cause_set(cause, E_LIMIT,
-				 "a token is limited by at most %d bytes of "
-				 "one kind; use fewer and wider ones",
-				 (int)LIMITS_LEN_MAX);
-	for (; more; n++) {
-		struct str entry;
-		enum err err;
-
-		more = str_has(list, ',');
-		str_cut(&list, ',', &entry);
-		err = check(entry.at ? entry : STR(""), cause);
-		if (err)
-			return err;
-	}
-	if (n > LIMITS_MAX)
-		return cause_set(cause, E_LIMIT,
-				 "a token has at most %d limits of one kind; "
-				 "use fewer and wider ones",
-				 (int)LIMITS_MAX);
-	return E_OK;
-}
-
 static bool is_star(struct str s)
 {
 	return str_eq(s, STR("*")) || str_eq(s, STR("**"));
@@ -147,21 +118,6 @@ static enum err check_service(struct str name, struct cause *cause)
 	return E_OK;
 }
 
-enum err limits_check_repositories(struct str list, struct cause *cause)
-{
-	return check_list(list, check_pattern, cause);
-}
-
-enum err limits_check_networks(struct str list, struct cause *cause)
-{
-	return check_list(list, check_network, cause);
-}
-
-enum err limits_check_services(struct str list, struct cause *cause)
-{
-	return check_list(list, check_service, cause);
-}
-
 /*
  * Where they part, the last "**" takes one component more: as each "**" may
  * take any number, none before it needs another look.
@@ -200,18 +156,9 @@ static bool pattern_fits(struct str pattern, struct str name)
 	return !pattern.len;
 }
 
-bool limits_repository(struct str list, struct str name)
+static bool repository_fits(struct str pattern, struct str name)
 {
-	struct str pattern;
-
-	if (!list.len)
-		return true;
-	if (!path_valid(name))
-		return false;
-	while (str_cut(&list, ',', &pattern))
-		if (pattern.len && pattern_fits(pattern, name))
-			return true;
-	return false;
+	return path_valid(name) && pattern_fits(pattern, name);
 }
 
 /* Of IPv6, none holds an IPv4 address: "::/0" is all of IPv6. */
@@ -226,31 +173,84 @@ static bool network_has(const struct network *network,
 	return true;
 }
 
-bool limits_network(struct str list, struct str address)
+static bool network_fits(struct str text, struct str address)
 {
 	struct network network, client;
-	struct str entry, bare = address;
+	struct str bare;
 
-	if (!list.len)
-		return true;
 	str_cut(&address, '%', &bare); /* fe80::1%eth0 */
-	if (!read_address(bare, &client))
-		return false;
-	while (str_cut(&list, ',', &entry))
-		if (!read_network(entry, &network, NULL) &&
-		    network_has(&network, &client))
-			return true;
-	return false;
+	return read_address(bare, &client) &&
+	       !read_network(text, &network, NULL) &&
+	       network_has(&network, &client);
 }
 
-bool limits_service(struct str list, struct str name)
+static const struct {
+	entry_check *check;
+	bool (*fits)(struct str entry, struct str asked);
+} rows[LIMIT_COUNT] = {
+	[LIMIT_REPOSITORY] = { check_pattern, repository_fits },
+	[LIMIT_NETWORK] = { check_network, network_fits },
+	[LIMIT_SERVICE] = { check_service, str_eq },
+};
+
+enum err limit_check(enum limit limit, struct str list, struct cause *cause)
+{
+	size_t n = 0;
+	bool more = list.len;
+
+	if (list.len > LIMITS_LEN_MAX)
+		return cause_set(cause, E_LIMIT,
+				 "a token is limited by at most %d bytes of "
+				 "one kind; use fewer and wider ones",
+				 (int)LIMITS_LEN_MAX);
+	for (; more; n++) {
+		struct str entry;
+		enum err err;
+
+		more = str_has(list, ',');
+		str_cut(&list, ',', &entry);
+		err = rows[limit].check(entry.at ? entry : STR(""), cause);
+		if (err)
+			return err;
+	}
+	if (n > LIMITS_MAX)
+		return cause_set(cause, E_LIMIT,
+				 "a token has at most %d limits of one kind; "
+				 "use fewer and wider ones",
+				 (int)LIMITS_MAX);
+	return E_OK;
+}
+
+bool limit_fits(enum limit limit, struct str list, struct str asked)
 {
 	struct str entry;
 
 	if (!list.len)
 		return true;
 	while (str_cut(&list, ',', &entry))
-		if (name.len && str_eq(entry, name))
+		if (entry.len && rows[limit].fits(entry, asked))
 			return true;
 	return false;
+}
+
+const char *limit_name(enum limit limit)
+{
+	static const char *const names[] = {
+#define X(name, one, several) one,
+		LIMIT_LIST(X)
+#undef X
+	};
+
+	return names[limit];
+}
+
+const char *limit_list(enum limit limit)
+{
+	static const char *const names[] = {
+#define X(name, one, several) several,
+		LIMIT_LIST(X)
+#undef X
+	};
+
+	return names[limit];
 }

@@ -15,18 +15,35 @@
 
 #include "token/base.h"
 
+/*
+ * one, as options and reasons call it; several, as JSON does. They are stored
+ * in this order: another one is a new version of the records that hold them.
+ */
+#define LIMIT_LIST(X)                                                          \
+	X(REPOSITORY, "repository", "repositories")                            \
+	X(NETWORK, "network", "networks")                                      \
+	X(SERVICE, "service", "services")
+
+enum limit {
+#define X(name, one, several) LIMIT_##name,
+	LIMIT_LIST(X)
+#undef X
+		LIMIT_COUNT
+};
+
 enum {
 	LIMITS_MAX = 32,      /* entries of a list */
 	LIMITS_LEN_MAX = 1000 /* bytes of a list */
 };
 
-/* E_SYNTAX, E_LIMIT: which entry, what is wrong with it, what would do. */
-enum err limits_check_repositories(struct str list,
-				   struct cause *cause) MUST_CHECK;
-enum err limits_check_networks(struct str list, struct cause *cause) MUST_CHECK;
-enum err limits_check_services(struct str list, struct cause *cause) MUST_CHECK;
+const char *limit_name(enum limit limit); /* "repository" */
+const char *limit_list(enum limit limit); /* "repositories" */
 
-bool limits_repository(struct str list, struct str name);
-/* An IPv4 address that IPv6 carries (::ffff:10.0.0.1) is one. */
-bool limits_network(struct str list, struct str address);
-bool limits_service(struct str list, struct str name);
+/* E_SYNTAX, E_LIMIT: which entry, what is wrong with it, what would do. */
+enum err limit_check(enum limit limit, struct str list,
+		     struct cause *cause) MUST_CHECK;
+/*
+ * Is what is asked (a repository, an address, a service) in the list? An IPv4
+ * address that IPv6 carries (::ffff:10.0.0.1) is one.
+ */
+bool limit_fits(enum limit limit, struct str list, struct str asked);

@@ -34,8 +34,10 @@ static struct login login_of(const struct request *req, struct asking *ask)
 		.arena = req->arena,
 		.token = &ask->token,
 		.now = req->now,
-		.service = &ask->registry,
-		.address = &req->address,
+		.asked = {
+			[LIMIT_SERVICE] = &ask->registry,
+			[LIMIT_NETWORK] = &req->address,
+		},
 		.policy = {
 			.username_must_match =
 				config->username_must_match &&

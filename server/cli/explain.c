@@ -31,7 +31,7 @@ static int read_address(struct question *q)
 		return call_usage(call, "--address is for --token-id: nobody "
 					"else is limited to networks");
 	if (str_has(address, '/') || str_has(address, ',') ||
-	    limits_check_networks(address, NULL))
+	    limit_check(LIMIT_NETWORK, address, NULL))
 		return call_usage(call, "--address '%.60s' is no IP address",
 				  address.at);
 	return EXIT_DONE;
@@ -119,8 +119,10 @@ static enum err identify(struct question *q)
 		.policy = { call->config->username_must_match,
 			    call->config->write_implies_pull },
 		.now = call->now,
-		.service = service ? &registry : NULL,
-		.address = address.len ? &address : NULL,
+		.asked = {
+			[LIMIT_SERVICE] = service ? &registry : NULL,
+			[LIMIT_NETWORK] = address.len ? &address : NULL,
+		},
 	};
 
 	if (call->opts[OPT_TOKEN_ID])

@@ -21,24 +21,6 @@ int token_check_owner(struct call *call, bool needed)
 	return EXIT_DONE;
 }
 
-int token_check_filter(struct call *call, int64_t *within)
-{
-	int n = !!call->opts[OPT_EXPIRING] + !!call->opts[OPT_EXPIRED] +
-		!!call->opts[OPT_REVOKED] + !!call->opts[OPT_UNUSED];
-
-	*within = 0;
-	if (n > 1)
-		return call_usage(call,
-				  "%s: say at most one of --expiring, "
-				  "--expired, --revoked and --unused",
-				  call->command->words);
-	if (call->opts[OPT_UNUSED])
-		return token_read_span(call, within);
-	return call->opts[OPT_EXPIRING]
-		       ? call_duration(call, OPT_EXPIRING, within)
-		       : EXIT_DONE;
-}
-
 /* The id of the token that has a secret, or whose refresh token has it. */
 static enum err find_secret(struct call *call, struct str secret, uint64_t *id)
 {
@@ -142,6 +124,7 @@ static int check_revoke(struct call *call)
 static int token_revoke(struct call *call)
 {
 	struct change change = { .type = CHANGE_TOKEN_REVOKE };
+	struct str others;
 	int status = check_revoke(call);
 
 	if (status || call->opts[OPT_UNUSED])
@@ -152,9 +135,16 @@ static int token_revoke(struct call *call)
 		return status;
 	change.recursive = call->opts[OPT_FAMILY] != NULL;
 	status = call_commit(call, &change);
-	if (status || !call->json)
+	if (status)
 		return status;
-	return token_print(call, change.id, (struct str) { 0 });
+	if (!change.recursive && !token_family(call, change.id, &others) &&
+	    others.len)
+		call_note(call,
+			  "of its family these work on: " STR_FMT "; dockpass "
+			  "token revoke %llu --family ends them all",
+			  STR_ARG(others), (unsigned long long)change.id);
+	return call->json ? token_print(call, change.id, (struct str) { 0 })
+			  : EXIT_DONE;
 }
 
 /* clang-format off */
@@ -164,7 +154,7 @@ static const struct command rows[] = {
 	  "make a token; prints the secret alone, this once", 0, 1,
 	  O(JSON) | O(NAME) | O(SCOPES) | O(EXPIRES) | O(IMPERSONATION) | O(PROJECT) | O(GROUP) | O(ROLE) |
 	  O(REPOSITORY) | O(NETWORK) | O(SERVICE) | O(IDLE) | O(FORMAT) | O(REGISTRY) | O(SECRET_NAME), token_create },
-	{ "token list", "[USER | --project PATH | --group PATH] [--expiring DURATION | --expired | --revoked | --unused DURATION]", "tokens, dead ones too", 0, 1,
+	{ "token list", "[USER | --project PATH | --group PATH] [--expiring DURATION] [--expired] [--revoked] [--unused DURATION]", "tokens, dead ones too; those that all of the options mean", 0, 1,
 	  O(JSON) | O(PROJECT) | O(GROUP) | O(EXPIRING) | O(EXPIRED) | O(REVOKED) | O(UNUSED), token_list },
 	{ "token show", "(ID | --stdin)", "one token", 0, 1, O(JSON) | O(STDIN), token_show },
 	{ "token revoke", "(ID | --stdin) [--family] | --unused DURATION [--yes]", "refuse a token from the next request on; JWTs live until their exp", 0, 1,

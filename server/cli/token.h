@@ -11,10 +11,6 @@ int token_revoke_unused(struct call *call);
 
 /* Of the three ways to name an owner, at most one. Returns an exit status. */
 int token_check_owner(struct call *call, bool needed);
-/*
- * Of the options of token list, at most one; *within: how long its value is.
- */
-int token_check_filter(struct call *call, int64_t *within);
 /* Of the argument ID. */
 int token_read_id(struct call *call, uint64_t *id);
 /* --expires; 0 when it is not given. */
@@ -22,8 +18,25 @@ int token_read_expires(struct call *call, int64_t *out);
 /* `secret` is empty but for the one time that it is shown. */
 int token_print(struct call *call, uint64_t id, struct str secret);
 /* Rows, or a JSON array, of these tokens. */
-int token_print_all(struct call *call, const uint64_t *ids, size_t n,
-		    bool json);
+int token_print_all(struct call *call, const uint64_t *ids, size_t n);
+/* The same one by one; printer_end() returns the exit status. */
+struct printer {
+	struct call *call;
+	struct txn txn;
+	struct settings settings;
+	struct listing listing;
+};
+enum err printer_init(struct printer *p, struct call *call) MUST_CHECK;
+enum err printer_add(struct printer *p, const struct pat *pat) MUST_CHECK;
+int printer_end(struct printer *p, enum err err);
+void printer_cleanup(struct printer *p);
+
+/*
+ * The others of its family that work, "3, 7"; empty: none do. It may be that
+ * the token itself is not there.
+ */
+enum err token_family(struct call *call, uint64_t id,
+		      struct str *out) MUST_CHECK;
 
 /* When a token was revoked, and by whom; nothing if it was not. */
 void token_print_revoked(struct call *call, struct txn *txn,
@@ -32,7 +45,7 @@ void token_print_revoked(struct call *call, struct txn *txn,
 /* Active, and nobody has used it for `span` seconds. */
 bool token_unused(struct txn *txn, const struct pat *pat,
 		  const struct settings *settings, int64_t now, int64_t span);
-/* --unused, in seconds. */
+/* --unused, in seconds; 0 when it is not given. */
 int token_read_span(struct call *call, int64_t *out);
 
 /* Random, with the store's prefix. */

@@ -5,7 +5,6 @@
 #include "server/cli/token.h"
 #include "token/date.h"
 #include "token/encode.h"
-#include "token/limits.h"
 
 enum { BOT_RANDOM = 16 };
 
@@ -87,20 +86,27 @@ static int check_services(struct call *call, struct str list)
 
 static int read_limits(struct call *call, struct change *change)
 {
+	static const enum opt opts[] = {
+#define X(name, one, several) [LIMIT_##name] = OPT_##name,
+		LIMIT_LIST(X)
+#undef X
+	};
 	int64_t idle = 0;
 
-	change->repositories =
-		arena_lower(&call->arena, call_opt(call, OPT_REPOSITORY));
-	change->networks = call_opt(call, OPT_NETWORK);
-	change->services = call_opt(call, OPT_SERVICE);
-	if (limits_check_repositories(change->repositories, &call->cause))
-		return call_usage(call, "--repository %s", call->cause.text);
-	if (limits_check_networks(change->networks, &call->cause))
-		return call_usage(call, "--network %s", call->cause.text);
+	for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+		struct str list = call_opt(call, opts[limit]);
+
+		if (limit == LIMIT_REPOSITORY)
+			list = arena_lower(&call->arena, list);
+		if (limit_check(limit, list, &call->cause))
+			return call_usage(call, "--%s %s", limit_name(limit),
+					  call->cause.text);
+		change->limits[limit] = list;
+	}
 	if (call->opts[OPT_IDLE] && call_duration(call, OPT_IDLE, &idle))
 		return EXIT_USAGE;
 	change->idle = (uint64_t)idle;
-	return check_services(call, change->services);
+	return check_services(call, change->limits[LIMIT_SERVICE]);
 }
 
 static int read_terms(struct call *call, struct change *change)

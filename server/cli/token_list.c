@@ -1,288 +1,38 @@
-/* server/cli/token_list.c - dockpass token list, and how a token is shown. */
+/* server/cli/token_list.c - dockpass token list: whose, and which of them. */
 #include "server/cli/token.h"
-#include "store/member.h"
 #include "store/record.h"
-#include "store/used.h"
 #include "token/date.h"
 
-static const struct str head[] = {
-	{ "ID", 2 },	 { "OWNER", 5 },   { "NAME", 4 },
-	{ "SCOPES", 6 }, { "CREATED", 7 }, { "EXPIRES", 7 },
-	{ "STATE", 5 },	 { "KIND", 4 },	   { "USED", 4 },
+/* What --expiring and --unused say, in seconds. */
+struct filter {
+	int64_t expiring, unused;
 };
 
-static const char *const kinds[] = {
-	[PAT_PERSONAL] = "personal",
-	[PAT_IMPERSONATION] = "impersonation",
-	[PAT_PROJECT] = "project",
-	[PAT_GROUP] = "group",
-};
-
-/* What a list or a single token is printed with. */
-struct printer {
-	struct call *call;
-	struct txn txn;
-	struct settings settings;
-	struct listing listing;
-	bool json;
-	int64_t within; /* --expiring, --unused */
-};
-
-static enum err printer_init(struct printer *p, struct call *call)
+static int read_filter(struct call *call, struct filter *out)
 {
-	*p = (struct printer) {
-		.call = call,
-		.json = call->json,
-		.listing = { .arena = &call->arena, .columns = COUNT(head) },
-	};
-	txn_read(call->db, &p->txn);
-	listing_row(&p->listing, head);
-	return settings_read(&p->txn, &p->settings);
+	int status = token_read_span(call, &out->unused);
+
+	if (!status && call->opts[OPT_EXPIRING])
+		status = call_duration(call, OPT_EXPIRING, &out->expiring);
+	return status;
 }
 
-static void printer_done(struct printer *p)
-{
-	txn_cleanup(&p->txn);
-}
-#define printer_cleanup printer_done
-
-static void put_scopes(struct buf *out, unsigned scopes)
-{
-	json_key(out, "scopes");
-	json_open(out, '[');
-	while (scopes)
-		json_str(out, pat_scopes_next(&scopes));
-	json_close(out, ']');
-}
-
-enum state {
-	STATE_ACTIVE,
-	STATE_REVOKED,
-	STATE_ROTATED,
-	STATE_EXPIRED,
-	STATE_IDLE
-};
-
-static const char *const states[] = {
-	[STATE_ACTIVE] = "active",   [STATE_REVOKED] = "revoked",
-	[STATE_ROTATED] = "rotated", [STATE_EXPIRED] = "expired",
-	[STATE_IDLE] = "idle",
-};
-
-static enum state state_of(struct printer *p, const struct pat *pat)
-{
-	int64_t now = p->call->now;
-
-	if (!pat_active(pat, &p->settings, now))
-		return pat->next	 ? STATE_ROTATED
-		       : pat->revoked_at ? STATE_REVOKED
-					 : STATE_EXPIRED;
-	if (pat->limits.idle && pat_idle(pat, pat_used_at(&p->txn, pat), now))
-		return STATE_IDLE;
-	return STATE_ACTIVE;
-}
-
-static struct str state_text(struct printer *p, const struct pat *pat)
-{
-	enum state state = state_of(p, pat);
-
-	if (state == STATE_ACTIVE && pat->grace_ends)
-		return STR("grace");
-	return str_of(states[state]);
-}
-
-static void put_list(struct buf *out, const char *key, struct str list)
-{
-	struct str entry;
-
-	json_key(out, key);
-	json_open(out, '[');
-	while (str_cut(&list, ',', &entry))
-		json_str(out, entry);
-	json_close(out, ']');
-}
-
-static bool has_limits(const struct pat_limits *limits)
-{
-	return limits->repositories.len || limits->networks.len ||
-	       limits->services.len || limits->idle;
-}
-
-static void put_limits(struct buf *out, const struct pat_limits *limits)
-{
-	if (!has_limits(limits))
-		return;
-	json_key(out, "limits");
-	json_open(out, '{');
-	put_list(out, "repositories", limits->repositories);
-	put_list(out, "networks", limits->networks);
-	put_list(out, "services", limits->services);
-	if (limits->idle)
-		json_put_str(out, "idle",
-			     str_of(duration_print(limits->idle).at));
-	else
-		json_put_null(out, "idle");
-	json_close(out, '}');
-}
-
-static void put_family(struct buf *out, const struct pat *pat)
-{
-	if (pat->previous)
-		json_put_int(out, "previous_id", (int64_t)pat->previous);
-	if (pat->next)
-		json_put_int(out, "next_id", (int64_t)pat->next);
-	if (pat->grace_ends)
-		put_time(out, "grace_ends", pat->grace_ends);
-}
-
-/* Nothing, when it never was. */
-static void put_used(struct buf *out, const struct used *used)
-{
-	if (!used->at)
-		return;
-	json_key(out, "last_used_ips");
-	json_open(out, '[');
-	json_str(out, used->address);
-	json_close(out, ']');
-	json_put_str(out, "last_used_client", used->client);
-}
-
-static struct used read_used(struct printer *p, const struct pat *pat)
-{
-	struct used used;
-
-	if (used_get(&p->txn, pat->id, &used))
-		used.at = 0; /* a failure sticks */
-	return used;
-}
-
-/* `secret` is empty but for the one time that it is shown. */
-static enum err print_json(struct printer *p, const struct pat *pat,
-			   struct str secret)
-{
-	struct buf *out = &p->call->out;
-	enum role role = ROLE_NONE;
-	struct space space = { 0 }; /* it may be gone */
-	struct used used = read_used(p, pat);
-
-	if (pat->space && member_get(&p->txn, pat->space, pat->user, &role))
-		role = ROLE_NONE;
-	if (pat->space && space_get(&p->txn, pat->space, &space))
-		space.id = 0;
-	json_open(out, '{');
-	json_put_int(out, "id", (int64_t)pat->id);
-	json_put_str(out, "name", pat->name);
-	put_scopes(out, pat->scopes);
-	json_put_int(out, "user_id", (int64_t)pat->user);
-	put_time(out, "created_at", pat->created_at);
-	if (pat->expires_at)
-		json_put_str(out, "expires_at",
-			     str_of(date_print(pat->expires_at).at));
-	else
-		json_put_null(out, "expires_at");
-	put_time(out, "last_used_at", used.at);
-	json_put_bool(out, "revoked", pat->revoked_at);
-	json_put_bool(out, "active", state_of(p, pat) == STATE_ACTIVE);
-	if (pat->kind == PAT_IMPERSONATION)
-		json_put_bool(out, "impersonation", true);
-	if (pat->space) {
-		json_put_int(out, "access_level", role);
-		if (space.id)
-			json_put_str(out, kinds[pat->kind], space.path);
-		else
-			json_put_null(out, kinds[pat->kind]);
-	}
-	put_family(out, pat);
-	put_limits(out, &pat->limits);
-	put_used(out, &used);
-	if (secret.len)
-		json_put_str(out, "token", secret);
-	json_close(out, '}');
-	return p->txn.err;
-}
-
-static struct str scopes_text(struct call *call, unsigned scopes)
-{
-	struct str text = { 0 };
-
-	while (scopes) {
-		struct str name = pat_scopes_next(&scopes);
-
-		text = arena_printf(&call->arena, STR_FMT "%s" STR_FMT,
-				    STR_ARG(text), text.len ? "," : "",
-				    STR_ARG(name));
-	}
-	return text;
-}
-
-/* Of a bot its project or group. Who is gone leaves his tokens, revoked. */
-static enum err owner_text(struct printer *p, const struct pat *pat,
-			   struct str *out)
-{
-	struct space space;
-	struct user owner;
-	enum err err;
-
-	if (pat->space) {
-		err = space_get(&p->txn, pat->space, &space);
-		if (!err)
-			*out = arena_printf(&p->call->arena, STR_FMT " (%s)",
-					    STR_ARG(space.path),
-					    kinds[pat->kind]);
-	} else {
-		err = user_get(&p->txn, pat->user, &owner);
-		*out = owner.name;
-	}
-	if (err != E_NOT_FOUND)
-		return err;
-	*out = STR("-");
-	return pat->revoked_at ? E_OK : E_CORRUPT;
-}
-
-static enum err print_row(struct printer *p, const struct pat *pat)
-{
-	struct call *call = p->call;
-	struct str owner;
-	enum err err = owner_text(p, pat, &owner);
-	const struct str cells[COUNT(head)] = {
-		show_id(call, pat->id),
-		owner,
-		pat->name,
-		scopes_text(call, pat->scopes),
-		show_date(call, pat->created_at),
-		show_date(call, pat->expires_at),
-		state_text(p, pat),
-		str_of(pat->kind < COUNT(kinds) ? kinds[pat->kind] : "?"),
-		show_date(call, read_used(p, pat).at),
-	};
-
-	if (!err)
-		listing_row(&p->listing, cells);
-	return err;
-}
-
-static bool is_listed(struct printer *p, const struct pat *pat)
+/* Those that all of the options mean. */
+static bool is_listed(struct printer *p, const struct filter *filter,
+		      const struct pat *pat)
 {
 	const struct call *call = p->call;
-	bool dated = pat->expires_at && !pat->revoked_at;
+	int64_t now = call->now, date = pat->revoked_at ? 0 : pat->expires_at;
 
-	if (call->opts[OPT_REVOKED])
-		return pat->revoked_at;
-	if (call->opts[OPT_UNUSED])
-		return token_unused(&p->txn, pat, &p->settings, call->now,
-				    p->within);
-	if (call->opts[OPT_EXPIRED])
-		return dated && pat->expires_at <= call->now;
-	if (call->opts[OPT_EXPIRING])
-		return dated && !pat->next && pat->expires_at > call->now &&
-		       pat->expires_at <= call->now + p->within;
-	return true;
-}
-
-static enum err print_pat(struct printer *p, const struct pat *pat)
-{
-	return p->json ? print_json(p, pat, (struct str) { 0 })
-		       : print_row(p, pat);
+	if (call->opts[OPT_REVOKED] && !pat->revoked_at)
+		return false;
+	if (call->opts[OPT_EXPIRED] && (!date || date > now))
+		return false;
+	if (call->opts[OPT_EXPIRING] &&
+	    (pat->next || date <= now || date > now + filter->expiring))
+		return false;
+	return !call->opts[OPT_UNUSED] ||
+	       token_unused(&p->txn, pat, &p->settings, now, filter->unused);
 }
 
 /* Whose tokens: of a user, of a group or project, of all. */
@@ -290,26 +40,24 @@ struct whose {
 	uint64_t user, space;
 };
 
-static enum err list_user(struct printer *p, uint64_t user)
+static enum err list_user(struct printer *p, const struct filter *filter,
+			  uint64_t user)
 {
-	struct key8 prefix = key_u64(user);
-	AUTO(cursor) struct cursor c = { 0 };
 	enum err err = E_OK;
+	uint64_t id = 0;
+	struct pat pat;
 
-	for (cursor_open(&p->txn, TABLE_USER_PAT, STR_OF(prefix.at), &c);
-	     !err && cursor_next(&c);) {
-		struct unpack key = { .rest = c.key };
-		struct pat pat;
-
-		unpack_u64(&key);
-		err = pat_get(&p->txn, unpack_u64(&key), &pat);
-		if (!err && is_listed(p, &pat))
-			err = print_pat(p, &pat);
+	while (!err && (id = pat_next_of(&p->txn, user, id))) {
+		err = pat_get(&p->txn, id, &pat);
+		if (!err && is_listed(p, filter, &pat))
+			err = printer_add(p, &pat);
 	}
-	return err ? err : p->txn.err;
+	return err;
 }
 
-static enum err list_all(struct printer *p, uint64_t space)
+/* By id, not by digest. */
+static enum err list_all(struct printer *p, const struct filter *filter,
+			 uint64_t space)
 {
 	AUTO(cursor) struct cursor c = { 0 };
 	enum err err = E_OK;
@@ -321,10 +69,10 @@ static enum err list_all(struct printer *p, uint64_t space)
 
 		err = pat_get(&p->txn, unpack_u64(&key), &pat);
 		if (!err && (!space || pat.space == space) &&
-		    is_listed(p, &pat))
-			err = print_pat(p, &pat);
+		    is_listed(p, filter, &pat))
+			err = printer_add(p, &pat);
 	}
-	return err ? err : p->txn.err;
+	return err;
 }
 
 static enum err find_space(struct printer *p, struct whose *whose)
@@ -352,7 +100,6 @@ static enum err find_whose(struct printer *p, struct whose *whose)
 	struct user user;
 	enum err err;
 
-	*whose = (struct whose) { 0 };
 	if (call->opts[OPT_PROJECT] || call->opts[OPT_GROUP])
 		return find_space(p, whose);
 	if (!call->argc)
@@ -371,119 +118,23 @@ int token_list(struct call *call)
 {
 	int status = token_check_owner(call, false);
 	AUTO(printer) struct printer p = { 0 };
-	struct whose whose;
-	int64_t within;
+	struct filter filter = { 0 };
+	struct whose whose = { 0 };
 	enum err err;
 
 	if (!status)
-		status = token_check_filter(call, &within);
+		status = read_filter(call, &filter);
 	if (status)
 		return status;
 	if (!call_store(call))
 		return EXIT_REFUSED;
 	err = printer_init(&p, call);
-	p.within = within;
 	if (!err)
 		err = find_whose(&p, &whose);
-	if (!err && call->json)
-		json_open(&call->out, '[');
-	if (!err)
-		err = whose.user ? list_user(&p, whose.user)
-				 : list_all(&p, whose.space);
-	if (err)
-		return call_failed(call, err);
 	if (call->json)
-		buf_add(&call->out, STR("]\n"));
-	else
-		listing_print(&p.listing, &call->out);
-	return EXIT_DONE;
-}
-
-int token_print_all(struct call *call, const uint64_t *ids, size_t n, bool json)
-{
-	AUTO(printer) struct printer p = { 0 };
-	enum err err = printer_init(&p, call);
-
-	p.json = json;
-	if (json)
 		json_open(&call->out, '[');
-	for (size_t i = 0; !err && i < n; i++) {
-		struct pat pat;
-
-		err = pat_get(&p.txn, ids[i], &pat);
-		if (!err)
-			err = print_pat(&p, &pat);
-	}
-	if (err)
-		return call_failed(call, err);
-	if (json)
-		buf_add(&call->out, STR("]\n"));
-	else
-		listing_print(&p.listing, &call->out);
-	return EXIT_DONE;
-}
-
-static void line_about(struct call *call, const char *what, struct str text)
-{
-	if (text.len)
-		buf_printf(&call->out, "%s " STR_FMT "\n", what, STR_ARG(text));
-}
-
-/* Below the row of a single token, for people. */
-static void print_more(struct printer *p, const struct pat *pat)
-{
-	const struct pat_limits *limits = &pat->limits;
-	struct used used = read_used(p, pat);
-	struct call *call = p->call;
-
-	token_print_revoked(call, &p->txn, pat);
-	if (has_limits(limits) || pat->previous || pat->next || used.at)
-		buf_add_char(&call->out, '\n');
-	if (used.at)
-		buf_printf(&call->out,
-			   "last used %s from " STR_FMT " by " STR_FMT "\n",
-			   time_print(used.at).at, STR_ARG(used.address),
-			   STR_ARG(used.client));
-	line_about(call, "repositories:", limits->repositories);
-	line_about(call, "networks:", limits->networks);
-	line_about(call, "services:", limits->services);
-	if (limits->idle)
-		line_about(call, "dead when unused for",
-			   str_of(duration_print(limits->idle).at));
-	if (pat->previous)
-		line_about(call, "made by rotation of token",
-			   show_id(call, pat->previous));
-	if (pat->next)
-		line_about(call, "became by rotation token",
-			   show_id(call, pat->next));
-	if (pat->grace_ends)
-		line_about(call, "works until",
-			   str_of(time_print(pat->grace_ends).at));
-}
-
-int token_print(struct call *call, uint64_t id, struct str secret)
-{
-	AUTO(printer) struct printer p = { 0 };
-	struct pat pat;
-	enum err err = printer_init(&p, call);
-
 	if (!err)
-		err = pat_get(&p.txn, id, &pat);
-	if (err == E_NOT_FOUND)
-		return call_refuse(call,
-				   "no token has the id %llu; dockpass "
-				   "token list shows all",
-				   (unsigned long long)id);
-	if (!err)
-		err = call->json ? print_json(&p, &pat, secret)
-				 : print_row(&p, &pat);
-	if (err)
-		return call_failed(call, err);
-	if (call->json) {
-		buf_add_char(&call->out, '\n');
-		return EXIT_DONE;
-	}
-	listing_print(&p.listing, &call->out);
-	print_more(&p, &pat);
-	return EXIT_DONE;
+		err = whose.user ? list_user(&p, &filter, whose.user)
+				 : list_all(&p, &filter, whose.space);
+	return printer_end(&p, err);
 }

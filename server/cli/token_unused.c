@@ -95,20 +95,26 @@ static enum err revoke_all(struct txn *txn, void *arg)
 /* On a terminal, which shows what would go. */
 static int ask(struct call *call, const struct sweep *sweep)
 {
+	const char *s = sweep->len == 1 ? "" : "s";
 	char line[16] = "";
+	bool json = call->json;
 	int status;
 
 	if (!isatty(STDIN_FILENO))
-		return call_usage(call,
-				  "%zu tokens would be revoked; look at "
-				  "them with dockpass token list "
-				  "--unused, then add --yes",
-				  sweep->len);
-	status = token_print_all(call, sweep->ids, sweep->len, false);
+		return call_refuse(call,
+				   "%zu token%s would be revoked; look at "
+				   "%s with dockpass token list "
+				   "--unused %s, then add --yes",
+				   sweep->len, s, *s ? "them" : "it",
+				   call->opts[OPT_UNUSED]);
+	call->json = false;
+	status = token_print_all(call, sweep->ids, sweep->len);
+	call->json = json;
 	if (status)
 		return status;
-	fprintf(stderr, STR_FMT "revoke these %zu tokens? (yes or no) ",
-		STR_ARG(buf_str(&call->out)), sweep->len);
+	fprintf(stderr, STR_FMT "revoke %s %zu token%s? (yes or no) ",
+		STR_ARG(buf_str(&call->out)), *s ? "these" : "this", sweep->len,
+		s);
 	buf_clear(&call->out);
 	if (fgets(line, sizeof(line), stdin) && !strcmp(line, "yes\n"))
 		return EXIT_DONE;
@@ -137,5 +143,5 @@ int token_revoke_unused(struct call *call)
 	if (err)
 		return call_failed(call, err);
 	call->lost = "what was asked is done all the same";
-	return token_print_all(call, sweep.ids, sweep.len, call->json);
+	return token_print_all(call, sweep.ids, sweep.len);
 }

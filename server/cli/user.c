@@ -139,19 +139,14 @@ static enum err print_memberships(struct call *call, struct txn *txn,
 static enum err count_tokens(struct call *call, struct txn *txn, uint64_t user,
 			     int64_t *active)
 {
-	struct key8 prefix = key_u64(user);
-	AUTO(cursor) struct cursor c = { 0 };
 	struct settings settings;
 	enum err err = settings_read(txn, &settings);
+	uint64_t id = 0;
+	struct pat pat;
 
 	*active = 0;
-	for (cursor_open(txn, TABLE_USER_PAT, STR_OF(prefix.at), &c);
-	     !err && cursor_next(&c);) {
-		struct unpack key = { .rest = c.key };
-		struct pat pat;
-
-		unpack_u64(&key);
-		err = pat_get(txn, unpack_u64(&key), &pat);
+	while (!err && (id = pat_next_of(txn, user, id))) {
+		err = pat_get(txn, id, &pat);
 		*active += !err && pat_active(&pat, &settings, call->now);
 	}
 	return err ? err : txn->err;

@@ -166,6 +166,74 @@ def test_a_grace_is_no_longer_than_the_life(world, clock):
     dead(world, old)
 
 
+def said(world, clock, *args):
+    """What a command has said beside its output, and the output."""
+    done = world.run("token", *args, "--config", world.config_file,
+                     env=clock.env(), secret=True)
+    if args[0] == "rotate":
+        secrets.remember(done.stdout.strip())
+    return done.stdout + done.stderr
+
+
+def shown(world, clock, token):
+    return world.cli("token", "show", token["id"], env=clock.env())
+
+
+def test_a_grace_is_shown_to_end_with_the_date(world, clock):
+    old = make(world, clock, "alice", "--expires", "1d")
+    end = "works until 2027-03-02T00:00:00.000Z\n"
+    assert said(world, clock, "rotate", str(old["id"]), "--grace",
+                "7d").endswith(end)
+    assert end in shown(world, clock, old)
+    assert json.loads(world.cli("token", "show", old["id"], "--json",
+                                env=clock.env()))["grace_ends"] == end[12:-1]
+
+
+@pytest.mark.parametrize("end", ["rotate", "revoke"])
+def test_a_dead_token_works_until_no_time(world, clock, end):
+    """Not even where its grace would run on."""
+    old = make(world, clock, "alice")
+    new = rotate(world, clock, old, "--grace", "24h")
+    assert "works until" in shown(world, clock, old)
+    if end == "rotate":
+        assert said(world, clock, "rotate", str(new["id"])).endswith(
+            f"token {new['id']}, which it replaces, is dead, and so are "
+            f"those that were in their grace: {old['id']}\n")
+    else:
+        world.cli("token", "revoke", old["id"], "--family", env=clock.env())
+    text = shown(world, clock, old)
+    assert " rotated " in text and "works until" not in text
+    assert "grace_ends" not in json.loads(
+        world.cli("token", "show", old["id"], "--json", env=clock.env()))
+
+
+def test_revoking_one_of_a_family_names_those_that_work_on(world, clock):
+    old = make(world, clock, "alice")
+    new = rotate(world, clock, old, "--grace", "24h")
+    assert said(world, clock, "revoke", str(new["id"])) == (
+        f"of its family these work on: {old['id']}; dockpass token revoke "
+        f"{new['id']} --family ends them all\n")
+    assert works(world, old)
+    assert said(world, clock, "revoke", str(new["id"]), "--family") == ""
+    dead(world, old)
+
+
+@pytest.mark.parametrize("after, reason", [(3599, None), (3600, "revoked")])
+def test_a_restore_revives_no_old_secret(world, clock, tmp_path, after,
+                                         reason):
+    """A copy from before the rotation comes back; the grace goes on."""
+    old = make(world, clock, "alice")
+    world.cli("backup", tmp_path / "copy", env=clock.env())
+    rotate(world, clock, old, "--grace", "1h")
+    clock.set(NOON + after)
+    world.cli("restore", tmp_path / "copy", "--yes", env=clock.env())
+    if not reason:
+        assert works(world, old)
+        assert "works until 2027-03-01T13:00:00" in shown(world, clock, old)
+        clock.set(NOON + 3600)
+    dead(world, old, f"token_{reason or 'expired'}")
+
+
 def test_the_log_warns_of_the_old_one_with_its_address(world, clock):
     old = make(world, clock, "alice")
     seen = len(world.log("rotated"))

@@ -115,6 +115,9 @@ def test_bots_have_limits_too(world, owner):
     assert tokens.access(answer, world) == {"repository:g/priv/a": "pull"}
 
 
+SAID = ["--address", "10.9.9.9", "--service", "registry"]
+
+
 def test_explain_tells_each_limit(world):
     token(world, "--repository", "g/priv/*", "--network", "10.0.0.0/8",
           "--service", "registry", name="told")
@@ -127,17 +130,25 @@ def test_explain_tells_each_limit(world):
                                 if "limit" in step]
     network, service = "limit: network 10.0.0.0/8", "limit: service registry"
     repository = "limit: repository g/priv/*"
-    assert explain() == ("granted", [network, service, repository])
-    assert explain("--address", "10.9.9.9", "--service", "registry") == (
+    unsaid = ", not looked at: the question does not say"
+    assert explain() == ("not_said", [network + unsaid, service + unsaid])
+    assert explain(*SAID) == (
         "granted", [f"{network}, which fits 10.9.9.9",
                     f"{service}, which fits registry", repository])
-    assert explain("--address", "192.0.2.1") == (
-        "token_network", [f"{network}, not 192.0.2.1"])
+    assert explain("--address", "10.9.9.9") == (
+        "not_said", [f"{network}, which fits 10.9.9.9", service + unsaid])
+    assert explain("--address", "192.0.2.1", "--service", "other") == (
+        "token_network", [f"{network}, not 192.0.2.1",
+                          f"{service}, not other"])
     assert explain("--service", "other") == (
-        "token_service", [network, f"{service}, not other"])
-    assert explain(scope="repository:g/priv/a/b:push") == (
-        "token_repository", [network, service, repository, "refused: push, "
-                             "the token is limited to other repositories"])
+        "token_service", [network + unsaid, f"{service}, not other"])
+    assert explain(*SAID, scope="repository:g/priv/a/b:push") == (
+        "token_repository", [f"{network}, which fits 10.9.9.9",
+                             f"{service}, which fits registry", repository,
+                             "refused: push, the token is limited to other "
+                             "repositories"])
+    told = world.cli("explain", "--token-id", number, "--access", PULL)
+    assert told.endswith("--address IP, --service NAME\n")
 
 
 def test_idle(faketime, tmp_path):
@@ -163,5 +174,5 @@ def test_idle(faketime, tmp_path):
                           env=clock.env())["active"]
         told = world.json("explain", "--token-id", world.token_id("idle"),
                           "--access", PULL, env=clock.env())
-        assert "limit: idle 30d, not used since 2027-02-21T12:00:00.000Z" in \
+        assert "limit: idle 30d, dead at 2027-03-23T12:00:00.000Z unless it is used" in \
             told["steps"]

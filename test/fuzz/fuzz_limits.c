@@ -8,15 +8,14 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A list fits what one of its entries fits alone, and no more. */
-static void check(struct str list, struct str asked,
-		  bool (*fits)(struct str list, struct str asked))
+static void check(enum limit limit, struct str list, struct str asked)
 {
 	struct str rest = list, entry;
 	bool one = !list.len;
 
 	while (str_cut(&rest, ',', &entry))
-		one |= entry.len && fits(entry, asked);
-	assert(fits(list, asked) == one);
+		one |= entry.len && limit_fits(limit, entry, asked);
+	assert(limit_fits(limit, list, asked) == one);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -27,16 +26,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	str_cut(&rest, '\n', &list);
-	check(list, rest, limits_repository);
-	check(list, rest, limits_network);
-	check(list, rest, limits_service);
-	if (list.len && limits_repository(list, rest))
+	for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+		cause.text[0] = '\0';
+		check(limit, list, rest);
+		if (limit_check(limit, list, &cause))
+			assert(*cause.text);
+	}
+	if (list.len && limit_fits(LIMIT_REPOSITORY, list, rest))
 		assert(path_valid(rest));
-	if (limits_check_repositories(list, &cause))
-		assert(*cause.text);
-	else if (limits_check_networks(list, &cause))
-		assert(*cause.text);
-	if (limits_check_services(list, &cause))
-		assert(*cause.text);
 	return 0;
 }

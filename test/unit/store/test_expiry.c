@@ -225,9 +225,8 @@ static void make_first(struct db *db)
 				   .kind = PAT_IMPERSONATION,
 				   .text = STR("ci"),
 				   .scopes = PAT_API | PAT_READ_USER,
-				   .repositories = STR("a/**"),
-				   .networks = STR("10.0.0.0/8"),
-				   .services = STR("reg"),
+				   .limits = { STR("a/**"), STR("10.0.0.0/8"),
+					       STR("reg") },
 				   .idle = 30 * DAY,
 				   .digest = { { 1 } } });
 	done(db, (struct change) { .type = CHANGE_REFRESH_ADD,
@@ -259,10 +258,11 @@ static void a_successor_is_the_same_but_for_its_secret(void **state)
 	assert_int_equal(new.kind, PAT_IMPERSONATION);
 	assert_int_equal(new.scopes, old.scopes);
 	assert_str(new.name, "ci");
-	assert_str(new.limits.repositories, "a/**");
-	assert_str(new.limits.networks, "10.0.0.0/8");
-	assert_str(new.limits.services, "reg");
-	assert_int_equal(new.limits.idle, 30 * DAY);
+	for (enum limit limit = 0; limit < LIMIT_COUNT; limit++) {
+		assert_true(old.limits[limit].len);
+		assert_true(str_eq(new.limits[limit], old.limits[limit]));
+	}
+	assert_int_equal(new.idle, 30 * DAY);
 	assert_false(digest_eq(&old.digest, &new.digest));
 	assert_int_equal(txn_count(&txn, TABLE_REFRESH), 0);
 	txn_cleanup(&txn);

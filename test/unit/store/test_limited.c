@@ -45,23 +45,30 @@ static void world_open(struct world *w)
 	add_project(w->f.db, "g/web", VISIBILITY_PRIVATE);
 	limited(w->f.db, "plain", (struct change) { 0 });
 	limited(w->f.db, "net",
-		(struct change) { .networks = STR("10.0.0.0/8,::1") });
-	limited(w->f.db, "service", (struct change) { .services = STR("reg") });
+		(struct change) { .limits[LIMIT_NETWORK] =
+					  STR("10.0.0.0/8,::1") });
+	limited(w->f.db, "service",
+		(struct change) { .limits[LIMIT_SERVICE] = STR("reg") });
 	limited(w->f.db, "idle", (struct change) { .idle = DAY });
 	limited(w->f.db, "repo",
-		(struct change) { .repositories = STR("g/app/*,g/web") });
+		(struct change) { .limits[LIMIT_REPOSITORY] =
+					  STR("g/app/*,g/web") });
 	limited(w->f.db, "old", (struct change) { 0 });
 	limited(w->f.db, "slow", (struct change) { 0 });
 	rotate(w->f.db, 6, "new", 0);
 	rotate(w->f.db, 7, "soon", 3600);
+	limited(w->f.db, "both",
+		(struct change) { .limits[LIMIT_NETWORK] = STR("10.0.0.0/8"),
+				  .limits[LIMIT_SERVICE] = STR("reg") });
 	arena_init(&w->arena);
 	txn_read(w->f.db, &w->txn);
-	w->login = (struct login) { .txn = &w->txn,
-				    .arena = &w->arena,
-				    .policy.write_implies_pull = true,
-				    .now = NOW,
-				    .address = &w->address,
-				    .service = &w->service };
+	w->login =
+		(struct login) { .txn = &w->txn,
+				 .arena = &w->arena,
+				 .policy.write_implies_pull = true,
+				 .now = NOW,
+				 .asked = { [LIMIT_NETWORK] = &w->address,
+					    [LIMIT_SERVICE] = &w->service } };
 }
 
 static void world_close(struct world *w)
@@ -82,7 +89,14 @@ static const struct {
 	{ "from another of it", "net", "::1", "reg", 0, REASON_NONE },
 	{ "from another", "net", "192.0.2.1", "reg", 0, REASON_TOKEN_NETWORK },
 	{ "from nowhere", "net", "", "reg", 0, REASON_TOKEN_NETWORK },
-	{ "nobody says from where", "net", NULL, NULL, 0, REASON_NONE },
+	{ "nobody says from where", "net", NULL, "reg", 0, REASON_NOT_SAID },
+	{ "nobody says for what", "service", "::1", NULL, 0, REASON_NOT_SAID },
+	{ "nobody asks for more than there is", "plain", NULL, NULL, 0,
+	  REASON_NONE },
+	{ "the wrong one of two", "both", NULL, "other", 0,
+	  REASON_TOKEN_SERVICE },
+	{ "from another, for another", "both", "192.0.2.1", "other", 0,
+	  REASON_TOKEN_NETWORK },
 	{ "for its service", "service", "192.0.2.1", "reg", 0, REASON_NONE },
 	{ "for another", "service", "192.0.2.1", "other", 0,
 	  REASON_TOKEN_SERVICE },
@@ -113,8 +127,10 @@ static void logins(void **state)
 		print_message("%s\n", rows[i].rule);
 		w.address = str_of(rows[i].address);
 		w.service = str_of(rows[i].service);
-		w.login.address = rows[i].address ? &w.address : NULL;
-		w.login.service = rows[i].service ? &w.service : NULL;
+		w.login.asked[LIMIT_NETWORK] =
+			rows[i].address ? &w.address : NULL;
+		w.login.asked[LIMIT_SERVICE] =
+			rows[i].service ? &w.service : NULL;
 		w.login.now = NOW + rows[i].after;
 		w.login.token = &token;
 		memset(&who, 0xff, sizeof(who));

@@ -93,7 +93,7 @@ static void put_pat(struct txn *txn)
 				     .scopes = PAT_READ_REGISTRY,
 				     .created_at = NOW,
 				     .family = 9,
-				     .limits.repositories = STR("a"),
+				     .limits[LIMIT_REPOSITORY] = STR("a"),
 				     .name = STR("ci"),
 				     .digest = some });
 }
@@ -118,10 +118,10 @@ static enum err get_pat(struct txn *txn)
 	assert_int_equal(pat.family, 9);
 	assert_int_equal(pat.previous | pat.next, 0);
 	assert_int_equal(pat.grace_ends, 0);
-	assert_str(pat.limits.repositories, "a");
-	assert_str(pat.limits.networks, "");
-	assert_str(pat.limits.services, "");
-	assert_int_equal(pat.limits.idle, 0);
+	assert_str(pat.limits[LIMIT_REPOSITORY], "a");
+	assert_str(pat.limits[LIMIT_NETWORK], "");
+	assert_str(pat.limits[LIMIT_SERVICE], "");
+	assert_int_equal(pat.idle, 0);
 	assert_str(pat.name, "ci");
 	assert_true(digest_eq(&pat.digest, &some));
 	return E_OK;

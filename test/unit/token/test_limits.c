@@ -6,10 +6,12 @@
 #include "token/limits.h"
 
 /* clang-format off */
-static const struct {
-	const char *rule, *list, *name;
+struct row {
+	const char *rule, *list, *asked;
 	bool want;
-} repositories[] = {
+};
+
+static const struct row repositories[] = {
 	{ "no limit", "", "a/b", true },
 	{ "the same name", "a/b", "a/b", true },
 	{ "not what lies below", "a/b", "a/b/c", false },
@@ -51,10 +53,7 @@ static const struct {
 	{ "a name that holds stars", "a/*", "a/*", false },
 };
 
-static const struct {
-	const char *rule, *list, *address;
-	bool want;
-} networks[] = {
+static const struct row networks[] = {
 	{ "no limit", "", "10.0.0.1", true },
 	{ "no limit, no address", "", "", true },
 	{ "in it", "10.0.0.0/8", "10.255.255.255", true },
@@ -85,10 +84,7 @@ static const struct {
 	{ "nor does what stands beside it fall", "x,10.0.0.0/8", "10.0.0.1", true },
 };
 
-static const struct {
-	const char *rule, *list, *name;
-	bool want;
-} services[] = {
+static const struct row services[] = {
 	{ "no limit", "", "reg", true },
 	{ "the same", "reg", "reg", true },
 	{ "one of two", "a,reg", "reg", true },
@@ -97,105 +93,81 @@ static const struct {
 	{ "none", "reg", "", false },
 };
 
-enum kind { REPOSITORIES, NETWORKS, SERVICES };
-
 #define TEN   "a,a,a,a,a,a,a,a,a,a,"
 #define LONG  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define LONG4 LONG LONG LONG LONG
 
 static const struct {
 	const char *rule;
-	enum kind kind;
+	enum limit limit;
 	const char *list, *cause; /* NULL: it is right */
 } lists[] = {
-	{ "nothing", REPOSITORIES, "", NULL },
-	{ "a name", REPOSITORIES, "group/app", NULL },
-	{ "stars", REPOSITORIES, "*/a/**/b,**", NULL },
-	{ "a part of a component", REPOSITORIES, "group/app*", "'group/app*' is no pattern" },
-	{ "three stars", REPOSITORIES, "a/***", "'a/***' is no pattern" },
-	{ "an empty component", REPOSITORIES, "a//b", "'a//b' is no pattern" },
-	{ "an empty one at the end", REPOSITORIES, "a/", "'a/' is no pattern" },
-	{ "and in front", REPOSITORIES, "/a", "'/a' is no pattern" },
-	{ "capitals", REPOSITORIES, "A", "'A' is no pattern" },
-	{ "an empty entry", REPOSITORIES, "a,,b", "'' is no pattern" },
-	{ "an empty entry at the end", REPOSITORIES, "a,", "'' is no pattern" },
-	{ "a tag", REPOSITORIES, "a:1", "'a:1' is no pattern" },
-	{ "a way up", REPOSITORIES, "../a", "'../a' is no pattern" },
-	{ "32 of them", REPOSITORIES, TEN TEN TEN "a,a", NULL },
-	{ "no more", REPOSITORIES, TEN TEN TEN "a,a,a", "at most 32 limits" },
-	{ "an entry as long as a name may be", REPOSITORIES, LONG4 "aaa", NULL },
-	{ "an entry that is too long", REPOSITORIES, LONG4 "aaaa", "is no pattern" },
-	{ "a list that is too long", REPOSITORIES, LONG4 "," LONG4 "," LONG4 "," LONG4, "at most 1000 bytes" },
-	{ "networks", NETWORKS, "10.0.0.0/8,2001:db8::/32,192.0.2.1,::1", NULL },
-	{ "all", NETWORKS, "0.0.0.0/0,::/0", NULL },
-	{ "all of one", NETWORKS, "10.1.2.3/32,::1/128", NULL },
-	{ "too many bits", NETWORKS, "10.0.0.0/33", "'10.0.0.0/33' is no network: write" },
-	{ "too many of IPv6", NETWORKS, "::/129", "is no network" },
-	{ "no bits", NETWORKS, "10.0.0.0/", "is no network" },
-	{ "a mask", NETWORKS, "10.0.0.0/255.0.0.0", "is no network" },
-	{ "a sign", NETWORKS, "10.0.0.0/+8", "is no network" },
-	{ "a name", NETWORKS, "localhost", "is no network" },
-	{ "three numbers", NETWORKS, "10.0.0/8", "is no network" },
-	{ "octal", NETWORKS, "010.0.0.1", "is no network" },
-	{ "bits behind those that count", NETWORKS, "10.0.0.5/24", "'10.0.0.5/24' is no network: its address has bits behind" },
-	{ "so in IPv6", NETWORKS, "2001:db8::1/64", "has bits behind" },
-	{ "an interface", NETWORKS, "fe80::1%eth0", "is no network" },
-	{ "nothing between", NETWORKS, "::1,,::2", "'' is no network" },
-	{ "services", SERVICES, "reg,another one", NULL },
-	{ "no name", SERVICES, "reg,", "'' is no name of a service" },
-	{ "1000 bytes", SERVICES, LONG4 LONG4 LONG4 LONG LONG LONG TEN TEN "aaaaaaaaaaaaaaa", NULL },
-	{ "and one more", SERVICES, LONG4 LONG4 LONG4 LONG LONG LONG TEN TEN "aaaaaaaaaaaaaaaa", "at most 1000 bytes" },
-	{ "a control character", SERVICES, "a\tb", "is no name of a service" },
+	{ "nothing", LIMIT_REPOSITORY, "", NULL },
+	{ "a name", LIMIT_REPOSITORY, "group/app", NULL },
+	{ "stars", LIMIT_REPOSITORY, "*/a/**/b,**", NULL },
+	{ "a part of a component", LIMIT_REPOSITORY, "group/app*", "'group/app*' is no pattern" },
+	{ "three stars", LIMIT_REPOSITORY, "a/***", "'a/***' is no pattern" },
+	{ "an empty component", LIMIT_REPOSITORY, "a//b", "'a//b' is no pattern" },
+	{ "an empty one at the end", LIMIT_REPOSITORY, "a/", "'a/' is no pattern" },
+	{ "and in front", LIMIT_REPOSITORY, "/a", "'/a' is no pattern" },
+	{ "capitals", LIMIT_REPOSITORY, "A", "'A' is no pattern" },
+	{ "an empty entry", LIMIT_REPOSITORY, "a,,b", "'' is no pattern" },
+	{ "an empty entry at the end", LIMIT_REPOSITORY, "a,", "'' is no pattern" },
+	{ "a tag", LIMIT_REPOSITORY, "a:1", "'a:1' is no pattern" },
+	{ "a way up", LIMIT_REPOSITORY, "../a", "'../a' is no pattern" },
+	{ "32 of them", LIMIT_REPOSITORY, TEN TEN TEN "a,a", NULL },
+	{ "no more", LIMIT_REPOSITORY, TEN TEN TEN "a,a,a", "at most 32 limits" },
+	{ "an entry as long as a name may be", LIMIT_REPOSITORY, LONG4 "aaa", NULL },
+	{ "an entry that is too long", LIMIT_REPOSITORY, LONG4 "aaaa", "is no pattern" },
+	{ "a list that is too long", LIMIT_REPOSITORY, LONG4 "," LONG4 "," LONG4 "," LONG4, "at most 1000 bytes" },
+	{ "networks", LIMIT_NETWORK, "10.0.0.0/8,2001:db8::/32,192.0.2.1,::1", NULL },
+	{ "all", LIMIT_NETWORK, "0.0.0.0/0,::/0", NULL },
+	{ "all of one", LIMIT_NETWORK, "10.1.2.3/32,::1/128", NULL },
+	{ "too many bits", LIMIT_NETWORK, "10.0.0.0/33", "'10.0.0.0/33' is no network: write" },
+	{ "too many of IPv6", LIMIT_NETWORK, "::/129", "is no network" },
+	{ "no bits", LIMIT_NETWORK, "10.0.0.0/", "is no network" },
+	{ "a mask", LIMIT_NETWORK, "10.0.0.0/255.0.0.0", "is no network" },
+	{ "a sign", LIMIT_NETWORK, "10.0.0.0/+8", "is no network" },
+	{ "a name", LIMIT_NETWORK, "localhost", "is no network" },
+	{ "three numbers", LIMIT_NETWORK, "10.0.0/8", "is no network" },
+	{ "octal", LIMIT_NETWORK, "010.0.0.1", "is no network" },
+	{ "bits behind those that count", LIMIT_NETWORK, "10.0.0.5/24", "'10.0.0.5/24' is no network: its address has bits behind" },
+	{ "so in IPv6", LIMIT_NETWORK, "2001:db8::1/64", "has bits behind" },
+	{ "an interface", LIMIT_NETWORK, "fe80::1%eth0", "is no network" },
+	{ "nothing between", LIMIT_NETWORK, "::1,,::2", "'' is no network" },
+	{ "services", LIMIT_SERVICE, "reg,another one", NULL },
+	{ "no name", LIMIT_SERVICE, "reg,", "'' is no name of a service" },
+	{ "1000 bytes", LIMIT_SERVICE, LONG4 LONG4 LONG4 LONG LONG LONG TEN TEN "aaaaaaaaaaaaaaa", NULL },
+	{ "and one more", LIMIT_SERVICE, LONG4 LONG4 LONG4 LONG LONG LONG TEN TEN "aaaaaaaaaaaaaaaa", "at most 1000 bytes" },
+	{ "a control character", LIMIT_SERVICE, "a\tb", "is no name of a service" },
 };
 /* clang-format on */
 
-static void names_that_fit(void **state)
+static void fit(enum limit limit, const struct row *rows, size_t n)
 {
-	(void)state;
-	for (size_t i = 0; i < COUNT(repositories); i++) {
-		print_message("%s\n", repositories[i].rule);
-		assert_int_equal(
-			limits_repository(str_of(repositories[i].list),
-					  str_of(repositories[i].name)),
-			repositories[i].want);
+	for (size_t i = 0; i < n; i++) {
+		print_message("%s\n", rows[i].rule);
+		assert_int_equal(limit_fits(limit, str_of(rows[i].list),
+					    str_of(rows[i].asked)),
+				 rows[i].want);
 	}
 }
 
-static void addresses_that_fit(void **state)
+static void what_fits(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(networks); i++) {
-		print_message("%s\n", networks[i].rule);
-		assert_int_equal(limits_network(str_of(networks[i].list),
-						str_of(networks[i].address)),
-				 networks[i].want);
-	}
-}
-
-static void services_that_fit(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < COUNT(services); i++) {
-		print_message("%s\n", services[i].rule);
-		assert_int_equal(limits_service(str_of(services[i].list),
-						str_of(services[i].name)),
-				 services[i].want);
-	}
+	fit(LIMIT_REPOSITORY, repositories, COUNT(repositories));
+	fit(LIMIT_NETWORK, networks, COUNT(networks));
+	fit(LIMIT_SERVICE, services, COUNT(services));
 }
 
 static void what_may_be_listed(void **state)
 {
-	static enum err (*const checks[])(struct str, struct cause *) = {
-		[REPOSITORIES] = limits_check_repositories,
-		[NETWORKS] = limits_check_networks,
-		[SERVICES] = limits_check_services,
-	};
-
 	(void)state;
 	for (size_t i = 0; i < COUNT(lists); i++) {
 		struct cause cause = { "" };
-		enum err err =
-			checks[lists[i].kind](str_of(lists[i].list), &cause);
+		enum err err = limit_check(lists[i].limit,
+					   str_of(lists[i].list), &cause);
 
 		print_message("%s\n", lists[i].rule);
 		assert_int_equal(!err, !lists[i].cause);
@@ -207,9 +179,7 @@ static void what_may_be_listed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_that_fit),
-		cmocka_unit_test(addresses_that_fit),
-		cmocka_unit_test(services_that_fit),
+		cmocka_unit_test(what_fits),
 		cmocka_unit_test(what_may_be_listed),
 	};
 
