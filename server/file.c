@@ -15,19 +15,6 @@
 
 enum { CHUNK = 4096, PARENT_MODE = 0755, OTHERS = S_IRWXG | S_IRWXO };
 
-static void fd_cleanup(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-}
-
-static enum err cause_errno(struct cause *cause, const char *what,
-			    const char *path)
-{
-	return cause_set(cause, errno_err(errno), "%s: %s: %s%s", path, what,
-			 strerror(errno), errno_advice(errno));
-}
-
 static enum err check_file(int fd, const char *path, bool secret,
 			   struct cause *cause)
 {
@@ -97,7 +84,7 @@ enum err file_read(const char *path, bool secret, struct buf *out,
 	return err;
 }
 
-static bool write_all(int fd, struct str text)
+bool file_write_all(int fd, struct str text)
 {
 	while (text.len) {
 		ssize_t put = write(fd, text.at, text.len);
@@ -175,7 +162,7 @@ static enum err write_text(int fd, void *arg, struct cause *cause)
 {
 	const struct text *text = arg;
 
-	if (write_all(fd, text->text))
+	if (file_write_all(fd, text->text))
 		return E_OK;
 	return cause_errno(cause, "cannot write it", text->path);
 }
@@ -197,8 +184,9 @@ static bool overwrite(const char *path)
 	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode))
 		return false;
 	for (off_t left = st.st_size; left > 0; left -= CHUNK)
-		if (!write_all(fd,
-			       (struct str) { zeros, left < CHUNK ? (size_t)left
+		if (!file_write_all(fd,
+				    (struct str) { zeros, left < CHUNK
+								  ? (size_t)left
 								  : CHUNK }))
 			return false;
 	return !fsync(fd);

@@ -21,6 +21,8 @@ typedef enum err file_writer(int fd, void *arg, struct cause *cause);
 enum err file_write_by(const char *path, unsigned mode, bool replace,
 		       file_writer *write, void *arg,
 		       struct cause *cause) MUST_CHECK;
+/* All of it, signals or not; false: errno says why not. */
+bool file_write_all(int fd, struct str text) MUST_CHECK;
 /* Overwrites the bytes, removes the file; its folder is synced. */
 enum err file_erase(const char *path, struct cause *cause) MUST_CHECK;
 /*

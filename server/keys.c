@@ -91,9 +91,8 @@ static enum err lock(struct keys *keys, int how, struct cause *cause)
 	if (keys->fd < 0 && errno == ENOENT)
 		return not_found(keys->folder, cause);
 	if (keys->fd < 0)
-		return cause_set(
-			cause, E_IO, "%s: cannot open the folder of keys: %s%s",
-			keys->folder, strerror(errno), errno_advice(errno));
+		return cause_errno(cause, "cannot open the folder of keys",
+				   keys->folder);
 	if (fstat(keys->fd, &st))
 		return cause_set(cause, E_IO, "%s: %s", keys->folder,
 				 strerror(errno));

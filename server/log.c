@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/file.h"
+
 enum {
 	RING = 256 * 1024,
 	LINE_MAX_BYTES = 16 * 1024,
@@ -55,16 +57,10 @@ static struct ring *ring_mine(void)
 	return mine;
 }
 
-static void write_all(const char *at, size_t len)
+/* If nobody reads, there is nobody to tell. */
+static void say(const char *at, size_t len)
 {
-	while (len) {
-		ssize_t n = write(STDERR_FILENO, at, len);
-
-		if (n <= 0)
-			return; /* nobody reads; there is nobody to tell */
-		at += n;
-		len -= (size_t)n;
-	}
+	(void)!file_write_all(STDERR_FILENO, (struct str) { at, len });
 }
 
 static void wake(void)
@@ -97,7 +93,7 @@ static void put(struct ring *ring)
 	if (ring->line.over) {
 		atomic_fetch_add(&ring->lost, 1);
 	} else if (!atomic_load(&logger.runs)) {
-		write_all(ring->line.at, ring->line.len);
+		say(ring->line.at, ring->line.len);
 	} else {
 		ring_put(ring, buf_str(&ring->line));
 		wake();
@@ -123,8 +119,8 @@ static bool ring_drain(struct ring *ring)
 
 	if (!n)
 		return false;
-	write_all(ring->at + at, first);
-	write_all(ring->at, n - first);
+	say(ring->at + at, first);
+	say(ring->at, n - first);
 	atomic_store(&ring->tail, head);
 	return true;
 }

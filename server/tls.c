@@ -8,10 +8,10 @@
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include "server/file.h"
+#include "token/pem.h"
 
 enum { PEM_MAX = 256 * 1024, RECORD_MAX = 16 * 1024, SUITES_MAX = 1024 };
 
@@ -23,11 +23,6 @@ void tls_free(struct ssl_ctx_st *tls)
 static void tls_cleanup(struct ssl_ctx_st **tls)
 {
 	SSL_CTX_free(*tls);
-}
-
-static void BIO_cleanup(BIO **bio)
-{
-	BIO_free(*bio);
 }
 
 /* HTTP/1.1 if it is offered; else as if nothing had been. */
@@ -92,13 +87,6 @@ static enum err use_certificate(struct ssl_ctx_st *tls, const char *path,
 	return E_OK;
 }
 
-/* A key with a passphrase cannot be asked for: nobody sits there. */
-static int on_passphrase(char *buf, int size, int writes, void *arg)
-{
-	(void)buf, (void)size, (void)writes, (void)arg;
-	return -1;
-}
-
 static enum err use_key(struct ssl_ctx_st *tls, const char *path,
 			const char *certificate, struct cause *cause)
 {
@@ -113,7 +101,7 @@ static enum err use_key(struct ssl_ctx_st *tls, const char *path,
 	if (err)
 		return err;
 	bio = BIO_new_mem_buf(pem.at, (int)pem.len);
-	key = bio ? PEM_read_bio_PrivateKey(bio, NULL, on_passphrase, NULL)
+	key = bio ? PEM_read_bio_PrivateKey(bio, NULL, pem_no_passphrase, NULL)
 		  : NULL;
 	if (!key)
 		return cause_set(cause, E_SYNTAX,

@@ -27,26 +27,13 @@ static struct path path_of(const char *folder, const char *name)
 	return path;
 }
 
-static void fd_cleanup(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-}
-
-static enum err cause_errno(struct cause *cause, const char *what,
-			    const char *path)
-{
-	return cause_set(cause, errno_err(errno), "%s %s: %s%s", what, path,
-			 strerror(errno), errno_advice(errno));
-}
-
 /* LMDB and mkdir() leave the names in a folder to the kernel's mood. */
 enum err folder_sync(const char *path, struct cause *cause)
 {
 	AUTO(fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0 || fsync(fd))
-		return cause_errno(cause, "cannot sync folder", path);
+		return cause_errno(cause, "cannot sync the folder", path);
 	return E_OK;
 }
 
@@ -58,7 +45,7 @@ static enum err check_mode(const char *path, const char *mode, bool missing_ok,
 	if (stat(path, &st)) {
 		if (errno == ENOENT && missing_ok)
 			return E_OK;
-		return cause_errno(cause, "cannot open store", path);
+		return cause_errno(cause, "cannot open the store", path);
 	}
 	if (st.st_mode & OTHERS)
 		return cause_set(cause, E_MODE,
@@ -87,7 +74,7 @@ static enum err check_empty(const char *folder, struct cause *cause)
 	enum err err = E_OK;
 
 	if (!dir)
-		return cause_errno(cause, "cannot read folder", folder);
+		return cause_errno(cause, "cannot read the folder", folder);
 	while (!err && (entry = readdir(dir)))
 		if (!is_store_file(entry->d_name))
 			err = cause_set(cause, E_EXISTS,
@@ -117,7 +104,7 @@ enum err folder_make(const char *folder, struct cause *cause)
 		return folder_sync(parent.at, cause);
 	}
 	if (errno != EEXIST)
-		return cause_errno(cause, "cannot make folder", folder);
+		return cause_errno(cause, "cannot make the folder", folder);
 	return check_empty(folder, cause);
 }
 
@@ -161,7 +148,7 @@ enum err folder_lock(const char *folder, int *lock, struct cause *cause)
 
 	*lock = -1;
 	if (fd < 0)
-		return cause_errno(cause, "cannot open", path.at);
+		return cause_errno(cause, "cannot open it", path.at);
 	if (!flock(fd, LOCK_EX | LOCK_NB)) {
 		*lock = fd;
 		return E_OK;

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *err_text(enum err err)
 {
@@ -63,6 +64,20 @@ enum err cause_set(struct cause *cause, enum err err, const char *fmt, ...)
 	vsnprintf(cause->text, sizeof(cause->text), fmt, args);
 	va_end(args);
 	return err;
+}
+
+enum err cause_errno(struct cause *cause, const char *what, const char *path)
+{
+	int number = errno;
+
+	return cause_set(cause, errno_err(number), "%s: %s: %s%s", path, what,
+			 strerror(number), errno_advice(number));
+}
+
+void fd_cleanup(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
 }
 
 struct str str_of(const char *cstr)

@@ -82,6 +82,10 @@ struct cause {
 /* Fills *cause (may be NULL) and returns `err`, so: return cause_set(...). */
 enum err cause_set(struct cause *cause, enum err err, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
+/* "PATH: cannot read it: ...", from errno and with what to do about it. */
+enum err cause_errno(struct cause *cause, const char *what, const char *path);
+
+void fd_cleanup(int *fd); /* AUTO(fd); -1 is none */
 
 struct str {
 	const char *at;

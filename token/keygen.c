@@ -7,17 +7,16 @@
 #include "token/keyring.h"
 
 #include <openssl/asn1.h>
-#include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
 #include "token/date.h"
 #include "token/keyid.h"
+#include "token/pem.h"
 
 enum {
 	RSA_BITS = 2048,
@@ -26,11 +25,6 @@ enum {
 	SERIAL_BITS = 127,    /* positive, and under 20 bytes: RFC 5280 */
 	COMMON_NAME_MAX = 64, /* RFC 5280 A.1 */
 };
-
-static void BIO_cleanup(BIO **bio)
-{
-	BIO_free(*bio);
-}
 
 static EVP_PKEY *make_key(const struct alg *alg)
 {

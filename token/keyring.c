@@ -6,14 +6,13 @@
 #include <string.h>
 #include <time.h>
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 
 #include "token/json.h"
 #include "token/keyid.h"
+#include "token/pem.h"
 
 struct keyring {
 	size_t len;
@@ -55,11 +54,6 @@ static void key_done(struct key *key)
 	*key = (struct key) { 0 };
 }
 
-static void BIO_cleanup(BIO **bio)
-{
-	BIO_free(*bio);
-}
-
 struct keyring *keyring_new(void)
 {
 	struct keyring *keyring = calloc(1, sizeof(*keyring));
@@ -80,13 +74,6 @@ void keyring_cleanup(struct keyring **keyring)
 	keyring_free(*keyring);
 }
 
-/* A passphrase cannot be asked for: nobody sits there. */
-static int on_passphrase(char *buf, int size, int writes, void *arg)
-{
-	(void)buf, (void)size, (void)writes, (void)arg;
-	return -1;
-}
-
 /* Two readers, as the order of the two in the text is free. */
 static enum err read_pem(struct key *key, struct str pem, struct cause *cause)
 {
@@ -99,12 +86,14 @@ static enum err read_pem(struct key *key, struct str pem, struct cause *cause)
 	public = BIO_new_mem_buf(pem.len ? pem.at : "", (int)pem.len);
 	if (!private || !public)
 		return cause_set(cause, E_MEMORY, "out of memory");
-	key->pkey = PEM_read_bio_PrivateKey(private, NULL, on_passphrase, NULL);
+	key->pkey =
+		PEM_read_bio_PrivateKey(private, NULL, pem_no_passphrase, NULL);
 	if (!key->pkey)
 		return cause_set(cause, E_SYNTAX,
 				 "holds no private key in PEM without a "
 				 "passphrase");
-	key->certificate = PEM_read_bio_X509(public, NULL, on_passphrase, NULL);
+	key->certificate =
+		PEM_read_bio_X509(public, NULL, pem_no_passphrase, NULL);
 	if (!key->certificate)
 		return cause_set(cause, E_SYNTAX, "holds no certificate");
 	return E_OK;

@@ -315,8 +315,8 @@ def test_as_a_user_without_rights():
         program = shutil.copy(PROGRAM, Path(folder) / "program")
         with Dockpass(folder) as own:
             rights = "Permission denied; run as root or as its owner"
-            wants = {"user list": f"cannot open store {own.folder}/store/"
-                                  f"data.mdb: {rights}",
+            wants = {"user list": f"{own.folder}/store/data.mdb: cannot open "
+                                  f"the store: {rights}",
                      "key list": f"{own.folder}/keys: cannot open the folder "
                                  f"of keys: {rights}"}
             wants["user add x --email e"] = wants["user list"]
