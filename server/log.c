@@ -196,18 +196,36 @@ void log_stop(void)
 	close(logger.wake);
 }
 
-void log_event(enum log_level level, const char *event, const char *fmt, ...)
+static void put_event(enum log_level level, const char *event,
+		      const struct log_about *about, const char *fmt,
+		      va_list args)
 {
 	struct ring *ring = ring_mine();
 	char text[1024];
+
+	vsnprintf(text, sizeof(text), fmt, args);
+	log_print_event(now_ms(), level, event, about, str_of(text),
+			logger.format, &ring->line);
+	put(ring);
+}
+
+void log_event(enum log_level level, const char *event, const char *fmt, ...)
+{
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	put_event(level, event, NULL, fmt, args);
 	va_end(args);
-	log_print_event(now_ms(), level, event, str_of(text), logger.format,
-			&ring->line);
-	put(ring);
+}
+
+void log_event_about(enum log_level level, const char *event,
+		     const struct log_about *about, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	put_event(level, event, about, fmt, args);
+	va_end(args);
 }
 
 void log_token(const struct log_token *line)

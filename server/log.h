@@ -22,6 +22,14 @@ void log_stop(void); /* writes what is left */
 /* Everything that is no token request: start, reload, warning... */
 void log_event(enum log_level level, const char *event, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
+/* With fields for what is to be searched for, named as in a request's line. */
+struct log_about {
+	struct str address;
+	uint64_t token_id;
+};
+void log_event_about(enum log_level level, const char *event,
+		     const struct log_about *about, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
 
 /* One token request, after its reply. `when`: ms since 1970. */
 struct log_token {
@@ -36,5 +44,5 @@ void log_token(const struct log_token *line);
 void log_print_token(const struct log_token *line, enum log_format format,
 		     struct buf *out);
 void log_print_event(int64_t when, enum log_level level, const char *event,
-		     struct str message, enum log_format format,
-		     struct buf *out);
+		     const struct log_about *about, struct str message,
+		     enum log_format format, struct buf *out);

@@ -142,15 +142,24 @@ void log_print_token(const struct log_token *line, enum log_format format,
 }
 
 void log_print_event(int64_t when, enum log_level level, const char *event,
-		     struct str message, enum log_format format,
-		     struct buf *out)
+		     const struct log_about *about, struct str message,
+		     enum log_format format, struct buf *out)
 {
 	if (format == FORMAT_JSON) {
 		json_head(when, level, event, out);
+		if (about) {
+			json_put_str(out, "addr", about->address);
+			json_put_int(out, "token_id", (int64_t)about->token_id);
+		}
 		json_put_str(out, "message", message);
 		json_close(out, '}');
 	} else {
 		text_head(when, level, event, out);
+		if (about) {
+			text_str(out, "addr", about->address);
+			buf_printf(out, " token_id:%llu",
+				   (unsigned long long)about->token_id);
+		}
 		buf_add(out, STR(" :"));
 		json_str(out, message);
 	}

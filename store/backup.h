@@ -28,6 +28,7 @@ struct restored {
 	bool descends;	     /* the store was a later state of the copy */
 	uint64_t lost;	     /* its changes since */
 	uint64_t taken_away; /* changes that were made again, see below */
+	uint64_t newer;	     /* tokens that newer_than alone has revoked */
 };
 
 /*

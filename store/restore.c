@@ -21,7 +21,7 @@ struct plan {
 	bool descends;
 	struct arena arena;
 	struct again *first, **end;
-	uint64_t count;
+	uint64_t count, newer;
 };
 
 static void plan_cleanup(struct plan *plan)
@@ -48,7 +48,7 @@ static void plan_token(struct plan *plan, struct str key)
 	const struct restore *how = plan->how;
 	struct digest digest;
 	struct pat then, now;
-	bool ends;
+	bool ends, dead, newer;
 
 	memcpy(digest.at, key.at, DIGEST_LEN);
 	if (pat_find(plan->copy, &digest, &then) || then.revoked_at)
@@ -57,8 +57,10 @@ static void plan_token(struct plan *plan, struct str key)
 		now = then;
 	ends = now.grace_ends &&
 	       (!then.grace_ends || now.grace_ends < then.grace_ends);
-	if (now.revoked_at || (ends && now.grace_ends <= how->now) ||
-	    (how->newer_than && then.created_at >= how->newer_than))
+	dead = now.revoked_at || (ends && now.grace_ends <= how->now);
+	newer = how->newer_than && then.created_at >= how->newer_than;
+	plan->newer += newer && !dead;
+	if (dead || newer)
 		add(plan, (struct change) { .type = CHANGE_TOKEN_REVOKE,
 					    .id = then.id });
 	else if (ends)
@@ -257,7 +259,8 @@ enum err backup_restore(struct db *db, struct db *copy,
 			       : cause_set(cause, err,
 					   "cannot restore into %s: %s",
 					   db_folder(db), err_text(err));
-	done.taken_away = plan.count;
+	done.taken_away = plan.count - plan.newer;
+	done.newer = plan.newer;
 	*out = done;
 	return E_OK;
 }

@@ -59,16 +59,19 @@ static void log_owner(struct reply *reply, const struct asking *ask)
 static void warn_rotated(const struct request *req, const struct asking *ask,
 			 bool alive)
 {
+	const struct log_about about = { req->address, ask->token.id };
+
 	if (ask->token.next)
-		log_event(LEVEL_WARNING, "rotated",
-			  "token %llu, which became token %llu by a rotation, "
-			  "was shown from " STR_FMT " and %s",
-			  (unsigned long long)ask->token.id,
-			  (unsigned long long)ask->token.next,
-			  STR_ARG(req->address),
-			  alive ? "still works: give its holder the new one"
-				: "refused: if its holder has the new one, "
-				  "somebody else has the old one");
+		log_event_about(
+			LEVEL_WARNING, "rotated", &about,
+			"token %llu, which became token %llu by a rotation, "
+			"was shown from " STR_FMT " and %s",
+			(unsigned long long)ask->token.id,
+			(unsigned long long)ask->token.next,
+			STR_ARG(req->address),
+			alive ? "still works: give its holder the new one"
+			      : "refused: if its holder has the new one, "
+				"somebody else has the old one");
 }
 
 /* The holder of a right secret is told what its scopes lack. */

@@ -32,10 +32,10 @@
 	X(PASSWORD_STDIN, "password-stdin", NULL,                              \
 	  "read a password from standard input")                               \
 	X(STDIN, "stdin", NULL, "by its secret, read from standard input")     \
-	X(UNUSED, "unused", "90d",                                             \
-	  "those active that nobody has used for so long")                     \
+	X(UNUSED, "unused", "DURATION",                                        \
+	  "those active that nobody has used for so long: 90d")                \
 	X(DATE, "date", "YYYY-MM-DD", "the day that it believes in")           \
-	X(YES, "yes", NULL, "also what it owns, or over what is there")        \
+	X(YES, "yes", NULL, "with live tokens, which are revoked")             \
 	X(REVOKE_NEWER_THAN, "revoke-newer-than", "YYYY-MM-DD",                \
 	  "tokens made since then come back revoked")                          \
 	X(RECURSIVE, "recursive", NULL, "also what lies below")                \

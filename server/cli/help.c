@@ -65,6 +65,9 @@ static const struct {
 	{ "job run", OPT_DATE,
 	  "as if it were that day; if that has not come, nobody is told" },
 	{ "explain", OPT_SCOPES, "as a token of USER with these scopes" },
+	{ "explain", OPT_SERVICE, "the registry that is asked for" },
+	{ "backup", OPT_YES, "in the place of a FILE that is there" },
+	{ "restore", OPT_YES, "in the place of a store that is there" },
 };
 
 static const struct {
@@ -90,6 +93,28 @@ static const struct {
 	  "is given up, which is an error in\nthe server's log.\n" },
 	{ "settings get", SETTINGS },
 	{ "settings set", SETTINGS },
+	{ "explain",
+	  "A token may be limited to networks or services: --address and "
+	  "--service say what to\nhold against that, else it is refused "
+	  "(not_said).\n" },
+	{ "backup",
+	  "FILE is whole or not there, of mode 0600, and read once before it "
+	  "has its name.\nIt holds no usable secret. The keys and "
+	  "dockpass.yaml are not in it.\n" },
+	{ "restore",
+	  "A running server follows at once. What was taken away since the "
+	  "backup stays so:\nrevoked tokens, graces that ended, blocked and "
+	  "removed users, lowered roles. That\ntakes the store that is "
+	  "replaced. Where it was lost, what was revoked since works\nagain: "
+	  "look through dockpass token list, and revoke it.\n" },
+	{ "token list",
+	  "Whoever may read the store sees all tokens, impersonation tokens "
+	  "too.\n" },
+	{ "token rotate",
+	  "The old secret dies at once, and with it those before that were in "
+	  "their grace;\na grace ends with the token's date. Of a secret that "
+	  "has leaked, dockpass token\nrevoke ID --family ends all that came "
+	  "of it.\n" },
 	{ "key new", FOLLOW },
 	{ "key activate", KID FOLLOW },
 	{ "key remove", KID FOLLOW },

@@ -123,6 +123,8 @@ static void tell_restored(struct call *call, const char *path,
 			  const struct store_facts *facts,
 			  const struct restored *done)
 {
+	const char *since = call->opts[OPT_REVOKE_NEWER_THAN];
+
 	if (call->json)
 		json_open(&call->out, '{');
 	tell(call, path, facts);
@@ -130,8 +132,13 @@ static void tell_restored(struct call *call, const char *path,
 		json_put_int(&call->out, "lost", (int64_t)done->lost);
 		json_put_int(&call->out, "taken_away",
 			     (int64_t)done->taken_away);
+		json_put_int(&call->out, "revoked_newer", (int64_t)done->newer);
 		buf_add(&call->out, STR("}\n"));
 	}
+	if (since)
+		call_note(call,
+			  "tokens revoked, as they were made since %s: %llu",
+			  since, (unsigned long long)done->newer);
 	if (done->descends)
 		call_note(call,
 			  "changes since then that are lost: %llu; tokens, "
@@ -144,8 +151,10 @@ static void tell_restored(struct call *call, const char *path,
 			  "the store that was here is no later state of this "
 			  "backup: what was revoked or blocked after %s works "
 			  "again; look through dockpass token list and revoke "
-			  "it, or repeat with --revoke-newer-than DATE",
-			  time_print(facts->changed_at).at);
+			  "it%s",
+			  time_print(facts->changed_at).at,
+			  since ? ""
+				: ", or repeat with --revoke-newer-than DATE");
 }
 
 static int restore_run(struct call *call)

@@ -78,7 +78,13 @@ MEANINGS = {
     "key export": ["  pem or jwks\n"],
     "registry-config": ["2 or 3 (default: what both take)",
                         "yaml or env (default: yaml)"],
-    "explain": ["as a token of USER with these scopes"],
+    "explain": ["as a token of USER with these scopes",
+                "the registry that is asked for", "is refused (not_said)"],
+    "backup": ["in the place of a FILE that is there", "are not in it"],
+    "restore": ["in the place of a store that is there",
+                "A running server follows at once", "Where it was lost"],
+    "user remove": ["with live tokens, which are revoked"],
+    "token list": ["--unused DURATION "],
 }
 
 

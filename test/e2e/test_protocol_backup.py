@@ -2,6 +2,7 @@
 what was taken away since does not come back.
 """
 
+import json
 import os
 import stat
 import threading
@@ -80,11 +81,21 @@ def test_after_a_loss_of_the_store(desk):
     done = desk.run("restore", desk.file, "--config", desk.config_file)
     assert "is no later state of this backup: what was revoked or blocked " \
         "after 20" in done.stderr and "works again" in done.stderr
+    assert "or repeat with --revoke-newer-than DATE" in done.stderr
     desk.serve()
     lives(desk, desk.secret)
-    desk.cli("restore", desk.file, "--yes", "--revoke-newer-than",
-             "2020-01-01")
+    newer = ["restore", desk.file, "--yes", "--revoke-newer-than",
+             "2020-01-01", "--config", desk.config_file]
+    said = desk.run(*newer).stderr
+    assert "tokens revoked, as they were made since 2020-01-01: 1\n" in said
     lives(desk, desk.secret, 401)
+    told = json.loads(desk.run(*newer, "--json").stdout)
+    assert (told["taken_away"], told["revoked_newer"]) == (1, 0)
+    desk.stop()
+    for path in (desk.folder / "store").iterdir():
+        path.unlink()
+    said = desk.run(*newer).stderr
+    assert "works again" in said and "repeat" not in said
 
 
 @pytest.mark.parametrize("harm, message", [

@@ -248,7 +248,8 @@ def test_the_log_warns_of_the_old_one_with_its_address(world, clock):
                  "somebody else has the old one")):
             clock.set(NOON + after)
             assert line.ask(ways.basic("x", old["token"])).status == status
-            world.logged(seen, event="rotated")
+            row = world.logged(seen, event="rotated")[0]
+            assert (row["addr"], row["token_id"]) == ("127.0.0.9", old["id"])
             seen += 1
             assert warnings(world, old)[-1] == what + end
     levels = {row["level"] for row in world.log("rotated")}

@@ -84,19 +84,28 @@ static void token_lines(void **state)
 
 static void event_lines(void **state)
 {
+	const struct log_about about = { STR("::1"), 9 };
 	AUTO(buf) struct buf got;
 
 	(void)state;
 	buf_init(&got, 8192);
-	log_print_event(WHEN * INT64_C(1000), LEVEL_WARNING, "reload",
+	log_print_event(WHEN * INT64_C(1000), LEVEL_WARNING, "reload", NULL,
 			STR("a\nb"), FORMAT_JSON, &got);
-	log_print_event(WHEN * INT64_C(1000), LEVEL_ERROR, "reload",
+	log_print_event(WHEN * INT64_C(1000), LEVEL_ERROR, "reload", NULL,
 			STR("a\nb"), FORMAT_TEXT, &got);
+	for (int i = 0; i < 2; i++)
+		log_print_event(WHEN * INT64_C(1000), LEVEL_INFO, "x", &about,
+				STR("m"), i ? FORMAT_TEXT : FORMAT_JSON, &got);
 	assert_str(buf_str(&got),
 		   "{\"time\":\"2027-01-15T08:00:00.000Z\","
 		   "\"level\":\"warning\",\"event\":\"reload\","
 		   "\"message\":\"a\\u000ab\"}\n"
-		   "2027-01-15T08:00:00.000Z error reload :\"a\\u000ab\"\n");
+		   "2027-01-15T08:00:00.000Z error reload :\"a\\u000ab\"\n"
+		   "{\"time\":\"2027-01-15T08:00:00.000Z\","
+		   "\"level\":\"info\",\"event\":\"x\",\"addr\":\"::1\","
+		   "\"token_id\":9,\"message\":\"m\"}\n"
+		   "2027-01-15T08:00:00.000Z info x addr:\"::1\" token_id:9 "
+		   ":\"m\"\n");
 }
 
 /* A long text of a client is cut, the line stays whole. */
