@@ -7,7 +7,8 @@
 
 #include "store/used.h"
 
-enum { BATCH_MAX = 2048, KNOWN = 4096 };
+/* Rows of a batch, its index, what is known: SETS of WAYS. */
+enum { BATCH_MAX = 2048, INDEX = 2 * BATCH_MAX, SETS = 4096, WAYS = 4 };
 
 struct use {
 	uint64_t pat;
@@ -20,7 +21,9 @@ struct use {
 struct use_batch {
 	size_t len;
 	struct use at[BATCH_MAX];
+	uint16_t index[INDEX]; /* 1 + the row of a token, by hash; 0: none */
 };
+static_assert(BATCH_MAX < UINT16_MAX, "an index holds each row");
 
 struct uses {
 	/* The worker's. */
@@ -28,10 +31,11 @@ struct uses {
 	struct known {
 		uint64_t pat;
 		int64_t next; /* before, it need not be noted */
-	} known[KNOWN];
+	} known[SETS][WAYS];
 	/* The worker fills the first and empties the second. */
 	_Atomic(struct use_batch *) full, empty;
 	_Atomic bool hurry;
+	_Atomic uint64_t lost;
 };
 
 struct uses *uses_new(void)
@@ -55,18 +59,58 @@ void uses_free(struct uses *uses)
 	free(uses);
 }
 
-static struct known *known_of(struct uses *uses, uint64_t pat)
+/* Fibonacci hashing: neighbours and multiples alike are spread. */
+static size_t hash(uint64_t pat, size_t size)
 {
-	return &uses->known[pat % KNOWN];
+	return (size_t)(pat * 0x9e3779b97f4a7c15 >> 32) & (size - 1);
 }
 
-static uint8_t copy(char *to, size_t max, struct str s)
+/* NULL: not known, or no longer. */
+static struct known *known_of(struct uses *uses, uint64_t pat)
 {
-	size_t len = s.len < max ? s.len : max;
+	struct known *set = uses->known[hash(pat, SETS)];
 
-	if (len)
-		memcpy(to, s.at, len);
-	return (uint8_t)len;
+	for (size_t i = 0; i < WAYS; i++)
+		if (set[i].pat == pat)
+			return &set[i];
+	return NULL;
+}
+
+/* In the place of the one that may be noted again first. */
+static void know(struct uses *uses, uint64_t pat, int64_t next)
+{
+	struct known *set = uses->known[hash(pat, SETS)], *place = set;
+
+	for (size_t i = 1; i < WAYS; i++)
+		if (set[i].next < place->next)
+			place = &set[i];
+	*place = (struct known) { pat, next };
+}
+
+/* Its place in the index: that of its row, or a free one. */
+static uint16_t *row_of(struct use_batch *batch, uint64_t pat)
+{
+	size_t i = hash(pat, INDEX);
+
+	while (batch->index[i] && batch->at[batch->index[i] - 1].pat != pat)
+		i = (i + 1) & (INDEX - 1);
+	return &batch->index[i];
+}
+
+/* Unless the clock was set back since. */
+static bool same_use(int64_t at, int64_t now)
+{
+	return at <= now && now - at < USED_EVERY;
+}
+
+static void fill(struct use *use, uint64_t pat, int64_t now, struct str address,
+		 struct str client)
+{
+	*use = (struct use) { .pat = pat, .at = now };
+	use->address_len = (uint8_t)print_copy(address, use->address,
+					       sizeof(use->address));
+	use->client_len =
+		(uint8_t)print_copy(client, use->client, sizeof(use->client));
 }
 
 void uses_note(struct uses *uses, uint64_t pat, int64_t now, struct str address,
@@ -74,43 +118,62 @@ void uses_note(struct uses *uses, uint64_t pat, int64_t now, struct str address,
 {
 	struct known *known = known_of(uses, pat);
 	struct use_batch *batch = uses->filling;
-	struct use *use;
+	uint16_t *row;
 
-	/* Unless the clock was set back since. */
-	if (known->pat == pat && now < known->next &&
-	    known->next - now <= USED_EVERY)
+	if (known && same_use(known->next - USED_EVERY, now))
 		return;
-	if (batch->len == BATCH_MAX)
+	row = row_of(batch, pat);
+	if (!*row && batch->len == BATCH_MAX) {
+		atomic_fetch_add(&uses->lost, 1);
 		return;
-	use = &batch->at[batch->len++];
-	use->pat = pat;
-	use->at = now;
-	use->address_len = copy(use->address, sizeof(use->address), address);
-	use->client_len = copy(use->client, sizeof(use->client), client);
-	*known = (struct known) { pat, now + USED_EVERY };
+	}
+	if (!*row)
+		*row = (uint16_t)++batch->len;
+	else if (same_use(batch->at[*row - 1].at, now))
+		return;
+	fill(&batch->at[*row - 1], pat, now, address, client);
+	if (known)
+		known->next = now + USED_EVERY;
+	else
+		know(uses, pat, now + USED_EVERY);
+}
+
+/* What the store has said of a batch that comes back. */
+static void learn(struct uses *uses, struct use_batch *batch)
+{
+	for (size_t i = 0; i < batch->len; i++) {
+		const struct use *use = &batch->at[i];
+		struct known *known = known_of(uses, use->pat);
+
+		if (known)
+			known->next =
+				use->stored ? use->stored + USED_EVERY : 0;
+	}
+	memset(batch->index, 0, sizeof(batch->index));
+	batch->len = 0;
 }
 
 void uses_pass_on(struct uses *uses)
 {
+	bool many = uses->filling->len > BATCH_MAX / 2;
 	struct use_batch *empty;
 
+	if (many)
+		atomic_store(&uses->hurry, true);
 	if (!uses->filling->len || atomic_load(&uses->full))
 		return;
 	empty = atomic_exchange(&uses->empty, NULL);
 	if (!empty)
 		return;
-	for (size_t i = 0; i < empty->len; i++) {
-		const struct use *use = &empty->at[i];
-		struct known *known = known_of(uses, use->pat);
-
-		if (known->pat == use->pat)
-			known->next =
-				use->stored ? use->stored + USED_EVERY : 0;
-	}
-	empty->len = 0;
-	atomic_store(&uses->hurry, uses->filling->len > BATCH_MAX / 2);
+	learn(uses, empty);
+	atomic_store(&uses->hurry, many);
 	atomic_store(&uses->full, uses->filling);
 	uses->filling = empty;
+}
+
+uint64_t uses_lost(struct uses *uses)
+{
+	return atomic_exchange(&uses->lost, 0);
 }
 
 bool uses_hurry(const struct uses *uses)

@@ -8,8 +8,9 @@
  * from a second table; when each may be noted again the store has the last word
  * on, so what comes back corrects it.
  *
- * The memory is fixed. When more tokens are used in a second than fit, the rest
- * is noted at a later use.
+ * The memory is fixed: a token has one row of a batch. When more tokens than
+ * fit are used before the jobs thread comes (it looks each second), the rest is
+ * counted as lost, and noted at a later use.
  */
 #pragma once
 
@@ -31,6 +32,7 @@ struct use_batch *uses_take(struct uses *uses);
 /* Once the worker has ended: what it did not pass on. */
 struct use_batch *uses_take_rest(struct uses *uses);
 bool uses_hurry(const struct uses *uses);	   /* more than half is full */
+uint64_t uses_lost(struct uses *uses);		   /* since it was asked last */
 enum err uses_write(struct txn *txn, void *batch); /* a deed */
 void uses_failed(struct use_batch *batch);	   /* so each is noted again */
 void uses_give_back(struct uses *uses, struct use_batch *batch);

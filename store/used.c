@@ -31,14 +31,15 @@ enum err used_get(struct txn *txn, uint64_t pat, struct used *out)
 	return E_OK;
 }
 
-static struct str cut(struct str s, size_t max)
+static struct str clean(struct str s, char *at, size_t max)
 {
-	return s.len > max ? str_head(s, max) : s;
+	return (struct str) { at, print_copy(s, at, max) };
 }
 
 int64_t used_note(struct txn *txn, uint64_t pat, const struct used *used)
 {
 	struct key8 key = key_u64(pat);
+	char address[USED_ADDRESS_MAX], client[USED_CLIENT_MAX];
 	struct pack pack = { 0 };
 	struct used before;
 	enum err err = used_get(txn, pat, &before);
@@ -51,8 +52,8 @@ int64_t used_note(struct txn *txn, uint64_t pat, const struct used *used)
 		return 0;
 	pack_u8(&pack, USED_VERSION);
 	pack_time(&pack, used->at);
-	pack_text(&pack, cut(used->address, USED_ADDRESS_MAX));
-	pack_text(&pack, cut(used->client, USED_CLIENT_MAX));
+	pack_text(&pack, clean(used->address, address, sizeof(address)));
+	pack_text(&pack, clean(used->client, client, sizeof(client)));
 	txn_put(txn, TABLE_USED, STR_OF(key.at), pack_str(&pack));
 	return used->at;
 }

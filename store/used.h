@@ -24,6 +24,7 @@ struct used {
 enum err used_get(struct txn *txn, uint64_t pat, struct used *out) MUST_CHECK;
 /*
  * Writes it, unless a use within USED_EVERY is known. Returns the time that is
- * in the store then. Longer texts are cut.
+ * in the store then. Longer texts are cut, at the end of a character, and what
+ * would harm a terminal becomes '?': a client calls itself what it likes.
  */
 int64_t used_note(struct txn *txn, uint64_t pat, const struct used *used);

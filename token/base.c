@@ -258,3 +258,19 @@ void make_printable(char *text)
 		text += n ? n : 1;
 	}
 }
+
+size_t print_copy(struct str s, char *to, size_t max)
+{
+	size_t len = 0;
+
+	while (s.len) {
+		size_t n = print_len(s), step = n ? n : 1;
+
+		if (step > max - len)
+			break;
+		memcpy(to + len, n ? s.at : "?", step);
+		len += step;
+		s = str_skip(s, step);
+	}
+	return len;
+}

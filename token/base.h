@@ -132,3 +132,8 @@ size_t utf8_len(struct str s);
 size_t print_len(struct str s);	  /* 0 too: controls, ends of lines */
 bool str_printable(struct str s); /* UTF-8 without any of these */
 void make_printable(char *text);  /* each byte of these becomes '?' */
+/*
+ * The same as a copy of at most `max` bytes, cut at the end of a character.
+ * Returns its length.
+ */
+size_t print_copy(struct str s, char *to, size_t max);

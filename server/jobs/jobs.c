@@ -70,6 +70,17 @@ static void write_uses(struct jobs *jobs, struct uses *uses,
 	uses_give_back(uses, batch);
 }
 
+static void say_lost(struct uses *uses)
+{
+	uint64_t lost = uses_lost(uses);
+
+	if (lost)
+		log_event(LEVEL_WARNING, "jobs",
+			  "%llu uses of tokens were not noted: too many tokens "
+			  "at once; they are at their next use",
+			  (unsigned long long)lost);
+}
+
 static void gather(struct jobs *jobs)
 {
 	int64_t now = monotonic();
@@ -84,6 +95,7 @@ static void gather(struct jobs *jobs)
 
 		if (batch)
 			write_uses(jobs, uses, batch);
+		say_lost(uses);
 	}
 }
 

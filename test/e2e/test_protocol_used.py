@@ -80,6 +80,28 @@ def test_from_where_and_by_what(world):
     assert f"{text(NOON)} from 127.0.0.1 by {answer.client}" in shown
 
 
+# What a client calls itself, and what is shown of it
+CLIENTS = {
+    "\x1b[31mred": "?[31mred", "a\x9bb": "a??b", "\u202ertl": "???rtl",
+    "x\n\nrepositories: all": "x??repositories: all",
+    "é" * 40: "é" * 32, "x" * 63 + "€": "x" * 63, "a,b\"'\\": "a,b\"'\\",
+}
+
+
+def test_a_client_cannot_write_on_the_terminal(world):
+    """Nor add lines, nor end in half a letter."""
+    for number, client in enumerate(CLIENTS):
+        secret = world.token("alice", scopes="api", name=f"c{number}")
+        use(world, secret, fields={"client_id": client})
+    world.stop()
+    for number, shown in enumerate(CLIENTS.values()):
+        token = last(world, f"c{number}")
+        assert token["last_used_client"] == shown
+        text = world.cli("token", "show", token["id"])
+        assert text.endswith(f" from 127.0.0.1 by {shown}\n")
+        assert all(c.isprintable() for c in text if c != "\n"), text
+
+
 def test_a_refused_token_is_not_used(world):
     secret = world.token("alice", scopes="api", name="one")
     world.cli("token", "revoke", world.token_id("one"))

@@ -1,176 +1,199 @@
 /*
- * test/unit/server/test_uses.c - server/uses: what a worker notes of uses when
- * its tables are full, and when they could not be written.
+ * test/unit/server/test_uses.c - server/uses: a use that is noted is written,
+ * whoever else is busy, and by what name ever its client goes.
  */
 #include "test/unit/store/fixture.h"
 
 #include "server/uses.h"
+#include "store/thread.h"
 #include "store/used.h"
 
-enum { BATCH = 2048, KNOWN = 4096 }; /* as in server/uses.c */
+enum { BATCH = 2048, IDS = 1 << 16 };
 
-static void note(struct uses *uses, uint64_t pat, int64_t now)
+struct noted {
+	struct fixture f;
+	struct uses *uses;
+};
+
+static void begin(struct noted *n)
 {
-	uses_note(uses, pat, now, STR("::1"), STR("docker"));
+	fixture_open(&n->f);
+	n->uses = uses_new();
 }
 
-/* What was passed on is written, or fails; how many there are then in all. */
-static uint64_t pass(struct uses *uses, struct db *db, bool fails)
+static void end(struct noted *n)
+{
+	uses_free(n->uses);
+	fixture_close(&n->f);
+}
+
+static void note(struct noted *n, uint64_t pat, const char *client)
+{
+	uses_note(n->uses, pat, NOW, STR("::1"), str_of(client));
+}
+
+/* What the worker and the jobs thread do in a second. */
+static void pass(struct noted *n)
 {
 	struct use_batch *batch;
-	AUTO(txn) struct txn txn;
 
-	uses_pass_on(uses);
-	batch = uses_take(uses);
-	if (batch && fails)
-		uses_failed(batch);
-	else if (batch)
-		assert_int_equal(deed_commit(db, uses_write, batch), E_OK);
-	if (batch)
-		uses_give_back(uses, batch);
-	txn_read(db, &txn);
-	return txn_count(&txn, TABLE_USED);
+	uses_pass_on(n->uses);
+	batch = uses_take(n->uses);
+	if (!batch)
+		return;
+	become_writer();
+	assert_int_equal(deed_commit(n->f.db, uses_write, batch), E_OK);
+	leave_writer();
+	uses_give_back(n->uses, batch);
 }
 
-static int64_t used_at(struct db *db, uint64_t pat)
+static bool is_written(struct noted *n, uint64_t pat, const char *client)
 {
 	AUTO(txn) struct txn txn;
 	struct used used;
+	enum err err;
 
-	txn_read(db, &txn);
-	return used_get(&txn, pat, &used) ? 0 : used.at;
+	txn_read(n->f.db, &txn);
+	err = used_get(&txn, pat, &used);
+	if (err)
+		assert_int_equal(err, E_NOT_FOUND);
+	else if (client && !str_eq(used.client, str_of(client)))
+		fail_msg(STR_FMT, STR_ARG(used.client));
+	return !err;
 }
 
-/* What does not fit comes at a later use. */
-static void more_than_fit(void **state)
+/* Far apart by any power of two: they may share a place of a table. */
+static void busy_tokens_crowd_nobody_out(void **state)
 {
-	struct uses *uses = uses_new();
-	struct fixture f;
+	struct noted n;
 
 	(void)state;
-	fixture_open(&f);
-	for (uint64_t pat = 1; pat <= BATCH + 2; pat++)
-		note(uses, pat, NOW);
-	assert_int_equal(pass(uses, f.db, false), BATCH);
-	assert_int_equal(used_at(f.db, BATCH), NOW);
-	assert_int_equal(used_at(f.db, BATCH + 1), 0);
-	for (uint64_t pat = 1; pat <= BATCH + 2; pat++)
-		note(uses, pat, NOW + 1);
-	assert_int_equal(pass(uses, f.db, false), BATCH + 2);
-	assert_int_equal(used_at(f.db, 1), NOW);
-	assert_int_equal(used_at(f.db, BATCH + 2), NOW + 1);
-	fixture_close(&f);
-	uses_free(uses);
+	for (unsigned bit = 0; bit < 40; bit++) {
+		begin(&n);
+		for (uint64_t i = 0; i < 2 * BATCH; i++)
+			note(&n, 1 + ((i % 16) << bit), "busy");
+		note(&n, 7777777, "daily");
+		pass(&n);
+		for (uint64_t i = 0; i < 16; i++)
+			assert_true(is_written(&n, 1 + (i << bit), "busy"));
+		assert_true(is_written(&n, 7777777, "daily"));
+		assert_int_equal(uses_lost(n.uses), 0);
+		end(&n);
+	}
 }
 
-static void what_failed_is_noted_again(void **state)
+/* As long as there are not more in a second than a batch holds. */
+static void many_tokens_are_all_written(void **state)
 {
-	struct uses *uses = uses_new();
-	struct fixture f;
+	struct noted n;
 
 	(void)state;
-	fixture_open(&f);
-	note(uses, 1, NOW);
-	assert_int_equal(pass(uses, f.db, true), 0);
-	note(uses, 2, NOW + 1); /* with it, the first comes back */
-	assert_int_equal(pass(uses, f.db, false), 1);
-	note(uses, 1, NOW + 2);
-	assert_int_equal(pass(uses, f.db, false), 2);
-	assert_int_equal(used_at(f.db, 1), NOW + 2);
-	fixture_close(&f);
-	uses_free(uses);
+	begin(&n);
+	for (uint64_t i = 1; i <= IDS; i++) {
+		note(&n, i, "one");
+		if (i % BATCH == 0)
+			pass(&n);
+	}
+	assert_int_equal(uses_lost(n.uses), 0);
+	for (uint64_t i = 1; i <= IDS; i++)
+		assert_true(is_written(&n, i, "one"));
+	end(&n);
 }
 
-/* Ten minutes after what is in the store, which another worker wrote. */
-static void the_store_has_the_last_word(void **state)
+static void those_that_do_not_fit_are_counted_and_come_later(void **state)
 {
-	struct uses *one = uses_new(), *two = uses_new();
-	struct fixture f;
+	struct noted n;
 
 	(void)state;
-	fixture_open(&f);
-	note(one, 1, NOW);
-	assert_int_equal(pass(one, f.db, false), 1);
-	note(two, 1, NOW + USED_EVERY - 1);
-	assert_int_equal(pass(two, f.db, false), 1);
-	assert_int_equal(used_at(f.db, 1), NOW);
-	note(two, 2, NOW + USED_EVERY - 1);
-	assert_int_equal(pass(two, f.db, false), 2);
-	note(two, 1, NOW + USED_EVERY);
-	assert_int_equal(pass(two, f.db, false), 2);
-	assert_int_equal(used_at(f.db, 1), NOW + USED_EVERY);
-	fixture_close(&f);
-	uses_free(one);
-	uses_free(two);
+	begin(&n);
+	for (uint64_t i = 1; i <= BATCH + 3; i++)
+		note(&n, i, "first");
+	assert_int_equal(uses_lost(n.uses), 3);
+	assert_int_equal(uses_lost(n.uses), 0);
+	pass(&n);
+	assert_true(is_written(&n, BATCH, "first"));
+	assert_false(is_written(&n, BATCH + 1, NULL));
+	for (uint64_t i = 1; i <= BATCH + 3; i++)
+		note(&n, i, "second");
+	assert_int_equal(uses_lost(n.uses), 0);
+	pass(&n);
+	assert_true(is_written(&n, BATCH, "first"));
+	assert_true(is_written(&n, BATCH + 3, "second"));
+	end(&n);
 }
 
-static void a_clock_that_was_set_back(void **state)
+/* Also while the one before has not been fetched. */
+static void a_batch_that_fills_up_says_so(void **state)
 {
-	const int64_t before = NOW - 86400;
-	struct uses *uses = uses_new();
-	struct fixture f;
+	struct noted n;
 
 	(void)state;
-	fixture_open(&f);
-	note(uses, 1, NOW);
-	assert_int_equal(pass(uses, f.db, false), 1);
-	note(uses, 1, before);
-	assert_int_equal(pass(uses, f.db, false), 1);
-	assert_int_equal(used_at(f.db, 1), before);
-	fixture_close(&f);
-	uses_free(uses);
+	begin(&n);
+	note(&n, 1, "few");
+	uses_pass_on(n.uses);
+	assert_false(uses_hurry(n.uses));
+	for (uint64_t i = 2; i < 2 + BATCH / 2 + 1; i++)
+		note(&n, i, "many");
+	uses_pass_on(n.uses);
+	assert_true(uses_hurry(n.uses));
+	pass(&n);
+	pass(&n);
+	assert_true(is_written(&n, 2 + BATCH / 2, "many"));
+	end(&n);
 }
 
-static void two_in_one_place(void **state)
+#define X60 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+static const struct {
+	const char *rule, *client, *written;
+} rows[] = {
+	{ "a client says who it is", "docker/27.0", "docker/27.0" },
+	{ "or does not", "", "" },
+	{ "in its own letters", "h\xc3\xa9lm", "h\xc3\xa9lm" },
+	{ "64 bytes of it", X60 "12345", X60 "1234" },
+	{ "and no part of a letter", X60 "123\xc3\xa9", X60 "123" },
+	{ "however long that is", X60 "12\xe2\x82\xac", X60 "12" },
+	{ "one that fits", X60 "1\xe2\x82\xac", X60 "1\xe2\x82\xac" },
+	{ "no escape", "\x1b[31mred", "?[31mred" },
+	{ "not as one byte",
+	  "a\x9b"
+	  "b",
+	  "a?b" },
+	{ "nor as two",
+	  "a\xc2\x9b"
+	  "b",
+	  "a??b" },
+	{ "nothing from right to left",
+	  "a\xe2\x80\xae"
+	  "b",
+	  "a???b" },
+	{ "no line of its own", "a\r\nrepositories: all",
+	  "a??repositories: all" },
+};
+
+static void names_of_clients(void **state)
 {
-	struct uses *uses = uses_new();
-	struct fixture f;
-
 	(void)state;
-	fixture_open(&f);
-	note(uses, 7, NOW);
-	note(uses, 7 + KNOWN, NOW);
-	assert_int_equal(pass(uses, f.db, false), 2);
-	fixture_close(&f);
-	uses_free(uses);
-}
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct noted n;
 
-/* Before the jobs thread has come, and when it ends. */
-static void nothing_is_lost(void **state)
-{
-	struct uses *uses = uses_new();
-	struct use_batch *batch, *rest;
-	struct fixture f;
-
-	(void)state;
-	fixture_open(&f);
-	note(uses, 1, NOW);
-	uses_pass_on(uses);
-	note(uses, 2, NOW);
-	uses_pass_on(uses); /* the first is still there */
-	batch = uses_take(uses);
-	rest = uses_take_rest(uses);
-	assert_non_null(batch);
-	assert_non_null(rest);
-	assert_int_equal(deed_commit(f.db, uses_write, batch), E_OK);
-	assert_int_equal(deed_commit(f.db, uses_write, rest), E_OK);
-	assert_int_equal(used_at(f.db, 1), NOW);
-	assert_int_equal(used_at(f.db, 2), NOW);
-	uses_give_back(uses, batch);
-	uses_give_back(uses, rest);
-	fixture_close(&f);
-	uses_free(uses);
+		print_message("%s\n", rows[i].rule);
+		begin(&n);
+		note(&n, 1, rows[i].client);
+		pass(&n);
+		assert_true(is_written(&n, 1, rows[i].written));
+		end(&n);
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(more_than_fit),
-		cmocka_unit_test(what_failed_is_noted_again),
-		cmocka_unit_test(the_store_has_the_last_word),
-		cmocka_unit_test(a_clock_that_was_set_back),
-		cmocka_unit_test(two_in_one_place),
-		cmocka_unit_test(nothing_is_lost),
+		cmocka_unit_test(busy_tokens_crowd_nobody_out),
+		cmocka_unit_test(many_tokens_are_all_written),
+		cmocka_unit_test(
+			those_that_do_not_fit_are_counted_and_come_later),
+		cmocka_unit_test(a_batch_that_fills_up_says_so),
+		cmocka_unit_test(names_of_clients),
 	};
 
 	return cmocka_run_group_tests_name("uses", tests, NULL, NULL);
