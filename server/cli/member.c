@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "server/cli/command.h"
+#include "store/bot.h"
 #include "store/member.h"
 #include "store/record.h"
 
@@ -72,7 +73,8 @@ static enum err each_member(struct call *call, struct txn *txn, uint64_t space,
 		if (member_unpack(txn, c.key, c.value, &id, &role) ||
 		    user_get(txn, id, &user))
 			return txn->err ? txn->err : E_CORRUPT;
-		print_member(call, listing, &user, role);
+		if (!bot_ended(txn, &user, call->now))
+			print_member(call, listing, &user, role);
 	}
 	return txn->err;
 }

@@ -7,6 +7,7 @@
 #include "server/cli/command.h"
 #include "server/cli/stdin.h"
 #include "server/password.h"
+#include "store/bot.h"
 #include "store/member.h"
 #include "store/record.h"
 
@@ -20,25 +21,35 @@ static const struct {
 	{ USER_BOT, "bot", "bot" },
 };
 
-static void put_user(struct buf *out, const struct user *user)
+static struct str state_of(struct call *call, struct txn *txn,
+			   const struct user *user)
 {
+	if (bot_ended(txn, user, call->now))
+		return STR("ended");
+	return user->flags & USER_BLOCKED ? STR("blocked") : STR("active");
+}
+
+static void put_user(struct call *call, struct txn *txn,
+		     const struct user *user)
+{
+	struct buf *out = &call->out;
+
 	json_put_int(out, "id", (int64_t)user->id);
 	json_put_str(out, "username", user->name);
 	json_put_str(out, "name", user->name);
-	json_put_str(out, "state",
-		     user->flags & USER_BLOCKED ? STR("blocked")
-						: STR("active"));
+	json_put_str(out, "state", state_of(call, txn, user));
 	json_put_str(out, "email", user->email);
 	for (size_t i = 0; i < COUNT(flags); i++)
 		json_put_bool(out, flags[i].json, user->flags & flags[i].flag);
 	put_time(out, "created_at", user->created_at);
 }
 
-static void print_json(struct buf *out, const struct user *user)
+static void print_json(struct call *call, struct txn *txn,
+		       const struct user *user)
 {
-	json_open(out, '{');
-	put_user(out, user);
-	json_close(out, '}');
+	json_open(&call->out, '{');
+	put_user(call, txn, user);
+	json_close(&call->out, '}');
 }
 
 static struct str flags_text(struct call *call, const struct user *user)
@@ -58,13 +69,13 @@ static const struct str head[] = {
 	{ "FLAGS", 5 }, { "CREATED", 7 }, { "EMAIL", 5 },
 };
 
-static void add_row(struct call *call, struct listing *listing,
+static void add_row(struct call *call, struct txn *txn, struct listing *listing,
 		    const struct user *user)
 {
 	const struct str cells[COUNT(head)] = {
 		show_id(call, user->id),
 		user->name,
-		user->flags & USER_BLOCKED ? STR("blocked") : STR("active"),
+		state_of(call, txn, user),
 		flags_text(call, user),
 		show_date(call, user->created_at),
 		user->email.len ? user->email : STR("-"),
@@ -90,9 +101,9 @@ static int user_list(struct call *call)
 		if (user_unpack(&txn, c.key, c.value, &user))
 			break;
 		if (call->json)
-			print_json(&call->out, &user);
+			print_json(call, &txn, &user);
 		else
-			add_row(call, &listing, &user);
+			add_row(call, &txn, &listing, &user);
 	}
 	if (txn.err)
 		return call_failed(call, txn.err);
@@ -165,13 +176,13 @@ static enum err print_one(struct call *call, struct txn *txn,
 
 	if (call->json) {
 		json_open(out, '{');
-		put_user(out, user);
+		put_user(call, txn, user);
 		json_put_int(out, "active_tokens", active);
 		json_key(out, "memberships");
 		json_open(out, '[');
 	}
 	listing_row(&places, member_head);
-	if (!err)
+	if (!err && !bot_ended(txn, user, call->now))
 		err = print_memberships(call, txn, user->id, &places);
 	if (call->json) {
 		json_close(out, ']');
@@ -180,7 +191,7 @@ static enum err print_one(struct call *call, struct txn *txn,
 		return err;
 	}
 	listing_row(&listing, head);
-	add_row(call, &listing, user);
+	add_row(call, txn, &listing, user);
 	listing_print(&listing, out);
 	buf_printf(out, "\nactive tokens: %lld\n", (long long)active);
 	if (places.rows > 1) {
@@ -247,9 +258,9 @@ static int print_changed(struct call *call, struct str name)
 	err = user_find(&txn, name, &user);
 	if (err)
 		return call_failed(call, err);
-	print_json(&call->out, &user);
+	print_json(call, &txn, &user);
 	buf_add_char(&call->out, '\n');
-	return EXIT_DONE;
+	return txn.err ? call_failed(call, txn.err) : EXIT_DONE;
 }
 
 static int change_user(struct call *call, struct change *change)
