@@ -59,6 +59,12 @@ enum err need_expiry(struct txn *txn, struct change *change, int64_t wanted,
 enum err may_create(struct txn *txn, struct change *change,
 		    const struct space *space,
 		    const struct user *owner) MUST_CHECK;
+/*
+ * May he rotate or revoke this one? His own, also a bot its own; else as those
+ * who may make it, and what is rotated has no role above the actor's own.
+ */
+enum err may_change(struct txn *txn, struct change *change,
+		    const struct pat *pat) MUST_CHECK;
 /* Fills in what only now is known: id, time, digest, perhaps family. */
 enum err token_put_new(struct txn *txn, struct change *change,
 		       struct pat *pat) MUST_CHECK;

@@ -54,6 +54,12 @@ static enum err check_rotate(struct txn *txn, struct change *change,
 		return cause_set(&change->cause, E_REFUSED,
 				 "token %llu is %s; create another", id,
 				 pat->revoked_at ? "revoked" : "expired");
+	if (!change->replayed &&
+	    pat_idle(pat, pat_used_at(txn, pat), change->now))
+		return cause_set(&change->cause, E_REFUSED,
+				 "token %llu is dead, as it was not used for "
+				 "as long as it may be idle; create another",
+				 id);
 	if (change->grace > GRACE_MOST)
 		return cause_set(&change->cause, E_LIMIT,
 				 "a grace is at most %s",
@@ -140,6 +146,8 @@ enum err apply_token_rotate(struct txn *txn, struct change *change)
 	struct pat old, new;
 	enum err err = need_pat(txn, change, &old);
 
+	if (!err)
+		err = may_change(txn, change, &old);
 	if (!err)
 		err = check_rotate(txn, change, &old);
 	if (err)

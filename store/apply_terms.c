@@ -1,5 +1,6 @@
 /*
- * store/apply_terms.c - how long a new token may live, and who may make it.
+ * store/apply_terms.c - how long a new token may live, and who may make, rotate
+ * or revoke one.
  */
 #include "store/apply.h"
 
@@ -52,63 +53,127 @@ static bool is_local(struct str actor)
 	return str_has(actor, ':');
 }
 
-static enum err refuse(struct change *change, const char *what)
+static const char *verb(const struct change *change)
 {
-	return cause_set(&change->cause, E_REFUSED, "user \"%.*s\" may not %s",
-			 change->actor.len > 200 ? 200 : (int)change->actor.len,
-			 change->actor.at, what);
+	return change->type == CHANGE_TOKEN_ROTATE   ? "rotate"
+	       : change->type == CHANGE_TOKEN_REVOKE ? "revoke"
+						     : "make";
 }
 
-static enum err may_create_in(struct txn *txn, struct change *change,
-			      const struct space *space, uint64_t creator)
+static enum err refuse(struct change *change, const char *what)
 {
-	enum role least =
-		space->kind == SPACE_GROUP ? ROLE_OWNER : ROLE_MAINTAINER;
+	return cause_set(&change->cause, E_REFUSED,
+			 "user \"%.*s\" may not %s %s",
+			 change->actor.len > 200 ? 200 : (int)change->actor.len,
+			 change->actor.at, verb(change), what);
+}
+
+/* A token that is there or is to be. */
+struct subject {
+	enum pat_kind kind;
+	uint64_t owner;		   /* of a personal one */
+	const struct space *space; /* of a project's or group's */
+	uint64_t role;		   /* of its bot */
+	bool own;		   /* it exists, and is the actor's */
+};
+
+static enum err may_in(struct txn *txn, struct change *change,
+		       const struct subject *token, uint64_t actor)
+{
+	bool group = token->space->kind == SPACE_GROUP;
 	const struct space *from;
 	struct space_chain chain;
 	enum role role;
-	enum err err = space_walk(txn, space->path, &chain);
+	enum err err = space_walk(txn, token->space->path, &chain);
 
 	if (!err)
-		err = member_role(txn, &chain, creator, &role, &from);
+		err = member_role(txn, &chain, actor, &role, &from);
 	if (err)
 		return err;
-	if (role < least)
-		return refuse(change, space->kind == SPACE_GROUP
-					      ? "make tokens of this group: "
-						"that takes role owner"
-					      : "make tokens of this project: "
-						"that takes role maintainer");
-	if (change->role > (uint64_t)role)
-		return refuse(change, "give a token a role above his own");
+	if (role < (group ? ROLE_OWNER : ROLE_MAINTAINER))
+		return refuse(change,
+			      group ? "tokens of this group: that takes "
+				      "role owner"
+				    : "tokens of this project: that "
+				      "takes role maintainer");
+	/* To take one away takes nothing more: its secret is not told. */
+	if (token->role > (uint64_t)role && change->type != CHANGE_TOKEN_REVOKE)
+		return refuse(change, "a token of a role above his own");
 	return E_OK;
+}
+
+static enum err may(struct txn *txn, struct change *change,
+		    const struct subject *token, const struct user *actor)
+{
+	if (actor->flags & USER_BLOCKED)
+		return refuse(change, "tokens: he is blocked");
+	if (token->kind == PAT_IMPERSONATION && !(actor->flags & USER_ADMIN))
+		return refuse(change, "impersonation tokens: that takes an "
+				      "administrator");
+	if (token->own)
+		return E_OK;
+	if (actor->flags & USER_BOT)
+		return refuse(change, "tokens: it is a bot");
+	if (actor->flags & USER_ADMIN)
+		return E_OK;
+	if (token->space)
+		return may_in(txn, change, token, actor->id);
+	if (actor->id != token->owner)
+		return refuse(change, "tokens of other users");
+	return E_OK;
+}
+
+static enum err need_actor(struct txn *txn, struct change *change,
+			   struct user *out)
+{
+	enum err err = user_find(txn, change->actor, out);
+
+	return err == E_NOT_FOUND ? refuse(change, "tokens: he is gone") : err;
 }
 
 enum err may_create(struct txn *txn, struct change *change,
 		    const struct space *space, const struct user *owner)
 {
-	struct user creator;
+	const struct subject token = {
+		.kind = (enum pat_kind)change->kind,
+		.owner = owner ? owner->id : 0,
+		.space = space,
+		.role = change->role,
+	};
+	struct user actor;
 	enum err err;
 
 	if (is_local(change->actor))
 		return E_OK;
-	err = user_find(txn, change->actor, &creator);
-	if (err == E_NOT_FOUND)
-		return refuse(change, "make tokens: he is gone");
+	err = need_actor(txn, change, &actor);
+	return err ? err : may(txn, change, &token, &actor);
+}
+
+enum err may_change(struct txn *txn, struct change *change,
+		    const struct pat *pat)
+{
+	struct subject token = { .kind = pat->kind, .owner = pat->user };
+	struct space space;
+	struct user actor;
+	enum role role = ROLE_NONE;
+	enum err err;
+
+	if (is_local(change->actor))
+		return E_OK;
+	err = need_actor(txn, change, &actor);
 	if (err)
 		return err;
-	if (creator.flags & (USER_BLOCKED | USER_BOT))
-		return refuse(change, creator.flags & USER_BOT
-					      ? "make tokens: it is a bot"
-					      : "make tokens: he is blocked");
-	if (creator.flags & USER_ADMIN)
-		return E_OK;
-	if (space)
-		return may_create_in(txn, change, space, creator.id);
-	if (change->kind == PAT_IMPERSONATION)
-		return refuse(change, "make impersonation tokens: that takes "
-				      "an administrator");
-	if (creator.id != owner->id)
-		return refuse(change, "make tokens of other users");
-	return E_OK;
+	token.own = actor.id == pat->user;
+	if (!pat->space)
+		return may(txn, change, &token, &actor);
+	err = space_get(txn, pat->space, &space);
+	if (!err)
+		err = member_get(txn, pat->space, pat->user, &role);
+	if (err == E_NOT_FOUND)
+		return refuse(change, "tokens of what is gone");
+	if (err)
+		return err;
+	token.space = &space;
+	token.role = role;
+	return may(txn, change, &token, &actor);
 }

@@ -288,6 +288,8 @@ enum err apply_token_revoke(struct txn *txn, struct change *change)
 	struct pat pat;
 	enum err err = need_pat(txn, change, &pat);
 
+	if (!err)
+		err = may_change(txn, change, &pat);
 	if (err)
 		return err;
 	if (change->recursive)

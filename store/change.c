@@ -256,6 +256,7 @@ enum err change_unpack(struct str bytes, struct change *out)
 			unpack_field(&u, &fields[i], &change);
 	if (!unpack_done(&u))
 		return E_CORRUPT;
+	change.replayed = true;
 	*out = change;
 	return E_OK;
 }

@@ -87,6 +87,13 @@ struct change {
 	uint64_t idle;	/* seconds; 0: no such limit */
 	uint64_t grace; /* ROTATE: seconds that the old one lives on */
 
+	/*
+	 * It comes from the log, and was found good by what was observed then.
+	 * A new one is refused by that too: who rotates a token that is idle
+	 * would give it another life.
+	 */
+	bool replayed;
+
 	/* What came of it. */
 	enum err result;
 	uint64_t new_id;    /* of the user, space or token that it made */

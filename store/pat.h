@@ -67,6 +67,7 @@ int64_t pat_dies_at(const struct pat *pat, const struct settings *settings);
 int64_t pat_used_at(struct txn *txn, const struct pat *pat);
 /*
  * Dead as it was not used for so long. Use is observed, not decided: no change
- * may depend on it, or equal changes would not make equal stores.
+ * that is replayed may depend on it, or equal changes would not make equal
+ * stores.
  */
 bool pat_idle(const struct pat *pat, int64_t used_at, int64_t now);

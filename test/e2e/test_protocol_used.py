@@ -151,6 +151,9 @@ def test_an_idle_limit_goes_by_the_last_use(world, clock):
     answer = use(world, secret)
     assert answer.status_code == 401
     assert world.reason(answer) == "token_idle"
+    status, said = world.refused("token", "rotate", world.token_id("one"),
+                                 env=clock.env())
+    assert status == 1 and "as it was not used" in said  # dead is dead
 
 
 # What nobody uses

@@ -605,7 +605,7 @@ enum meanwhile { LOSE_SERVICE, REVOKE, BLOCK, FORGET };
 static void apply(struct txn *held, struct change change)
 {
 	change.now = NOW;
-	change.actor = STR("test");
+	change.actor = STR("cli:test");
 	if (change_apply(held, &change))
 		fail_msg("%s", change.cause.text);
 }
