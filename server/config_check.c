@@ -118,6 +118,8 @@ enum err address_check(struct str text, struct cause *cause)
 	return E_OK;
 }
 
+enum { HOST_MAX = 255 };
+
 static bool host_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -126,12 +128,21 @@ static bool host_char(char c)
 
 static bool host_valid(struct str host)
 {
+	struct str label;
+
 	if (host.len && host.at[0] == '[')
 		return ip_valid(host);
-	for (size_t i = 0; i < host.len; i++)
-		if (!host_char(host.at[i]))
+	if (!host.len || host.len > HOST_MAX || host.at[host.len - 1] == '.')
+		return false;
+	while (str_cut(&host, '.', &label)) {
+		if (!label.len || label.at[0] == '-' ||
+		    label.at[label.len - 1] == '-')
 			return false;
-	return host.len;
+		for (size_t i = 0; i < label.len; i++)
+			if (!host_char(label.at[i]))
+				return false;
+	}
+	return true;
 }
 
 enum err host_port_check(struct str text, struct cause *cause)

@@ -23,7 +23,7 @@ enum err check_bad(const struct checker *c, const char *path, const char *what);
 enum err check_file(const struct checker *c, const char *path, const char *file,
 		    bool secret) MUST_CHECK;
 enum err check_notices(const struct checker *c) MUST_CHECK;
-/* "host", "host:port", "[::1]:25". */
+/* "host", "host:port", "[::1]:25"; of the host each label is one. */
 enum err host_port_check(struct str text, struct cause *cause) MUST_CHECK;
 
 /* "127.0.0.1:5001", "[::1]:5001": an address and a port, 1 to 65535. */

@@ -6,11 +6,12 @@
 
 #include <string.h>
 
+#include "server/config_check.h"
 #include "token/date.h"
 #include "token/encode.h"
 #include "token/path.h"
 
-enum { HOST_MAX = 255, NAME_MAX_LEN = 253, TEXT_SIZE = 4096 };
+enum { NAME_MAX_LEN = 253, TEXT_SIZE = 4096 };
 
 static const char *const formats[] = {
 	[HANDOVER_DOCKER] = "dockerconfigjson",
@@ -21,16 +22,7 @@ static const char *const formats[] = {
 /* HOST, HOST:PORT, [::1]:PORT; no "https://", no path. */
 static bool is_host(struct str host)
 {
-	bool named = false;
-
-	for (size_t i = 0; i < host.len; i++) {
-		bool letter = is_alnum(ascii_lower(host.at[i]));
-
-		named |= letter;
-		if (!letter && !str_has(STR(".-_:[]"), host.at[i]))
-			return false;
-	}
-	return named && host.len <= HOST_MAX;
+	return !host_port_check(host, NULL);
 }
 
 /* A DNS subdomain (RFC 1123 2.1), as Kubernetes wants it. */

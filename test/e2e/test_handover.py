@@ -139,6 +139,28 @@ def test_names_of_kubernetes_secrets(desk, name, right):
     assert status == 2 and SECRET_NAME.format(name[:80]) in line
 
 
+NO_HOSTS = ["[[[a", ":a", "a:", "a:0", "a:99999", "a:b", "-a", "a-", "a.-b",
+            "..a..", "a.", ".a", "a..b", "a_b:1:2", "[::1", "[::1]5", "[1.2.3.4]",
+            "::1", "a b", "u@a", "a" * 256]
+HOSTS = ["r", "R.example.com", "r-1.example.com:5000", "10.0.0.1:5000", "[::1]",
+         "[2001:db8::1]:443", "xn--bcher-kva.example", "a_b"]
+
+
+@pytest.mark.parametrize("host", NO_HOSTS)
+def test_what_docker_would_not_find(desk, host):
+    """As `docker login HOST` takes it, or the file is of no use."""
+    status, line = desk.refused(
+        "token", "create", "alice", "--name", "x", "--scopes", "api",
+        "--format", "dockerconfigjson", "--registry=" + host)
+    assert status == 2 and "is no HOST or HOST:PORT" in line
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_host_is_the_key_as_it_was_written(desk, host):
+    of_docker(create(desk, "--format", "dockerconfigjson", "--registry", host),
+              host)
+
+
 # The programs themselves
 
 @pytest.fixture
