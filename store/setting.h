@@ -94,6 +94,9 @@ void setting_print(enum setting setting, const struct settings *settings,
 void setting_print_json(enum setting setting, const struct settings *settings,
 			struct buf *out);
 
-/* "none" or the default: what is not set takes no room. */
+/*
+ * "none" or the default: what is not set takes no room. A change that says what
+ * is set already does not come here: see store/apply_setting.c.
+ */
 void setting_put(struct txn *txn, enum setting setting,
 		 const struct settings *settings, int64_t now);

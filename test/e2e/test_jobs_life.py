@@ -194,6 +194,15 @@ def test_a_change_counts_anew(limited, post):
     assert revoked(limited) == ["endless"]
 
 
+def test_a_limit_that_is_said_again_is_the_same_limit(limited):
+    """As configuration management does."""
+    for hour in range(3):
+        set_limit(limited, limited.noon + hour * HOUR, "30")
+    set_limit(limited, limited.noon + 3 * HOUR, "030")
+    limited.wait_ran("lifetime", limited.noon + 3 * HOUR)
+    assert revoked(limited) == ["endless", "long"]
+
+
 def test_a_limit_that_came_due_while_the_server_was_down(limited, post):
     set_limit(limited, limited.noon, "30")
     limited.stop()

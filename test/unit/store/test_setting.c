@@ -172,6 +172,9 @@ static void when_it_was_set(void **state)
 	assert_int_equal(read_all(f.db).set_at[max], NOW + 2);
 	assert_int_equal(put(f.db, "max_token_lifetime", "x", NOW + 3, &cause),
 			 E_SYNTAX);
+	/* To say it again is no change. */
+	assert_int_equal(
+		put(f.db, "max_token_lifetime", "040", NOW + 3, &cause), E_OK);
 	settings = read_all(f.db);
 	assert_int_equal(settings.set_at[max], NOW + 2);
 	assert_int_equal(settings.max_token_lifetime, 40);
