@@ -1,8 +1,6 @@
 /* store/apply_setting.c - what a change of a setting does. */
 #include "store/apply.h"
 
-#include "store/record.h"
-
 /*
  * As it is set already: when that was stays, or who says it every hour would
  * never see the end of a limit's three hours.
@@ -12,8 +10,8 @@ static bool is_same(enum setting setting, const struct settings *before,
 {
 	AUTO(buf) struct buf old, new;
 
-	buf_init(&old, RECORD_MAX);
-	buf_init(&new, RECORD_MAX);
+	buf_init(&old, SETTING_VALUE_MAX);
+	buf_init(&new, SETTING_VALUE_MAX);
 	setting_print(setting, before, &old);
 	setting_print(setting, after, &new);
 	return before->set_at[setting] && str_eq(buf_str(&old), buf_str(&new));

@@ -14,6 +14,8 @@ struct desk {
 	struct writer *writer; /* NULL: a command */
 	const struct config *config;
 	courier_go_on *go_on; /* asked while it waits */
+	/* Asked between two deliveries; false: the rest later. NULL: true. */
+	courier_go_on *more;
 	void *arg;
 	int64_t pause[2]; /* mail, webhook: nothing goes until then */
 };
@@ -37,7 +39,10 @@ struct sent {
 	unsigned done, failed;
 	struct cause cause; /* of the last that failed */
 };
-/* Sends what is due; what fails stays queued. E_OK: nothing more is due. */
+/*
+ * Sends what is due; what fails stays queued. E_OK: nothing more is due, or
+ * there is no going on.
+ */
 enum err desk_send_due(struct desk *desk, int64_t now,
 		       struct sent *sent) MUST_CHECK;
 /* Sends all that waits, due or not: something has changed, or a person asks. */

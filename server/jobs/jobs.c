@@ -26,8 +26,9 @@ struct jobs {
 	struct live *live;
 	struct uses **uses;
 	unsigned uses_count;
-	int64_t uses_at, retry_at; /* monotonic */
+	int64_t uses_at, retry_at, checked_at; /* monotonic */
 	bool uses_failed;
+	bool checks; /* one is being made */
 	bool afresh;  /* all that waits is tried, whatever failed */
 	int64_t seen; /* the clock, when it was looked at last */
 	int wake;
@@ -113,17 +114,61 @@ static void gather_last(struct jobs *jobs)
 	}
 }
 
-/* Asked while a delivery waits, and between the steps of a check. */
+static void watch_clock(struct jobs *jobs, int64_t now)
+{
+	if (now < jobs->seen - RETRY)
+		log_event(LEVEL_WARNING, "jobs",
+			  "the clock was set back, from %s to %s: what was "
+			  "told of days to come is told again when they come",
+			  time_print(jobs->seen).at, time_print(now).at);
+	jobs->seen = now;
+}
+
+static void try_later(struct jobs *jobs, enum err err)
+{
+	if (!err || atomic_load(&jobs->drain_at))
+		return;
+	jobs->retry_at = monotonic() + RETRY;
+	log_event(LEVEL_ERROR, "jobs", "to be tried again: %s", err_text(err));
+}
+
+/* Once a second at the most. */
+static void check(struct jobs *jobs)
+{
+	int64_t now = time(NULL), second = monotonic();
+
+	if (second < jobs->retry_at || second == jobs->checked_at)
+		return;
+	jobs->checked_at = second;
+	watch_clock(jobs, now);
+	jobs->checks = true;
+	try_later(jobs, desk_run_due(&jobs->desk, now));
+	jobs->checks = false;
+}
+
+/*
+ * Asked while a delivery waits, and between the steps of a check. A mail server
+ * may take minutes: what is due meanwhile is done meanwhile.
+ */
 static bool go_on(void *arg)
 {
 	struct jobs *jobs = arg;
 	int64_t drain_at = atomic_load(&jobs->drain_at);
 
-	if (!drain_at) {
-		gather(jobs);
-		return true;
-	}
-	return monotonic() - drain_at < DRAIN;
+	if (drain_at)
+		return monotonic() - drain_at < DRAIN;
+	gather(jobs);
+	if (!jobs->checks)
+		check(jobs);
+	return true;
+}
+
+/* A reload may have mended what the next one needs. */
+static bool more(void *arg)
+{
+	struct jobs *jobs = arg;
+
+	return !atomic_load(&jobs->next_live);
 }
 
 static void take_live(struct jobs *jobs)
@@ -137,16 +182,6 @@ static void take_live(struct jobs *jobs)
 	jobs->desk.config = live->config;
 	jobs->desk.pause[0] = jobs->desk.pause[1] = 0;
 	jobs->afresh = true;
-}
-
-static void watch_clock(struct jobs *jobs, int64_t now)
-{
-	if (now < jobs->seen - RETRY)
-		log_event(LEVEL_WARNING, "jobs",
-			  "the clock was set back, from %s to %s: what was "
-			  "told of days to come is told again when they come",
-			  time_print(jobs->seen).at, time_print(now).at);
-	jobs->seen = now;
 }
 
 static uint64_t count_waiting(struct jobs *jobs)
@@ -176,19 +211,9 @@ static enum err send_notices(struct jobs *jobs, int64_t now)
 
 static void work(struct jobs *jobs)
 {
-	int64_t now = time(NULL);
-	enum err err;
-
-	watch_clock(jobs, now);
-	if (monotonic() < jobs->retry_at)
-		return;
-	err = desk_run_due(&jobs->desk, now);
-	if (!err)
-		err = send_notices(jobs, now);
-	if (!err || atomic_load(&jobs->drain_at))
-		return;
-	jobs->retry_at = monotonic() + RETRY;
-	log_event(LEVEL_ERROR, "jobs", "to be tried again: %s", err_text(err));
+	check(jobs);
+	if (monotonic() >= jobs->retry_at)
+		try_later(jobs, send_notices(jobs, time(NULL)));
 }
 
 static void nap(struct jobs *jobs)
@@ -242,6 +267,7 @@ enum err jobs_start(const struct jobs_setup *setup, struct jobs **out)
 		.writer = setup->writer,
 		.config = setup->live->config,
 		.go_on = go_on,
+		.more = more,
 		.arg = jobs,
 	};
 	jobs->afresh = true;

@@ -224,13 +224,19 @@ static enum err next_due(struct desk *desk, int64_t now, struct delivery *d)
 	return err;
 }
 
+static bool more(const struct desk *desk)
+{
+	return desk->go_on(desk->arg) &&
+	       (!desk->more || desk->more(desk->arg));
+}
+
 enum err desk_send_due(struct desk *desk, int64_t now, struct sent *sent)
 {
 	AUTO(courier) struct courier *courier = NULL;
 	enum err err = E_OK;
 
 	*sent = (struct sent) { 0 };
-	while (!err && desk->go_on(desk->arg)) {
+	while (!err && more(desk)) {
 		struct delivery d = { 0 };
 
 		err = next_due(desk, now, &d);
@@ -278,7 +284,7 @@ enum err desk_send_all(struct desk *desk, int64_t now, struct sent *sent)
 	enum err err = courier_new(desk->go_on, desk->arg, &courier);
 
 	*sent = (struct sent) { 0 };
-	for (size_t i = 0; !err && i < n && desk->go_on(desk->arg); i++) {
+	for (size_t i = 0; !err && i < n && more(desk); i++) {
 		struct delivery d = {
 			.id = list[i].id,
 			.next_at = list[i].next_at,

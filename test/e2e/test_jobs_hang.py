@@ -1,0 +1,58 @@
+"""A mail server that is slow, or hangs: nothing but its own mail waits."""
+
+import asyncio
+import time
+
+from support.mail import Post
+from support.process import wait_until
+# Fixtures are found by their names here.
+from test_jobs_life import (ALICE, DAY, HOUR, MINUTE, TODAY, date,  # noqa: F401
+                            desk, post, queued, revoked, set_limit, told)
+
+
+def slow(post, name, seconds):
+    """Each mail takes so long at this step."""
+    step = post.keeper.step
+
+    async def later(server, at):
+        if at == name:
+            await asyncio.sleep(seconds)
+        return await step(server, at)
+    post.keeper.step = later
+
+
+def test_checks_are_made_meanwhile(desk, post):  # noqa: F811
+    """The sweep of a limit, and the check of the next hour."""
+    for name, days in (("one", 8), ("endless", None)):
+        desk.token("alice", scopes="api", name=name,
+                   **({"expires": date(TODAY + days * DAY)} if days else {}))
+    due = TODAY + DAY + HOUR
+    set_limit(desk, due - 2 * HOUR, "60")
+    post.keeper.stall = "DATA"
+    desk.start(due)
+    assert post.keeper.reached.wait(20)
+    desk.clock.set(due + HOUR)
+    desk.wait_ran("lifetime", due + HOUR)
+    desk.wait_ran("expired", due + HOUR)
+    assert revoked(desk) == ["endless"] and told(post) == {}
+    post.keeper.go.set()
+    desk.wait_sent()
+    assert told(post) == {ALICE: [["one"], ["endless"]]}
+
+
+def test_a_reload_waits_for_one_mail_alone(desk, post):  # noqa: F811
+    """What is left goes by the mended configuration."""
+    for number in range(20):
+        desk.user(f"u{number}")
+        desk.token(f"u{number}", scopes="api", name="x",
+                   expires=date(TODAY + 8 * DAY))
+    slow(post, "KEPT", 1)
+    desk.start(TODAY + DAY + HOUR)
+    wait_until(lambda: post.mails, 20, "no mail")
+    with Post() as other:
+        desk.configure(mail={**desk.config["mail"],
+                             "url": f"smtp://127.0.0.1:{other.port}"})
+        assert desk.reload().startswith("done")
+        desk.wait_sent()
+        assert len(other.mails) > 10
+        assert len(post.mails) + len(other.mails) == 20
