@@ -111,7 +111,10 @@ static void plan_member(struct plan *plan, struct str key, struct str value)
 	add(plan, change);
 }
 
-/* What it revokes has not been seen coming by anybody. */
+/*
+ * What it revokes has not been seen coming by anybody: set anew. To set what is
+ * set changes nothing, so it is cleared before.
+ */
 static void plan_limit(struct plan *plan)
 {
 	const enum setting limit = SETTING_max_token_lifetime;
@@ -123,11 +126,15 @@ static void plan_limit(struct plan *plan)
 	    !settings.max_token_lifetime)
 		return;
 	setting_print(limit, &settings, &text);
-	add(plan, (struct change) {
-			  .type = CHANGE_SETTING_PUT,
-			  .text = setting_rows[limit].name,
-			  .value = arena_copy(&plan->arena, buf_str(&text)) });
-	plan->count--; /* it takes nothing away */
+	for (int anew = 0; anew < 2; anew++) {
+		add(plan,
+		    (struct change) { .type = CHANGE_SETTING_PUT,
+				      .text = setting_rows[limit].name,
+				      .value = anew ? arena_copy(&plan->arena,
+								 buf_str(&text))
+						    : STR("none") });
+		plan->count--; /* it takes nothing away */
+	}
 }
 
 static void plan_counters(struct plan *plan)
