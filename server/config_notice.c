@@ -46,8 +46,11 @@ static bool is_local(struct str host)
 
 bool config_tls_required(const struct config_mail *mail)
 {
-	return !strncmp(mail->url, "smtps:", 6) ||
-	       (mail->starttls && !strcmp(mail->starttls, "required"));
+	if (!strncmp(mail->url, "smtps:", 6))
+		return true;
+	/* Who names a ca wants it asked, also when STARTTLS was taken out. */
+	return mail->starttls ? !strcmp(mail->starttls, "required")
+			      : mail->ca != NULL;
 }
 
 static enum err check_login(const struct checker *c, struct str host)

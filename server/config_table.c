@@ -64,7 +64,7 @@
 	X(S, TEXT, "from", mail.from, 1, 254, NULL,                            \
 	  "address that mail comes from (must be set beside url)")             \
 	X(S, TEXT, "starttls", mail.starttls, 1, 16, NULL,                     \
-	  "with smtp://: required, or opportunistic: as offered, and verified only if ca is set (default: opportunistic)") \
+	  "with smtp://: required, or opportunistic: as offered, and verified only if ca is set (default: required if ca is set, else opportunistic)") \
 	X(S, TEXT, "user", mail.user, 1, 255, NULL,                            \
 	  "name to log in with (default: no login)")                           \
 	X(S, TEXT, "password_file", mail.password_file, 1, 1024, NULL,         \
