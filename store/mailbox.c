@@ -131,9 +131,12 @@ enum err mailbox_get(struct txn *txn, uint64_t id, int64_t next_at,
 
 void mailbox_claim(struct txn *txn, struct notice *notice, int64_t now)
 {
+	int64_t seconds = delay(notice->tries + 1);
+
 	mailbox_remove(txn, notice);
 	notice->tries++;
-	notice->next_at = now + delay(notice->tries);
+	notice->next_at =
+		now + (seconds > NOTICE_CLAIM ? seconds : NOTICE_CLAIM);
 	notice->failure = (struct str) { 0 };
 	put(txn, notice);
 }
@@ -143,11 +146,13 @@ bool mailbox_claimed(const struct notice *notice, int64_t now)
 	return notice->tries && !notice->failure.len && now < notice->next_at;
 }
 
-void mailbox_failed(struct txn *txn, const struct notice *notice,
+void mailbox_failed(struct txn *txn, const struct notice *notice, int64_t now,
 		    struct str why)
 {
 	struct notice failed = *notice;
 
+	mailbox_remove(txn, notice);
+	failed.next_at = now + delay(notice->tries);
 	failed.failure = why;
 	put(txn, &failed);
 }

@@ -3,9 +3,10 @@
  * mail and of webhook calls. It survives a crash.
  *
  * A notice holds whom and what it is about; its text is made when it is sent.
- * Whoever sends one claims it first: it is then due again after the next step
- * of the back-off, as if it had failed. If it was delivered it is removed. So
- * two never send the same, and what a crash cut short is tried again. The one
+ * Whoever sends one claims it first, for longer than a delivery may take. If it
+ * was delivered it is removed; if not, it is due after the next step of the
+ * back-off, from the claim on. So two never send the same, and what a crash cut
+ * short is tried again once the claim has ended. The one
  * thing that nobody can know is whether a server that has said "250" to a
  * process that was killed then has kept the mail: it gets it once more.
  */
@@ -18,6 +19,7 @@ enum notice_way { WAY_MAIL = 1 << 0, WAY_HOOK = 1 << 1 };
 enum {
 	NOTICE_TOKENS_MAX = 100,
 	NOTICE_TEXT_MAX = 200,
+	NOTICE_CLAIM = 12 * 60,	       /* seconds */
 	NOTICE_FIRST_DELAY = 60,       /* seconds; ever longer, up to */
 	NOTICE_LAST_DELAY = 60 * 60,   /* this */
 	NOTICE_LIFE = 3 * 24 * 60 * 60 /* then it is given up */
@@ -55,8 +57,10 @@ enum err mailbox_get(struct txn *txn, uint64_t id, int64_t next_at,
 void mailbox_claim(struct txn *txn, struct notice *notice, int64_t now);
 /* It is claimed, and may be on its way. */
 bool mailbox_claimed(const struct notice *notice, int64_t now);
-/* Of one that was claimed: it stays queued; why it could not be sent. */
-void mailbox_failed(struct txn *txn, const struct notice *notice,
+/*
+ * Of one that was claimed, at `now`: it stays queued; why it could not be sent.
+ */
+void mailbox_failed(struct txn *txn, const struct notice *notice, int64_t now,
 		    struct str why);
 void mailbox_remove(struct txn *txn, const struct notice *notice);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <curl/curl.h>
 #include <openssl/evp.h>
@@ -21,7 +22,7 @@ enum {
 	ANSWER_MAX = 128,
 };
 /* Nobody else takes it up while it is being delivered. */
-static_assert((int)COURIER_SECONDS < (int)NOTICE_FIRST_DELAY,
+static_assert(2 * COURIER_SECONDS + COURIER_ANSWER < (int)NOTICE_CLAIM,
 	      "a claim outlives a delivery");
 
 struct courier {
@@ -30,6 +31,9 @@ struct courier {
 	CURLM *multi;
 	CURL *easy;
 	struct str upload; /* what is left of it */
+	int64_t until;	   /* monotonic seconds: what it waits for takes no
+			      longer */
+	bool uploaded, answered, kept; /* a letter; kept: by 2xx */
 	char said[CURL_ERROR_SIZE];
 	char refusal[ANSWER_MAX]; /* the mail server's last line, if it was one
 				   */
@@ -106,6 +110,24 @@ enum err courier_check(const struct config *config, struct cause *cause)
 	return err;
 }
 
+static int64_t monotonic(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec;
+}
+
+static bool is_late(const struct courier *c)
+{
+	return monotonic() >= c->until;
+}
+
+static bool goes_on(const struct courier *c)
+{
+	return c->go_on(c->arg) && !is_late(c);
+}
+
 static size_t on_read(char *to, size_t size, size_t n, void *arg)
 {
 	struct courier *c = arg;
@@ -114,6 +136,10 @@ static size_t on_read(char *to, size_t size, size_t n, void *arg)
 	if (len)
 		memcpy(to, c->upload.at, len);
 	c->upload = str_skip(c->upload, len);
+	if (!c->upload.len && !c->uploaded) {
+		c->uploaded = true;
+		c->until = monotonic() + COURIER_ANSWER;
+	}
 	return len;
 }
 
@@ -132,6 +158,11 @@ static size_t on_line(char *at, size_t size, size_t n, void *arg)
 	if (len && (*at == '4' || *at == '5'))
 		snprintf(c->refusal, sizeof(c->refusal), "%.*s", len, at);
 	make_printable(c->refusal);
+	if (c->uploaded && !c->answered) {
+		c->answered = true;
+		c->kept = len && *at == '2';
+		c->until = monotonic() + COURIER_SECONDS; /* for QUIT */
+	}
 	return size * n;
 }
 
@@ -150,7 +181,7 @@ static int on_progress(void *arg, curl_off_t down_all, curl_off_t down,
 	const struct courier *c = arg;
 
 	(void)down_all, (void)down, (void)up_all, (void)up;
-	return !c->go_on(c->arg);
+	return !goes_on(c);
 }
 
 static void begin(struct courier *c, const char *url, const char *schemes)
@@ -159,6 +190,8 @@ static void begin(struct courier *c, const char *url, const char *schemes)
 
 	curl_easy_reset(easy);
 	c->said[0] = c->refusal[0] = '\0';
+	c->until = monotonic() + COURIER_SECONDS;
+	c->uploaded = c->answered = c->kept = false;
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->said);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
@@ -168,10 +201,13 @@ static void begin(struct courier *c, const char *url, const char *schemes)
 	/* One that is kept says QUIT later, when nothing asks any more. */
 	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)COURIER_SECONDS);
+	curl_easy_setopt(easy, CURLOPT_SERVER_RESPONSE_TIMEOUT,
+			 (long)COURIER_ANSWER + COURIER_SECONDS);
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION,
 			 (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, schemes);
+	/* That of the environment is for other programs. */
+	curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
 	curl_easy_setopt(easy, CURLOPT_URL, url);
 }
@@ -185,8 +221,7 @@ static CURLcode run(struct courier *c)
 
 	if (curl_multi_add_handle(c->multi, c->easy))
 		return CURLE_OUT_OF_MEMORY;
-	while (!curl_multi_perform(c->multi, &running) && running &&
-	       c->go_on(c->arg))
+	while (!curl_multi_perform(c->multi, &running) && running && goes_on(c))
 		curl_multi_poll(c->multi, NULL, 0, POLL_MS, NULL);
 	while ((msg = curl_multi_info_read(c->multi, &left)))
 		if (msg->msg == CURLMSG_DONE)
@@ -214,7 +249,8 @@ static enum err failed(const struct courier *c, const char *what, enum err err,
 	const char *said = *c->said ? c->said : curl_easy_strerror(code);
 
 	if (code == CURLE_ABORTED_BY_CALLBACK)
-		said = "cut short, as the server ends";
+		said = is_late(c) ? "no answer in time"
+				  : "cut short, as the server ends";
 	return cause_set(cause, err, "%.160s: %.240s%s%s%s", what, said,
 			 *c->refusal ? " (" : "", c->refusal,
 			 *c->refusal ? ")" : "");
@@ -291,7 +327,6 @@ enum err courier_mail(struct courier *c, const struct config_mail *mail,
 		return err ? err : cause_set(cause, E_BUSY, "out of memory");
 	set_tls(c->easy, mail);
 	c->upload = letter;
-	curl_easy_setopt(c->easy, CURLOPT_NOPROXY, "*");
 	curl_easy_setopt(c->easy, CURLOPT_HEADERFUNCTION, on_line);
 	curl_easy_setopt(c->easy, CURLOPT_HEADERDATA, c);
 	curl_easy_setopt(c->easy, CURLOPT_MAIL_FROM, mail->from);
@@ -302,7 +337,7 @@ enum err courier_mail(struct courier *c, const struct config_mail *mail,
 	curl_easy_setopt(c->easy, CURLOPT_INFILESIZE_LARGE,
 			 (curl_off_t)letter.len);
 	code = perform(c, recipients, &status);
-	if (code == CURLE_OK)
+	if (code == CURLE_OK || c->kept)
 		return E_OK;
 	return failed(c, mail->url,
 		      of_this_letter(code, status) ? E_REFUSED : E_BUSY, code,

@@ -7,15 +7,20 @@
  * and names no ca. Passwords and secrets are read from their files for each
  * use, and never part of a cause.
  *
- * Thread: one at a time; blocks, no longer than COURIER_SECONDS. While it
- * waits, it asks whether to go on.
+ * Thread: one at a time; blocks, no longer than COURIER_SECONDS, and for the
+ * answer to a letter COURIER_ANSWER (RFC 5321 4.5.3.2.6: who goes sooner sends
+ * it again and again). While it waits, it asks whether to go on.
  */
 #pragma once
 
 #include "server/config.h"
 #include "token/buf.h"
 
-enum { COURIER_SECONDS = 30, COURIER_SECRET_MIN = 16 };
+enum {
+	COURIER_SECONDS = 30,
+	COURIER_ANSWER = 10 * 60,
+	COURIER_SECRET_MIN = 16
+};
 
 struct courier;
 typedef bool courier_go_on(void *arg); /* false: the delivery is cut short */

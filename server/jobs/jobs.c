@@ -28,7 +28,7 @@ struct jobs {
 	unsigned uses_count;
 	int64_t uses_at, retry_at, checked_at; /* monotonic */
 	bool uses_failed;
-	bool checks; /* one is being made */
+	bool checks;  /* one is being made */
 	bool afresh;  /* all that waits is tried, whatever failed */
 	int64_t seen; /* the clock, when it was looked at last */
 	int wake;

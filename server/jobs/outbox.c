@@ -107,7 +107,7 @@ static enum err settle_failed(struct txn *txn, void *arg)
 {
 	const struct delivery *d = arg;
 
-	mailbox_failed(txn, &d->notice, str_of(d->cause.text));
+	mailbox_failed(txn, &d->notice, d->now, str_of(d->cause.text));
 	blame(txn, d);
 	return txn->err;
 }
@@ -226,8 +226,7 @@ static enum err next_due(struct desk *desk, int64_t now, struct delivery *d)
 
 static bool more(const struct desk *desk)
 {
-	return desk->go_on(desk->arg) &&
-	       (!desk->more || desk->more(desk->arg));
+	return desk->go_on(desk->arg) && (!desk->more || desk->more(desk->arg));
 }
 
 enum err desk_send_due(struct desk *desk, int64_t now, struct sent *sent)

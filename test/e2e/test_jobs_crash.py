@@ -25,7 +25,7 @@ def test_killed_at_each_step_of_a_mail(queued, post, step):
     assert queued.stop(signal.SIGKILL) == -signal.SIGKILL
     post.keeper.stall = None
     post.keeper.go.set()
-    queued.start(queued.due + 2 * MINUTE)
+    queued.start(queued.due + 15 * MINUTE)
     queued.wait_sent()
     ids = [mail["Message-ID"] for mail in post.mails]
     twice = len(ids) - len(set(ids))
@@ -98,7 +98,7 @@ def test_killed_at_each_write(queued, post, strace, tmp_path, last):
         # Kept by the mail server, and still queued here: nobody can know.
         queue = waiting(queued)
         unknown = max(0, len(post.mails) + queue - mails) if queue else 0
-        queued.start(now + 2 * MINUTE)
+        queued.start(now + 15 * MINUTE)
         wait_until(lambda: over(queued, last), 30, "not made up for")
         queued.stop()
         ids = [mail["Message-ID"] for mail in post.mails]

@@ -56,3 +56,43 @@ def test_a_reload_waits_for_one_mail_alone(desk, post):  # noqa: F811
         desk.wait_sent()
         assert len(other.mails) > 10
         assert len(post.mails) + len(other.mails) == 20
+
+
+def test_a_mail_server_may_take_its_time_to_say_250(queued, post):  # noqa: F811
+    """RFC 5321 4.5.3.2.6: ten minutes; who does not wait sends it again."""
+    slow(post, "KEPT", 33)
+    queued.start(queued.due)
+    wait_until(lambda: post.mails, 20, "no mail")
+    queued.clock.set(queued.due + 5 * MINUTE)
+    assert queued.job("expiring")["waiting"] == 2
+    wait_until(lambda: len(post.mails) == 2, 60, "it does not go on")
+    assert queued.job("expiring")["waiting"] == 1
+    assert queued.job("expiring")["failed_at"] is None
+    assert len(set(mail["Message-ID"] for mail in post.mails)) == 2
+    queued.stop()
+
+
+def test_a_mail_server_that_hangs_before(queued, post):  # noqa: F811
+    """Half a minute is enough for what it has not taken yet."""
+    post.keeper.stall = "RCPT"
+    queued.start(queued.due)
+    assert post.keeper.reached.wait(20)
+    begun = time.monotonic()
+    wait_until(lambda: queued.job("expiring")["failed_at"], 45, "no end")
+    assert 20 < time.monotonic() - begun < 40
+    assert "no answer in time" in queued.job("expiring")["failure"]
+
+
+def test_a_mail_that_is_kept_is_sent(queued, post):  # noqa: F811
+    """Whatever becomes of the QUIT."""
+    post.keeper.stall = "QUIT"
+    queued.start(queued.due)
+    assert post.keeper.reached.wait(20)
+    queued.clock.set(queued.due + 5 * MINUTE)
+    wait_until(lambda: queued.job("expiring")["waiting"] == 1, 45, "no end")
+    assert queued.job("expiring")["failed_at"] is None
+    post.keeper.stall = None
+    post.keeper.go.set()
+    queued.wait_sent()
+    assert len(set(mail["Message-ID"] for mail in post.mails)) == 2
+    assert len(post.mails) == 2

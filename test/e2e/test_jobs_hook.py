@@ -191,6 +191,17 @@ def test_a_webhook_of_another_authority(tmp_path, ca, arrives):
         assert arrives or "certificate" in done.stderr
 
 
+@pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
+def test_a_proxy_of_the_environment_is_not_asked(tmp_path, variable):
+    with Hook() as proxy, Hook() as hook, Dockpass(tmp_path) as desk:
+        desk.configure(webhook=hook_to(hook, tmp_path))
+        desk.user("alice")
+        desk.token("alice", scopes="api", name="one", expires=day(5))
+        desk.cli("job", "run", "expiring",
+                 env={variable: f"http://127.0.0.1:{proxy.server_port}"})
+        assert len(hook.posts) == 1 and not proxy.posts
+
+
 def test_a_ca_without_a_webhook(tmp_path):
     with Dockpass(tmp_path) as desk:
         desk.configure(webhook={"ca": "/nowhere"})
