@@ -142,10 +142,11 @@ soak:
 	SOAK=1 $(AGAIN) e2e E2E="$(SOAKS)"
 	@$(AGAIN) fuzz FUZZ_SECONDS=600
 
+# ONLY="--only memory writes": a part.
 bench:
 	@docker/deps build test bench
 	@$(AGAIN) -j $(CORES) $B/dockpass bench-programs
-	$(PY) test/bench/bench.py
+	$(PY) test/bench/bench.py $(ONLY)
 bench-programs: $(BENCH)
 
 # ONLY="--clients crane,oras --registries 2.8 --operations mount": a part.

@@ -31,11 +31,12 @@ def pinned(core, *command):
 class Load:
     """What wrk has seen in a round."""
 
-    def __init__(self, text, cpu):
+    def __init__(self, text, cpu, seconds):
         line = next(line for line in text.splitlines()
                     if line.startswith("figures "))
         self.tokens, us, self.bad, self.p99 = map(int, line.split()[1:])
-        assert self.tokens and not self.bad, text
+        assert self.tokens, f"no answer within {seconds} s"
+        assert not self.bad, f"{self.bad} requests failed or took over 2 s"
         self.rate = self.tokens / us * 1e6
         self.cpu = cpu / self.tokens * 1e6  # microseconds of CPU a token
 
@@ -62,7 +63,7 @@ class Server:
                  **({"BENCH_CLOSE": "1"} if self.close else {})},
             text=True, capture_output=True, timeout=seconds + 60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        return Load(done.stdout, self.cpu() - before)
+        return Load(done.stdout, self.cpu() - before, seconds)
 
     def memory(self):
         """Kilobytes: {"VmRSS": all that is resident, "RssAnon": its own}."""
@@ -144,12 +145,19 @@ class Other:
         self.url = f"{scheme}://localhost:{port}"
         self.daemon = Daemon(pinned(SERVER_CORE, *command),
                              folder / f"{port}.log", cwd=folder)
-        self.daemon.wait_ready(lambda: is_open(port))
         self.pid = self.daemon.process.pid
-        if child:
-            children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
-            wait_until(children.read_text, 5, "no child")
-            self.pid = int(children.read_text().split()[0])
+        try:
+            self.daemon.wait_ready(lambda: is_open(port))
+            if child:
+                self.pid = self.first_child()
+        except BaseException:
+            self.stop()
+            raise
+
+    def first_child(self):
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        wait_until(children.read_text, 5, "no child")
+        return int(children.read_text().split()[0])
 
     def server(self, sample, **options):
         return Server(self.pid, self.url, sample, **options)
