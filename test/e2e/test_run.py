@@ -1,5 +1,6 @@
 """`make run`, as a newcomer uses it: in a clone, on free ports."""
 
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import requests
 
 from support.dockpass import TOP
 from support.process import free_ports, is_open, wait_until
+from support.site import Certificate
 
 
 @pytest.fixture(scope="module")
@@ -23,18 +25,35 @@ def clone(tmp_path_factory):
     mine = {str(TOP): [".git", "run"], str(TOP / "build"): [
         name for name in os.listdir(TOP / "build") if name != "release"]}
     shutil.copytree(TOP, folder, ignore=lambda at, _: mine.get(at, []))
-    return folder
+    yield folder
+    kill_servers(folder)
+
+
+def heed_interrupts():
+    """Who began the tests with "&" in a script has had them ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def kill_servers(clone):
+    """Those that a run has left: they are in sessions of their own."""
+    for name in ("dockpass", "registry"):
+        file = clone / f"run/{name}.pid"
+        pid = file.read_text().strip() if file.exists() else ""
+        if pid and name in arguments(pid)[0]:
+            os.kill(int(pid), signal.SIGKILL)
 
 
 class Run:
     """One `make run`, in a process group of its own, as in a terminal."""
 
     def __init__(self, clone, auth_port, registry_port, **env):
+        self.clone = clone
         self.log = clone.parent / f"run-{auth_port}-{time.monotonic_ns()}.log"
         with open(self.log, "wb") as out:
             self.process = subprocess.Popen(
                 ["make", "run"], cwd=clone, stdin=subprocess.DEVNULL,
                 stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+                preexec_fn=heed_interrupts,
                 env={**os.environ, "DOCKPASS_PORT": str(auth_port),
                      "REGISTRY_PORT": str(registry_port), **env})
 
@@ -55,7 +74,13 @@ class Run:
     def end(self, number=signal.SIGINT):
         if self.process.poll() is None:
             os.killpg(self.process.pid, number)
-        self.process.wait(20)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
+            kill_servers(self.clone)
+            raise
 
     def __enter__(self):
         return self
@@ -154,14 +179,81 @@ def test_a_dead_token_is_replaced(clone):
     with Run(clone, a, r) as run:
         run.ready()
     secret = (clone / "run/token").read_text()
-    dockpass = [clone / "build/release/dockpass"]
-    config = ["--config", str(clone / "run/dockpass/dockpass.yaml")]
-    subprocess.run(dockpass + ["token", "revoke", "1"] + config, check=True,
-                   stdout=subprocess.DEVNULL, timeout=20)
+    command(clone)("token", "revoke", "1")
     with Run(clone, a, r) as run:
         assert "the token of the last run is dead" in run.ready().output
         assert (clone / "run/token").read_text() != secret
         login(clone, r)
+
+
+def command(clone):
+    """A command of the clone's program, on its store."""
+    def run(*words):
+        return subprocess.run(
+            [clone / "build/release/dockpass", *words, "--config",
+             "run/dockpass/dockpass.yaml"], cwd=clone, check=True, text=True,
+            capture_output=True, timeout=20).stdout
+    return run
+
+
+def test_no_other_token_can_be_made_is_said(clone):
+    """A setting that wants a date: make run's token has none."""
+    a, r = free_ports(2)
+    with Run(clone, a, r) as run:
+        run.ready()
+    dockpass = command(clone)
+    last = max(token["id"] for token in json.loads(
+        dockpass("token", "list", "--json")))
+    dockpass("settings", "set", "max_token_lifetime", "180")
+    dockpass("token", "revoke", str(last))
+    try:
+        with Run(clone, a, r) as run:
+            assert run.process.wait(60) != 0
+    finally:
+        dockpass("settings", "set", "max_token_lifetime", "none")
+    assert "max_token_lifetime" in run.output
+    typed = re.search(r"then again: (.*) >run/token\n", run.output)[1]
+    subprocess.run(["bash", "-c", f"umask 077; {typed} >run/token".replace(
+        "DATE", "30d")], cwd=clone, check=True, capture_output=True,
+        timeout=20)
+    with Run(clone, a, r) as run:
+        run.ready()
+        login(clone, r)
+
+
+def test_no_answer_is_no_dead_token(clone, tmp_path):
+    """With TLS it does not speak to who asks without."""
+    a, r = free_ports(2)
+    with Run(clone, a, r) as run:
+        run.ready()
+    tokens = command(clone)("token", "list")
+    secret = (clone / "run/token").read_text()
+    config = clone / "run/dockpass/dockpass.yaml"
+    plain = config.read_text()
+    pair = json.dumps(Certificate(tmp_path).listener["tls"])
+    config.write_text(re.sub("(?m)^(  - address: .*)", rf"\1\n    tls: {pair}",
+                             plain))
+    try:
+        with Run(clone, a, r) as run:
+            assert run.process.wait(60) != 0
+        assert "dockpass answers nothing at http://localhost:" in run.output
+        assert "is dead" not in run.output
+    finally:
+        config.write_text(plain)
+    assert (clone / "run/token").read_text() == secret
+    assert command(clone)("token", "list") == tokens
+
+
+def test_who_ignored_interrupts_ends_it_all_the_same(clone):
+    """The tests, begun with "&" in a script."""
+    a, r = free_ports(2)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Run(clone, a, r) as run:
+            run.ready()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not is_open(a) and not is_open(r)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
@@ -179,16 +271,33 @@ def test_a_taken_port_is_said_before_anything_starts(clone, variable, address):
         ports[variable] = port = taken.getsockname()[1]
         with Run(clone, *ports.values()) as run:
             assert run.process.wait(20) != 0
+        assert f"port {port} of localhost is taken" in run.output
         other = next(name for name in ports if name != variable)
-        said = re.search(rf"port {port} of localhost is taken .*; choose "
-                         rf"another: ({variable}=\d+ {other}=\d+) make run",
-                         run.output)
-        assert said and f"{other}={ports[other]}" in said[1]
+        chosen = chosen_ports(run.output)
+        assert chosen[other] == ports[other] and chosen[variable] != port
         for number in ports.values():
             assert number == port or not is_open(number)
-    chosen = dict(word.split("=") for word in said[1].split())
-    with Run(clone, *(chosen[name] for name in ports)) as run:
+    with Run(clone, *chosen.values()) as run:
         run.ready()
+
+
+def chosen_ports(said):
+    found = re.search(
+        r"choose others: DOCKPASS_PORT=(\d+) REGISTRY_PORT=(\d+) make run", said)
+    assert found, said
+    return dict(zip(("DOCKPASS_PORT", "REGISTRY_PORT"), map(int, found.groups())))
+
+
+def test_both_ports_are_taken(clone):
+    with socket.create_server(("127.0.0.1", 0)) as one, \
+            socket.create_server(("127.0.0.1", 0)) as two:
+        ports = [taken.getsockname()[1] for taken in (one, two)]
+        with Run(clone, *ports) as run:
+            assert run.process.wait(20) != 0
+        for port in ports:
+            assert f"port {port} of localhost is taken" in run.output
+        chosen = chosen_ports(run.output).values()
+        assert not any(map(is_open, chosen)) and len(set(chosen)) == 2
 
 
 def test_a_server_that_was_left_is_named(clone):
@@ -209,12 +318,7 @@ def test_a_server_that_was_left_is_named(clone):
 
 def test_a_blocked_owner_is_said(clone):
     a, r = free_ports(2)
-    config = ["--config", str(clone / "run/dockpass/dockpass.yaml")]
-
-    def dockpass(*args):
-        return subprocess.run([clone / "build/release/dockpass", *args,
-                               *config], check=True, text=True, timeout=20,
-                              capture_output=True).stdout
+    dockpass = command(clone)
     with Run(clone, a, r) as run:
         run.ready()
     count = dockpass("token", "list").count("\n")
@@ -244,7 +348,9 @@ def test_a_second_one_in_the_same_folder_is_refused(clone):
         first.ready()
         with Run(clone, a2, r2) as second:
             assert second.process.wait(60) != 0
-        assert "is running in this folder already" in second.output
+        said = re.search(r"is running in this folder already; end that one "
+                         r"first: kill (\d+)", second.output)
+        assert said and arguments(said[1])[1].endswith("docker/run")
         login(clone, r)
 
 
@@ -252,11 +358,7 @@ def test_the_end_of_one_server_ends_the_other(clone):
     a, r = free_ports(2)
     with Run(clone, a, r) as run:
         run.ready()
-        found = [pid for pid in os.listdir("/proc") if pid.isdigit()
-                 and arguments(pid)[:2] == ["docker-registry", "serve"]
-                 and os.readlink(f"/proc/{pid}/cwd") == str(clone)]
-        assert len(found) == 1
-        os.kill(int(found[0]), signal.SIGKILL)
+        os.kill(int((clone / "run/registry.pid").read_text()), signal.SIGKILL)
         assert run.process.wait(20) != 0
         assert "registry has ended" in run.output
     assert not is_open(a)
@@ -267,4 +369,4 @@ def arguments(pid):
         with open(f"/proc/{pid}/cmdline", "rb") as f:
             return f.read().decode(errors="replace").split("\0")
     except OSError:
-        return []
+        return [""]
