@@ -41,11 +41,13 @@ struct config_mail {
 	const char *starttls; /* NULL: "opportunistic" */
 	const char *user;     /* NULL: without a login */
 	const char *password_file, *ca;
+	const char *place; /* where `password_file` is set */
 };
 
 struct config_hook {
 	const char *url; /* NULL: none */
 	const char *secret_file, *ca;
+	const char *place; /* where it is set */
 };
 
 struct config {

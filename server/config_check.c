@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "server/config_table.h"
+#include "server/file.h"
 
 /* Where an option was set: "dockpass.yaml:7: services[0].ttl". */
 static struct cause place_of(const struct checker *c, const char *path)
@@ -247,6 +248,10 @@ enum err check_file(const struct checker *c, const char *path, const char *file,
 	struct cause what;
 	struct stat st;
 
+	if (stat(file, &st) && errno == EACCES) {
+		file_denied(file, secret, &what);
+		return check_bad(c, path, what.text);
+	}
 	if (stat(file, &st)) {
 		cause_set(&what, E_IO, "%.300s: %s; put the file there", file,
 			  strerror(errno));
@@ -351,6 +356,8 @@ static void keep_places(const struct checker *c, struct config *config)
 {
 	config->store_place = keep_place(c, "store");
 	config->keys_place = keep_place(c, "keys");
+	config->mail.place = keep_place(c, "mail.password_file");
+	config->hook.place = keep_place(c, "webhook.secret_file");
 	for (unsigned i = 0; i < config->listeners_count; i++) {
 		char path[OPTION_NAME_MAX];
 

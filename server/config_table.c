@@ -233,6 +233,8 @@ void config_free(struct config *config)
 	free((void *)(uintptr_t)config->path);
 	free((void *)(uintptr_t)config->store_place);
 	free((void *)(uintptr_t)config->keys_place);
+	free((void *)(uintptr_t)config->mail.place);
+	free((void *)(uintptr_t)config->hook.place);
 	for (unsigned i = 0; i < config->listeners_count; i++)
 		free((void *)(uintptr_t)config->listeners[i].place);
 	cyaml_free(&cyaml, &root_value, config, 0);

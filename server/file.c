@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,14 +65,38 @@ static enum err read_all(int fd, const char *path, struct buf *out,
 	}
 }
 
+enum err file_denied(const char *path, bool secret, struct cause *cause)
+{
+	char room[1024], number[16];
+	struct passwd entry, *user = NULL;
+	struct stat st;
+	const char *name = number;
+
+	snprintf(number, sizeof(number), "%u", (unsigned)geteuid());
+	if (!getpwuid_r(geteuid(), &entry, room, sizeof(room), &user) && user)
+		name = user->pw_name;
+	if (stat(path, &st))
+		return cause_set(cause, E_IO,
+				 "%s: cannot open it: Permission denied; let "
+				 "user %s into its folder",
+				 path, name);
+	return cause_set(cause, E_IO,
+			 "%s: cannot open it: Permission denied; the store's "
+			 "owner reads it: %s %s %s",
+			 path, secret ? "chown" : "chmod",
+			 secret ? name : "a+r", path);
+}
+
 /* NONBLOCK: a pipe with nobody at its end must not hold up the start. */
-enum err file_read(const char *path, bool secret, struct buf *out,
-		   struct cause *cause)
+static enum err read_file(const char *path, bool secret, bool own,
+			  struct buf *out, struct cause *cause)
 {
 	AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	size_t start = out->len;
 	enum err err;
 
+	if (fd < 0 && errno == EACCES && own)
+		return file_denied(path, secret, cause);
 	if (fd < 0)
 		return cause_errno(cause, "cannot open it", path);
 	err = check_file(fd, path, secret, cause);
@@ -82,6 +107,18 @@ enum err file_read(const char *path, bool secret, struct buf *out,
 		out->len = start;
 	}
 	return err;
+}
+
+enum err file_read(const char *path, bool secret, struct buf *out,
+		   struct cause *cause)
+{
+	return read_file(path, secret, false, out, cause);
+}
+
+enum err file_read_own(const char *path, bool secret, struct buf *out,
+		       struct cause *cause)
+{
+	return read_file(path, secret, true, out, cause);
 }
 
 bool file_write_all(int fd, struct str text)

@@ -12,6 +12,14 @@
  */
 enum err file_read(const char *path, bool secret, struct buf *out,
 		   struct cause *cause) MUST_CHECK;
+/*
+ * The same of a file that an option names: it is read by whoever serves, the
+ * store's owner, and is to belong to him.
+ */
+enum err file_read_own(const char *path, bool secret, struct buf *out,
+		       struct cause *cause) MUST_CHECK;
+/* Sets the cause when permission is denied there, and returns E_IO. */
+enum err file_denied(const char *path, bool secret, struct cause *cause);
 /* Writes aside, fsync, rename, fsync of the folder: whole or not at all. */
 enum err file_write(const char *path, unsigned mode, struct str text,
 		    struct cause *cause) MUST_CHECK;

@@ -67,7 +67,7 @@ static enum err use_certificate(struct ssl_ctx_st *tls, const char *path,
 	bool fine;
 
 	buf_init(&pem, PEM_MAX);
-	err = file_read(path, false, &pem, cause);
+	err = file_read_own(path, false, &pem, cause);
 	if (err)
 		return err;
 	bio = BIO_new_mem_buf(pem.at, (int)pem.len);
@@ -97,7 +97,7 @@ static enum err use_key(struct ssl_ctx_st *tls, const char *path,
 	bool fine;
 
 	buf_init(&pem, PEM_MAX);
-	err = file_read(path, true, &pem, cause);
+	err = file_read_own(path, true, &pem, cause);
 	if (err)
 		return err;
 	bio = BIO_new_mem_buf(pem.at, (int)pem.len);

@@ -80,7 +80,7 @@ static enum err read_secret(const char *path, size_t min, struct buf *text,
 
 	*line = (struct str) { 0 };
 	buf_init(text, SECRET_FILE_MAX);
-	err = file_read(path, true, text, cause);
+	err = file_read_own(path, true, text, cause);
 	if (err)
 		return err;
 	*line = buf_str(text);
@@ -104,10 +104,12 @@ enum err courier_check(const struct config *config, struct cause *cause)
 	if (config->mail.password_file)
 		err = read_secret(config->mail.password_file, 1, &password,
 				  &line, cause);
-	if (!err && config->hook.secret_file)
+	if (err)
+		return config_blame(config->mail.place, err, cause);
+	if (config->hook.secret_file)
 		err = read_secret(config->hook.secret_file, COURIER_SECRET_MIN,
 				  &secret, &line, cause);
-	return err;
+	return err ? config_blame(config->hook.place, err, cause) : E_OK;
 }
 
 static int64_t monotonic(void)

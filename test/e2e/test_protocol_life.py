@@ -226,6 +226,31 @@ def test_root_becomes_the_owner_of_the_store(foreign):
     foreign.serve()
 
 
+@pytest.mark.parametrize("folder_mode", [0o755, 0o700])
+def test_a_file_that_the_owner_cannot_read_is_named(foreign, folder_mode):
+    """It was root who typed: "run as root" would be no advice."""
+    aside = foreign.folder.parent / "etc"
+    aside.mkdir()
+    file = aside / "mail-password"
+    file.write_text(secrets.remember("a-mail-password-of-roots") + "\n")
+    file.chmod(0o600)
+    foreign.configure(mail={"url": "smtps://h", "from": "a@b.c", "user": "u",
+                            "password_file": str(file)})
+    lines = foreign.config_file.read_text().splitlines()
+    number = next(i for i, line in enumerate(lines, 1) if "_file:" in line)
+    aside.chmod(folder_mode)
+    advice = f"the store's owner reads it: chown {OWNER} {file}" \
+        if folder_mode == 0o755 else \
+        f"let user {OWNER} into its folder"
+    for command in "serve", "check":
+        assert foreign.refused(command) == (
+            1, f"dockpass: {foreign.config_file}:{number}: mail.password_file: "
+            f"{file}: cannot open it: Permission denied; {advice}")
+    aside.chmod(0o755)
+    os.chown(file, OWNER, OWNER)
+    foreign.serve()
+
+
 # The end
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
