@@ -178,6 +178,9 @@ def test_nothing_of_it_can_be_read_by_others(own_world):
         line.split()[4:6] for line in limits.splitlines()
         if line.startswith("Max core file size"))
     places = [Path(f"/proc/{pid}/{name}") for name in ("cmdline", "environ")]
+    if os.geteuid():
+        with pytest.raises(PermissionError):
+            places.pop().read_bytes()
     assert all(place.read_bytes() for place in places)
     assert list(secrets.find(places, secrets.known())) == []
 

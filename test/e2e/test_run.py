@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from support.dockpass import TOP
-from support.process import free_ports, is_open, wait_until
+from support.process import end_pause, free_ports, is_open, wait_until
 from support.site import Certificate
 
 
@@ -169,9 +169,12 @@ def test_what_is_printed_is_typed_without_a_daemon(clone, tmp_path_factory):
         f'runroot = "{home}/r"\n')
     with Run(clone, a, r, DOCKER_HOST=f"unix://{home}/none") as run:
         lines = [line for line in run.ready().lines() if "podman " in line]
-        type_lines(clone, lines, {
-            "CONTAINERS_STORAGE_CONF": str(home / "storage.conf"),
-            "HOME": str(home), "XDG_RUNTIME_DIR": str(home)})
+        try:
+            type_lines(clone, lines, {
+                "CONTAINERS_STORAGE_CONF": str(home / "storage.conf"),
+                "HOME": str(home), "XDG_RUNTIME_DIR": str(home)})
+        finally:
+            end_pause(home)
 
 
 def test_a_dead_token_is_replaced(clone):

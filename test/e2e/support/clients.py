@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import weakref
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import pytest
 
 from support import apart, secrets, ways
 from support.images import Image
-from support.process import Daemon
+from support.process import Daemon, end_pause
 
 
 # What dockpass says of bad credentials, where a client passes it on.
@@ -278,6 +279,7 @@ class Podman(Containers):
         if not os.geteuid() and not apart.able():
             pytest.skip(f"{self.name} would use the machine's own storage: "
                         "no mount namespace can be made")
+        weakref.finalize(self, end_pause, self.folder)
 
     def load(self, image):
         self.must("load", "-q", "-i", image.archive)

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 
 def free_ports(n):
@@ -29,6 +30,18 @@ def wait_until(done, seconds, what):
             raise AssertionError(
                 f"not within {seconds} s: {what() if callable(what) else what}")
         time.sleep(0.02)
+
+
+def end_pause(runtime):
+    """What a user's podman leaves to hold his namespaces. `runtime`: the
+    folder that was its XDG_RUNTIME_DIR."""
+    try:
+        pid = int((runtime / "libpod/tmp/pause.pid").read_text())
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        if name in ("podman", "podman pause", "catatonit"):
+            os.kill(pid, signal.SIGKILL)
+    except (FileNotFoundError, ProcessLookupError):
+        pass
 
 
 class Daemon:
