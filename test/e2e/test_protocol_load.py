@@ -47,21 +47,40 @@ def busy(tmp_path_factory, faketime):
         yield dockpass.serve()
 
 
+def on_cores(busy):
+    """Seconds that its threads have run, and waited for a core to run on."""
+    files = Path(f"/proc/{busy.daemon.process.pid}/task").glob("*/schedstat")
+    pairs = [file.read_text().split() for file in files]
+    return [sum(int(pair[i]) for pair in pairs) / 1e9 for i in (0, 1)]
+
+
 def fast(busy, credentials, rounds):
-    """{name: seconds until a 401}, by turns; a fifth of the tries was faster.
+    """{name: seconds}, by turns; a fifth of the tries was faster: until a 401,
+    and of the server's threads on cores; and the share of the time for which
+    they waited for one.
 
     Not the median: with other programs on the machine half of the tries take
     twice the time, and which half is chance.
     """
     took = {name: [] for name in credentials}
+    ran = {name: [] for name in credentials}
+    waited = 0
     with Line(busy) as line:
         for name, header in rounds * list(credentials.items()):
-            begun = time.perf_counter()
+            before, begun = on_cores(busy), time.perf_counter()
             answer = line.ask(header)
             took[name].append(time.perf_counter() - begun)
+            after = on_cores(busy)
+            ran[name].append(after[0] - before[0])
+            waited += after[1] - before[1]
             assert answer.status == 401
-    return {name: statistics.quantiles(times, n=5)[0]
-            for name, times in took.items()}
+    share = waited / sum(map(sum, took.values()))
+    return *({name: statistics.quantiles(times, n=5)[0]
+              for name, times in each.items()} for each in (took, ran)), share
+
+
+def differ(seen):
+    return max(seen.values()) > 1.25 * min(seen.values())
 
 
 @pytest.mark.parametrize("kind, rounds", [("token", 300), ("password", 15)])
@@ -74,11 +93,15 @@ def test_CVE_2023_20902_time_tells_nothing(busy, kind, rounds):
         wrong |= {"right-two-factor": basic("twofa", PASSWORD),
                   "right-but-blocked": basic("blocked", PASSWORD)}
     for _ in range(3):
-        seen = fast(busy, wrong, rounds)
-        print({name: f"{1e6 * t:.0f} us" for name, t in seen.items()})
-        if max(seen.values()) <= 1.25 * min(seen.values()):
+        took, ran, share = fast(busy, wrong, rounds)
+        for seen in took, ran:
+            print({name: f"{1e6 * t:.0f} us" for name, t in seen.items()})
+        print(f"waited for a core: {share:.0%}")
+        # A password's work is never done at one go on a machine that others
+        # use, too: when it is done is chance then, how long it is is not.
+        if not differ(ran) and (share > 0.1 or not differ(took)):
             return
-    pytest.fail(f"they differ: {seen}")
+    pytest.fail(f"they differ: {took}, {ran}")
 
 
 def test_harbor_21224_failures_lock_nobody_out(busy):
