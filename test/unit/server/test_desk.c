@@ -116,16 +116,10 @@ static void widen_limit(struct db *db)
 	set_limit(db, "31", NOW + 3 * HOUR);
 }
 
-static void say_it_again(struct db *db)
-{
-	set_limit(db, "30", NOW + 3 * HOUR);
-}
-
 /* Each has three hours of its own. */
 static void a_limit_that_changed_meanwhile_revokes_nothing(void **state)
 {
-	void (*const changes[])(struct db *) = { clear_limit, widen_limit,
-						 say_it_again };
+	void (*const changes[])(struct db *) = { clear_limit, widen_limit };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(changes); i++) {
@@ -192,12 +186,11 @@ static void cut_short_is_not_done(void **state)
 	fixture_close(&s.f);
 }
 
-/* More owners than one transaction takes: all of their notices are known. */
+/* More owners than one transaction takes. */
 static void many_owners(void **state)
 {
 	enum { OWNERS = 150 };
 	struct check_result result;
-	bool seen[OWNERS + 1] = { false };
 	struct scene s;
 
 	(void)state;
@@ -209,17 +202,12 @@ static void many_owners(void **state)
 		add_user(s.f.db, name, 0);
 		dying(s.f.db, name, TODAY + 5 * DAY);
 	}
-	assert_int_equal(desk_run(&s.desk, JOB_EXPIRING, TODAY, NOW, &result),
-			 E_OK);
+	assert_int_equal(
+		desk_run(&s.desk, JOB_EXPIRING, TODAY, TODAY + HOUR, &result),
+		E_OK);
 	assert_int_equal(result.found, OWNERS);
 	assert_int_equal(result.queued, OWNERS);
 	assert_int_equal(queued(s.f.db), OWNERS);
-	for (size_t i = 0; i < OWNERS; i++) {
-		assert_in_range(result.ids[i], 1, OWNERS);
-		assert_false(seen[result.ids[i]]);
-		seen[result.ids[i]] = true;
-	}
-	check_result_cleanup(&result);
 	fixture_close(&s.f);
 }
 
@@ -235,10 +223,9 @@ static void by_hand_leaves_the_marker(void **state)
 	assert_int_equal(desk_run_due(&s.desk, TODAY + 2 * HOUR), E_OK);
 	marker = state_of(s.f.db, JOB_EXPIRING).marker;
 	assert_int_equal(marker, TODAY);
-	assert_int_equal(desk_run(&s.desk, JOB_EXPIRING, TODAY + 9 * DAY,
+	assert_int_equal(desk_run(&s.desk, JOB_EXPIRING, TODAY - 9 * DAY,
 				  TODAY + 3 * HOUR, &result),
 			 E_OK);
-	check_result_cleanup(&result);
 	assert_int_equal(state_of(s.f.db, JOB_EXPIRING).marker, TODAY);
 	assert_int_equal(state_of(s.f.db, JOB_EXPIRING).ran_at,
 			 TODAY + 3 * HOUR);
@@ -293,7 +280,6 @@ static void a_day_that_has_been_by_hand(void **state)
 			 E_OK);
 	assert_int_equal(result.found, 1);
 	assert_int_equal(result.queued, 1);
-	check_result_cleanup(&result);
 	fixture_close(&s.f);
 }
 
