@@ -174,11 +174,12 @@ struct str show_id(struct call *call, uint64_t id)
 
 int call_duration(struct call *call, enum opt opt, int64_t *out)
 {
+	const int days = opt == OPT_GRACE ? GRACE_MOST / DAY : DURATION_MAX;
+
 	if (!duration_parse(call_opt(call, opt), out))
 		return EXIT_DONE;
 	return call_usage(call,
 			  "--%s: '%.40s' is no span of time, write 24h or 7d "
 			  "(s, m, h, d or w, up to %d days)",
-			  opt_rows[opt].name, call->opts[opt],
-			  (int)DURATION_MAX);
+			  opt_rows[opt].name, call->opts[opt], days);
 }

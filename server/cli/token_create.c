@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 
 #include "server/cli/token.h"
+#include "server/cli/token_warn.h"
 #include "token/date.h"
 #include "token/encode.h"
 
@@ -206,5 +207,6 @@ int token_create(struct call *call)
 	status = call_commit(call, &change);
 	if (status)
 		return status;
+	token_warn(call, &change);
 	return handover_print(call, &how, change.new_id, secret_str(&secret));
 }

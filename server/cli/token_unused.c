@@ -136,6 +136,11 @@ int token_revoke_unused(struct call *call)
 		status = ask(call, &sweep);
 	if (status)
 		return status;
+	if (!err && !sweep.len && !call->json) {
+		buf_printf(&call->out, "no token is unused for %s\n",
+			   call->opts[OPT_UNUSED]);
+		return EXIT_DONE;
+	}
 	become_writer();
 	if (!err)
 		err = deed_commit(call->db, revoke_all, &sweep);

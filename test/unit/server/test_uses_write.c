@@ -1,6 +1,6 @@
 /*
- * test/unit/server/test_uses_write.c - server/uses: what a worker notes of uses when
- * its tables are full, and when they could not be written.
+ * test/unit/server/test_uses_write.c - server/uses: what a worker notes when
+ * its tables are full, and when what it noted could not be written.
  */
 #include "test/unit/store/fixture.h"
 
