@@ -1,18 +1,10 @@
 /* token/limits.c - see the header. */
 #include "token/limits.h"
 
-#include <arpa/inet.h>
-#include <string.h>
-
+#include "token/network.h"
 #include "token/path.h"
 
-enum { SHOWN = 100, BITS4 = 32, BITS6 = 128, MAPPED = BITS6 - BITS4 };
-
-/* All addresses as IPv6; of IPv4, ::ffff:0:0/96. */
-struct network {
-	unsigned char at[16];
-	unsigned bits;
-};
+enum { SHOWN = 100 };
 
 typedef enum err entry_check(struct str entry, struct cause *cause);
 
@@ -48,67 +40,11 @@ static enum err check_pattern(struct str pattern, struct cause *cause)
 			  "group/app/**");
 }
 
-static const unsigned char mapped[MAPPED / 8] = { [10] = 0xff, [11] = 0xff };
-
-static bool is_ipv4(const struct network *network)
-{
-	return !memcmp(network->at, mapped, sizeof(mapped));
-}
-
-static bool read_address(struct str text, struct network *out)
-{
-	char buf[INET6_ADDRSTRLEN];
-
-	if (!text.len || text.len >= sizeof(buf) ||
-	    memchr(text.at, 0, text.len))
-		return false;
-	memcpy(buf, text.at, text.len);
-	buf[text.len] = '\0';
-	memcpy(out->at, mapped, sizeof(mapped));
-	out->bits = BITS6;
-	return inet_pton(AF_INET, buf, out->at + sizeof(mapped)) == 1 ||
-	       inet_pton(AF_INET6, buf, out->at) == 1;
-}
-
-static bool bit_of(const struct network *network, unsigned i)
-{
-	return network->at[i / 8] >> (7 - i % 8) & 1;
-}
-
-static enum err read_network(struct str text, struct network *out,
-			     struct cause *cause)
-{
-	static const char what[] = "is no network: write an address and how "
-				   "many of its bits count, as 10.0.0.0/8 or "
-				   "2001:db8::/32";
-	struct str rest = text, address;
-	bool sized = str_has(text, '/');
-	uint64_t bits;
-	unsigned most;
-
-	str_cut(&rest, '/', &address);
-	if (!read_address(address, out))
-		return bad(text, cause, what);
-	if (!sized)
-		return E_OK;
-	most = str_has(address, ':') ? BITS6 : BITS4;
-	if (str_to_u64(rest, most, &bits))
-		return bad(text, cause, what);
-	out->bits = (unsigned)bits + BITS6 - most;
-	for (unsigned i = out->bits; i < BITS6; i++)
-		if (bit_of(out, i))
-			return bad(text, cause,
-				   "is no network: its address has bits behind "
-				   "those that count; make them zero, or leave "
-				   "the number out to mean this one address");
-	return E_OK;
-}
-
 static enum err check_network(struct str text, struct cause *cause)
 {
 	struct network network;
 
-	return read_network(text, &network, cause);
+	return network_read(text, &network, cause);
 }
 
 static enum err check_service(struct str name, struct cause *cause)
@@ -161,26 +97,14 @@ static bool repository_fits(struct str pattern, struct str name)
 	return path_valid(name) && pattern_fits(pattern, name);
 }
 
-/* Of IPv6, none holds an IPv4 address: "::/0" is all of IPv6. */
-static bool network_has(const struct network *network,
-			const struct network *address)
-{
-	if (is_ipv4(address) && network->bits < MAPPED)
-		return false;
-	for (unsigned i = 0; i < network->bits; i++)
-		if (bit_of(network, i) != bit_of(address, i))
-			return false;
-	return true;
-}
-
 static bool network_fits(struct str text, struct str address)
 {
 	struct network network, client;
 	struct str bare;
 
 	str_cut(&address, '%', &bare); /* fe80::1%eth0 */
-	return read_address(bare, &client) &&
-	       !read_network(text, &network, NULL) &&
+	return address_read(bare, &client) &&
+	       !network_read(text, &network, NULL) &&
 	       network_has(&network, &client);
 }
 
