@@ -25,6 +25,7 @@ struct config_listener {
 	const char *certificate; /* PEM file; NULL: plain HTTP */
 	const char *key;	 /* PEM file, mode 0600 */
 	const char *place;	 /* likewise where `key` is set */
+	bool proxy_protocol;	 /* a PROXY header comes first */
 };
 
 struct config_service {
@@ -50,6 +51,11 @@ struct config_hook {
 	const char *place; /* where it is set */
 };
 
+struct config_guard {
+	unsigned failures, failures_per_user, seconds;
+	const char *exempt; /* networks; NULL: none */
+};
+
 struct config {
 	const char *path; /* of the file */
 	const char *issuer;
@@ -64,6 +70,8 @@ struct config {
 	unsigned services_count; /* at least 1 */
 	bool username_must_match, write_implies_pull;
 	unsigned connections, connections_per_address;
+	const char *trusted_proxies; /* networks; NULL: none */
+	struct config_guard guard;
 	struct config_mail mail;
 	struct config_hook hook;
 };

@@ -11,6 +11,7 @@
 
 #include "server/config_table.h"
 #include "server/file.h"
+#include "token/network.h"
 
 /* Where an option was set: "dockpass.yaml:7: services[0].ttl". */
 static struct cause place_of(const struct checker *c, const char *path)
@@ -352,6 +353,25 @@ static enum err check_url(const struct checker *c, struct config *config)
 	return E_OK;
 }
 
+static enum err check_networks(const struct checker *c)
+{
+	const struct {
+		const char *option, *list;
+	} rows[] = {
+		{ "trusted_proxies", c->config->trusted_proxies },
+		{ "guard.exempt", c->config->guard.exempt },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct networks networks;
+		struct cause what;
+
+		if (networks_read(str_of(rows[i].list), &networks, &what))
+			return check_bad(c, rows[i].option, what.text);
+	}
+	return E_OK;
+}
+
 static void keep_places(const struct checker *c, struct config *config)
 {
 	config->store_place = keep_place(c, "store");
@@ -378,6 +398,8 @@ enum err config_check(struct config *config, const struct yaml_file *file,
 		err = check_listeners(&c);
 	if (!err)
 		err = check_url(&c, config);
+	if (!err)
+		err = check_networks(&c);
 	if (!err)
 		err = check_notices(&c);
 	if (!err)

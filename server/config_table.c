@@ -25,10 +25,14 @@
 	X(S, TEXT, "public", public, 1, 1024, "public",                        \
 	  "folder of bundle.pem and jwks.json, for registries to read")        \
 	X(S, NUMBER, "workers", workers, 0, 1024, "0",                         \
-	  "event loops; 0: one a core")
+	  "event loops; 0: one a core")                                        \
+	X(S, TEXT, "trusted_proxies", trusted_proxies, 1, 1024, NULL,          \
+	  "networks, parted by commas, whose X-Forwarded-For, Forwarded or PROXY header says who the client is")
 #define LISTENER_OPTIONS(X, S)                                                 \
 	X(S, TEXT, "address", address, 1, 255, "127.0.0.1:5001",               \
-	  "IP:PORT, IPv6 as [::1]:5001")
+	  "IP:PORT, IPv6 as [::1]:5001")                                       \
+	X(S, FLAG, "proxy_protocol", proxy_protocol, 0, 0, "false",            \
+	  "each connection begins with a PROXY header, version 1 or 2")
 #define TLS_OPTIONS(X, S)                                                      \
 	X(S, TEXT, "certificate", certificate, 1, 1024, NULL,                  \
 	  "PEM file, the chain after it; without tls: plain HTTP")             \
@@ -56,7 +60,17 @@
 	X(S, NUMBER, "connections", connections, 1, 1000000, "20000",          \
 	  "open at one time; lowered to what the descriptor limit allows") \
 	X(S, NUMBER, "connections_per_address", connections_per_address, 1, 1000000, "4000", \
-	  "of one client address")
+	  "of one client address; trusted proxies do not count")
+
+#define GUARD_OPTIONS(X, S)                                                    \
+	X(S, NUMBER, "failures", guard.failures, 1, 100000, "20",              \
+	  "wrong secrets from one network (IPv4 address, IPv6 /64) in `seconds`; beyond, their answers come late and passwords are refused") \
+	X(S, NUMBER, "failures_per_user", guard.failures_per_user, 1, 100000, "60", \
+	  "wrong passwords for one user name in `seconds`; beyond, passwords for it are refused") \
+	X(S, NUMBER, "seconds", guard.seconds, 1, 86400, "600",                \
+	  "in which so many failures are forgotten")                           \
+	X(S, TEXT, "exempt", guard.exempt, 1, 1024, NULL,                      \
+	  "networks, parted by commas, that are not counted, besides 127.0.0.1 and ::1")
 
 #define MAIL_OPTIONS(X, S)                                                     \
 	X(S, TEXT, "url", mail.url, 1, 1024, NULL,                             \
@@ -85,6 +99,7 @@
 #define STRUCT_SERVICES	 struct config_service
 #define STRUCT_PAT	 struct config
 #define STRUCT_LIMITS	 struct config
+#define STRUCT_GUARD	 struct config
 #define STRUCT_MAIL	 struct config
 #define STRUCT_HOOK	 struct config
 
@@ -100,6 +115,7 @@ const struct option options[] = {
 	SERVICE_OPTIONS(ROW, SERVICES)
 	PAT_OPTIONS(ROW, PAT)
 	LIMIT_OPTIONS(ROW, LIMITS)
+	GUARD_OPTIONS(ROW, GUARD)
 	MAIL_OPTIONS(ROW, MAIL)
 	HOOK_OPTIONS(ROW, HOOK)
 };
@@ -112,6 +128,7 @@ const struct section_row sections[SECTION_COUNT] = {
 	[SECTION_SERVICES] = { "services[]", true },
 	[SECTION_PAT] = { "pat", false },
 	[SECTION_LIMITS] = { "limits", false },
+	[SECTION_GUARD] = { "guard", false },
 	[SECTION_MAIL] = { "mail", false },
 	[SECTION_HOOK] = { "webhook", false },
 };
@@ -159,6 +176,9 @@ static const cyaml_schema_field_t pat_fields[] = {
 static const cyaml_schema_field_t limit_fields[] = {
 	LIMIT_OPTIONS(FIELD, LIMITS) CYAML_FIELD_END
 };
+static const cyaml_schema_field_t guard_fields[] = {
+	GUARD_OPTIONS(FIELD, GUARD) CYAML_FIELD_END
+};
 static const cyaml_schema_field_t mail_fields[] = {
 	MAIL_OPTIONS(FIELD, MAIL) CYAML_FIELD_END
 };
@@ -179,6 +199,7 @@ static const cyaml_schema_field_t root_fields[] = {
 	LIST("services", services, &service_value),
 	FLAT("pat", struct config, pat_fields),
 	FLAT("limits", struct config, limit_fields),
+	FLAT("guard", struct config, guard_fields),
 	FLAT("mail", struct config, mail_fields),
 	FLAT("webhook", struct config, hook_fields), CYAML_FIELD_END
 };

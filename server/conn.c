@@ -12,19 +12,22 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
+#include "server/log.h"
+#include "server/proxy_reader.h"
 #include "server/tls.h"
 
 enum {
 	READ_AHEAD = 64 * 1024, /* that evhttp has not taken */
 	WASTE = 16 * 1024,
-	TABLE_MAX = 1 << 20
+	TABLE_MAX = 1 << 20,
+	SAY_MS = 60 * 1000
 };
 
 struct conn {
 	struct conns *all;
 	struct conn *next, *prev; /* in its queue, or among the strangers */
 	enum conn_queue queue;
-	bool queued, known, counted, full;
+	bool queued, known, counted, full, proxied;
 	bool lingers; /* refused: more may come than will be read */
 	int fd;
 	enum crowd_verdict verdict;
@@ -35,6 +38,8 @@ struct conn {
 	struct event *late; /* bev has gone, and left its descriptor */
 	bool busy;	    /* it is us who change the input */
 	struct intake intake;
+	struct peer peer;
+	struct proxy_reader *reader; /* a PROXY header is to come */
 };
 
 static int64_t now_ms(void)
@@ -79,12 +84,88 @@ static void enqueue(struct conn *conn, enum conn_queue queue)
 	all->queues[queue].last = conn;
 }
 
+static void leave_crowd(struct conn *conn)
+{
+	if (conn->counted)
+		crowd_leave(conn->all->crowd, conn->verdict, conn->place);
+	conn->counted = false;
+}
+
+/* Whom a proxy asks for is counted where he is known. */
+static void enter_crowd(struct conn *conn)
+{
+	struct conns *all = conn->all;
+	struct sockaddr_storage at;
+	bool proxy = conn->reader || peer_trusted(&conn->peer, &all->trust);
+
+	peer_sockaddr(&conn->peer, &at);
+	conn->verdict =
+		crowd_enter(all->crowd, proxy ? NULL : (struct sockaddr *)&at,
+			    &conn->place);
+	conn->counted = true;
+	conn->full = conn->verdict != CROWD_WELCOME;
+	if (conn->verdict == CROWD_CLOSE)
+		shutdown(conn->fd, SHUT_RDWR);
+}
+
+static void say_no_header(struct conn *conn)
+{
+	struct conns *all = conn->all;
+	char text[NETWORK_TEXT_MAX];
+
+	if (all->said && now_ms() - all->said < SAY_MS)
+		return;
+	all->said = now_ms();
+	address_print(&conn->peer.address, text);
+	log_event(
+		LEVEL_WARNING, "proxy",
+		"%s was cut off: a listener with proxy_protocol wants a PROXY "
+		"header first, from trusted_proxies alone if there are any "
+		"(said once a minute)",
+		text);
+}
+
+static void conn_close(struct conn *conn);
+
+static void on_header(const struct proxy_header *header, void *arg)
+{
+	struct conn *conn = arg;
+
+	proxy_reader_free(conn->reader);
+	conn->reader = NULL;
+	if (!header) {
+		if (conn->verdict != CROWD_CLOSE)
+			say_no_header(conn);
+		conn_close(conn);
+		return;
+	}
+	peer_name(&conn->peer, header, &conn->all->trust);
+	leave_crowd(conn);
+	enter_crowd(conn);
+	bufferevent_enable(conn->bev, EV_READ);
+}
+
+/* TLS or HTTP begin behind it. */
+static void await_header(struct conn *conn)
+{
+	struct conns *all = conn->all;
+
+	bufferevent_disable(conn->bev, EV_READ);
+	if (!all->trust.proxies->len || conn->peer.trusted)
+		conn->reader =
+			proxy_reader_new(all->base, conn->fd, on_header, conn);
+	else
+		say_no_header(conn);
+	if (conn->reader)
+		return;
+	bufferevent_enable(conn->bev, EV_READ);
+	shutdown(conn->fd, SHUT_RDWR);
+}
+
 /* Now that evhttp has given it a descriptor. */
 static void get_to_know(struct conn *conn)
 {
 	struct conns *all = conn->all;
-	struct sockaddr_storage peer = { 0 };
-	socklen_t len = sizeof(peer);
 
 	if (conn->known)
 		return;
@@ -95,13 +176,10 @@ static void get_to_know(struct conn *conn)
 	all->watch(conn->bev, conn);
 	if ((size_t)conn->fd < all->table_len)
 		all->table[conn->fd] = conn;
-	getpeername(conn->fd, (struct sockaddr *)&peer, &len);
-	conn->verdict =
-		crowd_enter(all->crowd, (struct sockaddr *)&peer, &conn->place);
-	conn->counted = true;
-	conn->full = conn->verdict != CROWD_WELCOME;
-	if (conn->verdict == CROWD_CLOSE)
-		shutdown(conn->fd, SHUT_RDWR);
+	peer_init(&conn->peer, conn->fd, &all->trust);
+	if (conn->proxied)
+		await_header(conn);
+	enter_crowd(conn);
 }
 
 static void on_fresh(evutil_socket_t fd, short what, void *arg)
@@ -126,8 +204,8 @@ static void conn_free(struct conn *conn)
 		event_free(conn->late);
 		close(conn->fd);
 	}
-	if (conn->counted)
-		crowd_leave(all->crowd, conn->verdict, conn->place);
+	leave_crowd(conn);
+	proxy_reader_free(conn->reader);
 	intake_done(&conn->intake);
 	all->count--;
 	free(conn);
@@ -236,13 +314,15 @@ static void on_added(struct evbuffer *input,
 	}
 }
 
-bool conn_new(struct conns *conns, struct bufferevent *bev)
+bool conn_new(struct conns *conns, struct bufferevent *bev, bool proxied)
 {
 	struct conn *conn = calloc(1, sizeof(*conn));
 
 	if (!conn)
 		return false;
-	*conn = (struct conn) { .all = conns, .fd = -1, .bev = bev };
+	*conn = (struct conn) {
+		.all = conns, .fd = -1, .bev = bev, .proxied = proxied
+	};
 	intake_init(&conn->intake);
 	if (!evbuffer_add_cb(bufferevent_get_input(bev), on_added, conn)) {
 		free(conn);
@@ -310,6 +390,22 @@ void conns_reply(struct conns *conns, int fd)
 		return;
 	conns->replied[conns->replied_count++] = fd;
 	event_active(conns->turn, EV_WRITE, 0);
+}
+
+const struct peer *conns_peer(struct conns *conns, int fd)
+{
+	struct conn *conn = conn_of(conns, fd);
+
+	if (!conn)
+		return NULL;
+	peer_trusted(&conn->peer, &conns->trust);
+	return &conn->peer;
+}
+
+void conns_trust(struct conns *conns, const struct networks *proxies)
+{
+	conns->trust.proxies = proxies;
+	conns->trust.version++;
 }
 
 static void close_older(struct conns *conns, enum conn_queue queue, int64_t ms)

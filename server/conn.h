@@ -15,6 +15,7 @@
 
 #include "server/crowd.h"
 #include "server/intake.h"
+#include "server/peer.h"
 
 struct bufferevent;
 struct event;
@@ -40,6 +41,8 @@ enum conn_queue {
 struct conns {
 	struct event_base *base;
 	struct crowd *crowd;
+	struct trust trust;
+	int64_t said; /* ms: when a PROXY header was missed in the log */
 	/* Has conn_gone() called at the end of this bufferevent. */
 	void (*watch)(struct bufferevent *bev, struct conn *conn);
 	struct event *fresh; /* just accepted: their address is not known */
@@ -59,9 +62,17 @@ enum err conns_init(struct conns *conns, struct event_base *base,
 				  struct conn *conn)) MUST_CHECK;
 void conns_done(struct conns *conns); /* evhttp has freed its own by then */
 
-/* Puts the gate before `bev`; false: no memory. */
-bool conn_new(struct conns *conns, struct bufferevent *bev);
+/* From now on; they must live as long as they are not replaced. */
+void conns_trust(struct conns *conns, const struct networks *proxies);
+
+/*
+ * Puts the gate before `bev`; false: no memory. `proxied`: a PROXY header comes
+ * first, and of trusted proxies alone if there are any.
+ */
+bool conn_new(struct conns *conns, struct bufferevent *bev, bool proxied);
 void conn_gone(struct conn *conn);
+/* Whose connection this descriptor is; NULL: none of ours. */
+const struct peer *conns_peer(struct conns *conns, int fd);
 
 /*
  * The connection of this descriptor is given a reply now: it is written when

@@ -1,6 +1,7 @@
 /* server/crowd.c - see the header. */
 #include "server/crowd.h"
 
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@ struct crowd {
 	uint64_t key[2];
 	_Atomic unsigned limit, limit_address;
 	_Atomic unsigned total, extra;
-	_Atomic unsigned places[PLACES];
+	_Atomic unsigned places[PLACES + 1]; /* the last: without a limit */
 };
 
 enum err crowd_new(struct crowd **out)
@@ -94,9 +95,10 @@ enum crowd_verdict crowd_enter(struct crowd *crowd,
 {
 	_Atomic unsigned *here;
 
-	*place = place_of(crowd, address);
+	*place = address ? place_of(crowd, address) : PLACES;
 	here = &crowd->places[*place];
-	if (take(here, atomic_load(&crowd->limit_address))) {
+	if (take(here,
+		 address ? atomic_load(&crowd->limit_address) : UINT_MAX)) {
 		if (take(&crowd->total, atomic_load(&crowd->limit)))
 			return CROWD_WELCOME;
 		atomic_fetch_sub(here, 1);

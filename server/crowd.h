@@ -30,7 +30,10 @@ void crowd_limit(struct crowd *crowd, unsigned *total, unsigned per_address);
  * over its own limit takes no place from another.
  */
 enum crowd_verdict { CROWD_WELCOME, CROWD_FULL, CROWD_CLOSE };
-/* Counts one; the verdict and *place are for crowd_leave(). */
+/*
+ * Counts one; the verdict and *place are for crowd_leave(). NULL: a proxy's,
+ * which counts among all alone.
+ */
 enum crowd_verdict crowd_enter(struct crowd *crowd,
 			       const struct sockaddr *address, unsigned *place);
 void crowd_leave(struct crowd *crowd, enum crowd_verdict verdict,

@@ -158,6 +158,23 @@ static enum err load_tls(struct live *live, struct cause *cause)
 	return E_OK;
 }
 
+/* As the check of the configuration has read them before. */
+static enum err load_networks(struct live *live, struct cause *cause)
+{
+	const struct config *config = live->config;
+	enum err err = networks_read(str_of(config->trusted_proxies),
+				     &live->trusted, cause);
+
+	live->guard = (struct guard_rules) {
+		.failures = config->guard.failures,
+		.failures_per_user = config->guard.failures_per_user,
+		.seconds = config->guard.seconds,
+	};
+	return err ? err
+		   : networks_read(str_of(config->guard.exempt),
+				   &live->guard.exempt, cause);
+}
+
 enum err live_new(struct config *config, struct live **out, struct cause *cause)
 {
 	struct live *live = calloc(1, sizeof(*live));
@@ -173,6 +190,8 @@ enum err live_new(struct config *config, struct live **out, struct cause *cause)
 		err = make_headers(live, cause);
 	if (!err)
 		err = load_tls(live, cause);
+	if (!err)
+		err = load_networks(live, cause);
 	if (!err)
 		err = courier_check(config, cause);
 	if (err) {
@@ -257,6 +276,16 @@ void live_warn(const struct live *live, int64_t now, live_say *say, void *arg)
 				 config->listeners[i].address,
 				 tls_not_after(live->tls[i]),
 				 "renew it, then reload");
+	for (unsigned i = 0; i < config->listeners_count; i++) {
+		if (!config->listeners[i].proxy_protocol || live->trusted.len)
+			continue;
+		cause_set(&cause, E_OK,
+			  "listeners[%u].proxy_protocol without "
+			  "trusted_proxies: whoever reaches %s says himself "
+			  "where he comes from; name the proxies",
+			  i, config->listeners[i].address);
+		say(arg, "proxy", cause.text);
+	}
 	if (keys_check_public(live->keyring, config->public, &cause))
 		say(arg, "keys", cause.text);
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "server/config.h"
+#include "server/guard.h"
 #include "token/buf.h"
 
 struct ssl_ctx_st;
@@ -29,6 +30,8 @@ struct live {
 	struct live_service *services; /* config->services_count */
 	struct str challenge;	       /* WWW-Authenticate, NUL-terminated */
 	struct str jwks;	       /* body of /.well-known/jwks.json */
+	struct networks trusted;       /* proxies */
+	struct guard_rules guard;
 };
 
 /*

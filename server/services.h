@@ -1,6 +1,7 @@
 /* server/services.h - what handlers may ask of other threads. */
 #pragma once
 
+#include "server/guard.h"
 #include "server/password.h"
 #include "store/writer.h"
 
@@ -8,4 +9,5 @@ struct services {
 	struct db *db;
 	struct writer *writer;
 	struct password_pool *pool;
+	struct guard *guard;
 };

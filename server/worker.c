@@ -17,6 +17,7 @@
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 
+#include "server/http/forwarded.h"
 #include "server/http/params.h"
 #include "server/log.h"
 #include "server/tls.h"
@@ -25,6 +26,7 @@ enum {
 	EVHTTP_HEADERS = 256 * 1024, /* above the gate's limits */
 	EVHTTP_BODY = 512 * 1024,
 	EVHTTP_SECONDS = 120, /* likewise */
+	LATE_MAX = 256,	      /* replies held back at a time */
 };
 
 static enum method method_of(const struct evhttp_request *http)
@@ -52,8 +54,31 @@ static bool has_close(struct str list)
 	return false;
 }
 
-static void read_headers(struct evhttp_request *http, struct request *req,
-			 struct reply *reply)
+static bool is_forwarding(struct str name)
+{
+	return str_eq_nocase(name, STR("x-forwarded-for")) ||
+	       str_eq_nocase(name, STR("forwarded"));
+}
+
+/* A proxy on this machine, it seems: all its clients are 127.0.0.1. */
+static void warn_unnamed(const struct worker *worker, const struct request *req)
+{
+	static _Atomic bool said;
+
+	if (worker->live->trusted.len ||
+	    !(str_starts(req->address, STR("127.")) ||
+	      str_eq(req->address, STR("::1"))) ||
+	    atomic_exchange(&said, true))
+		return;
+	log_event(LEVEL_WARNING, "proxy",
+		  "a proxy at " STR_FMT " says for whom it asks, and is not "
+		  "believed: if it is yours, name it under trusted_proxies; "
+		  "until then its clients are one to limits and guard",
+		  STR_ARG(req->address));
+}
+
+static void read_headers(struct worker *worker, struct evhttp_request *http,
+			 struct request *req, struct reply *reply)
 {
 	const struct evkeyvalq *headers =
 		evhttp_request_get_input_headers(http);
@@ -72,6 +97,8 @@ static void read_headers(struct evhttp_request *http, struct request *req,
 			req->user_agent = str_of(row->value);
 		} else if (str_eq_nocase(name, STR("connection"))) {
 			reply->close |= has_close(str_of(row->value));
+		} else if (is_forwarding(name)) {
+			warn_unnamed(worker, req);
 		}
 	}
 }
@@ -99,26 +126,84 @@ static void read_body(struct evhttp_request *http, struct request *req)
 				       len };
 }
 
+/* Whom a trusted proxy asks for. */
+static void read_forwarded(struct evhttp_request *http, const struct peer *peer,
+			   const struct live *live, struct request *req)
+{
+	const struct evkeyvalq *headers =
+		evhttp_request_get_input_headers(http);
+	struct hops plain = { .count = 0 }, forwarded = { .count = 0 };
+	char text[NETWORK_TEXT_MAX];
+	const struct evkeyval *row;
+	struct client client;
+
+	TAILQ_FOREACH(row, headers, next)
+	{
+		struct str name = str_of(row->key);
+
+		if (str_eq_nocase(name, STR("x-forwarded-for")))
+			hops_add_plain(&plain, str_of(row->value));
+		else if (str_eq_nocase(name, STR("forwarded")))
+			hops_add_forwarded(&forwarded, str_of(row->value));
+	}
+	if (!plain.count && !forwarded.count)
+		return;
+	client =
+		hops_client(&plain, &forwarded, &peer->address, &live->trusted);
+	address_print(&client.address, text);
+	req->address = arena_copy(req->arena, str_of(text));
+	req->unsure = client.unsure;
+}
+
+/* Whom the request comes from, as far as anybody trustworthy says. */
+static void read_address(struct evhttp_request *http,
+			 const struct worker *worker, const struct peer *peer,
+			 struct request *req)
+{
+	struct evhttp_connection *conn = evhttp_request_get_connection(http);
+	char *address = NULL, text[NETWORK_TEXT_MAX];
+	ev_uint16_t port;
+
+	if (peer && peer->named) {
+		address_print(&peer->address, text);
+		address = text;
+	} else {
+		evhttp_connection_get_peer(conn, &address, &port);
+	}
+	req->address = arena_copy(req->arena, str_of(address));
+	if (!peer)
+		return;
+	req->unsure = peer->unsure;
+	if (peer->trusted)
+		read_forwarded(http, peer, worker->live, req);
+}
+
+static int fd_of(struct evhttp_request *http)
+{
+	struct evhttp_connection *conn = evhttp_request_get_connection(http);
+
+	return bufferevent_getfd(evhttp_connection_get_bufferevent(conn));
+}
+
 static void task_begin(struct task *task, struct evhttp_request *http)
 {
 	struct worker *worker = task->worker;
-	struct evhttp_connection *conn = evhttp_request_get_connection(http);
-	char *address = NULL;
-	ev_uint16_t port;
 
 	clock_gettime(CLOCK_MONOTONIC, &task->begun);
-	evhttp_connection_get_peer(conn, &address, &port);
 	task->http = http;
 	task->req = (struct request) {
 		.method = method_of(http),
 		.arena = &task->arena,
 		.services = worker->services,
 		.wake = task_wake,
-		.address = arena_copy(&task->arena, str_of(address)),
+		.steady = (int64_t)task->begun.tv_sec * 1000 +
+			  task->begun.tv_nsec / 1000000,
 	};
 	task->reply = (struct reply) { .body = &task->body };
+	read_address(http, worker, conns_peer(&worker->conns, fd_of(http)),
+		     &task->req);
 	read_uri(http, &task->req);
-	read_headers(http, &task->req, &task->reply);
+	read_headers(worker, http, &task->req, &task->reply);
 	read_body(http, &task->req);
 }
 
@@ -223,6 +308,39 @@ static void task_reply(struct task *task, enum status status)
 	log_reply(task, status);
 }
 
+static void on_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct task *task = arg;
+	struct worker *worker = task->worker;
+
+	(void)fd, (void)what;
+	event_free(task->late);
+	task->late = NULL;
+	task->req.now = time(NULL);
+	task_reply(task, task->status);
+	task_put(worker, task);
+	worker->waiting--;
+	worker->late_count--;
+}
+
+/* False: it cannot be held back. */
+static bool hold_back(struct task *task, enum status status)
+{
+	struct worker *worker = task->worker;
+	unsigned ms = task->reply.late_ms;
+	const struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	if (!ms || worker->late_count >= LATE_MAX)
+		return false;
+	task->late = event_new(worker->base, -1, 0, on_late, task);
+	if (!task->late)
+		return false;
+	event_add(task->late, &tv);
+	task->status = status;
+	worker->late_count++;
+	return true;
+}
+
 bool task_step(struct task *task, handler *step)
 {
 	struct worker *worker = task->worker;
@@ -233,10 +351,11 @@ bool task_step(struct task *task, handler *step)
 	req->live = worker->live;
 	req->signer = worker->signer;
 	req->txn = &worker->txn;
+	req->late_full = worker->late_count >= LATE_MAX;
 	txn_renew(req->txn);
 	status = step(req, &task->reply);
 	txn_rest(req->txn);
-	if (status == STATUS_PENDING)
+	if (status == STATUS_PENDING || hold_back(task, status))
 		return false;
 	task_reply(task, status);
 	return true;
@@ -265,7 +384,8 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
 			      : bufferevent_socket_new(base, -1,
 						       BEV_OPT_CLOSE_ON_FREE);
 
-	if (bev && !conn_new(&listener->worker->conns, bev)) {
+	if (bev &&
+	    !conn_new(&listener->worker->conns, bev, listener->proxied)) {
 		bufferevent_free(bev);
 		return NULL;
 	}

@@ -23,6 +23,8 @@ static void task_free(struct task *task)
 {
 	if (!task)
 		return;
+	if (task->late)
+		event_free(task->late);
 	arena_done(&task->arena);
 	buf_done(&task->body);
 	free(task);
@@ -119,6 +121,7 @@ static void listener_renew(struct listener *listener, struct live *live)
 	live_hold(live);
 	listener->address = live->config->listeners[row].address;
 	listener->tls = live->tls[row];
+	listener->proxied = live->config->listeners[row].proxy_protocol;
 	live_drop(listener->live);
 	listener->live = live;
 }
@@ -143,6 +146,7 @@ static void take_live(struct worker *worker)
 		listener_renew(&worker->listeners[i], live);
 	live_drop(worker->live);
 	worker->live = live;
+	conns_trust(&worker->conns, &live->trusted);
 }
 
 /* A step of the end, every DRAIN_MS. */
@@ -208,6 +212,7 @@ static enum err loop_open(struct worker *worker, struct crowd *crowd)
 	if (!worker->base || worker->wake_fd < 0)
 		return E_MEMORY;
 	err = conns_init(&worker->conns, worker->base, crowd, conn_watch);
+	conns_trust(&worker->conns, &worker->live->trusted);
 	worker->woken = event_new(worker->base, worker->wake_fd,
 				  EV_READ | EV_PERSIST, on_woken, worker);
 	worker->tick = event_new(worker->base, -1, EV_PERSIST, on_tick, worker);
@@ -230,6 +235,8 @@ static enum err listeners_open(struct worker *worker, const int *sockets)
 			.address = worker->live->config->listeners[i].address,
 			.live = live_hold(worker->live),
 			.tls = worker->live->tls[i],
+			.proxied = worker->live->config->listeners[i]
+					   .proxy_protocol,
 		};
 		if (err)
 			close(sockets[i]);

@@ -28,6 +28,8 @@ struct task {
 	struct buf body;
 	struct request req;
 	struct reply reply;
+	struct event *late; /* the reply is held back */
+	enum status status; /* that it will have */
 };
 
 struct listener {
@@ -37,6 +39,7 @@ struct listener {
 	const char *address; /* in `live` */
 	struct live *live;   /* whose TLS context it uses */
 	struct ssl_ctx_st *tls;
+	bool proxied; /* a PROXY header comes first */
 };
 
 struct worker {
@@ -50,7 +53,7 @@ struct worker {
 	struct uses *uses;
 	struct txn txn;
 	struct task *task, *kept;
-	unsigned kept_count, waiting;
+	unsigned kept_count, waiting, late_count;
 	struct event *woken, *tick;
 	int wake_fd;
 	bool drains;
@@ -70,7 +73,10 @@ void task_reset(struct task *task);
 void task_put(struct worker *worker, struct task *task);
 void task_wake(struct request *req); /* from any thread */
 
-/* Calls a handler in a fresh view of the store. True: it has answered. */
+/*
+ * Calls a handler in a fresh view of the store. True: it has answered; else it
+ * will, now that it has what it waits for, or the time of its reply has come.
+ */
 bool task_step(struct task *task, handler *step);
 
 /* For conns_init(). */

@@ -34,6 +34,7 @@
 	X(TWO_FACTOR, "two_factor", "the password is right, but two-factor is on: a token is needed") \
 	X(UNKNOWN_REFRESH, "unknown_refresh", "no refresh token has this secret: its token was revoked, it is another service's, or the service takes none") \
 	X(REFRESH_EXPIRED, "refresh_expired", "the refresh token has expired: docker login again") \
+	X(TOO_MANY_FAILURES, "too_many_failures", "too many wrong secrets came from that network, or wrong passwords for that user: passwords are not looked at for a while, right tokens pass") \
 	X(TOO_BUSY, "too_busy", "a queue was full; try again")                 \
 	X(FAILURE, "failure", "the store or the key failed; see the line before")
 /* clang-format on */

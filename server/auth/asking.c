@@ -29,6 +29,7 @@ static const char *grant_error(enum status status)
 		return "invalid_grant";
 	case STATUS_FORBIDDEN:
 		return "unauthorized_client";
+	case STATUS_TOO_MANY:
 	case STATUS_UNAVAILABLE:
 		return "temporarily_unavailable";
 	default:

@@ -34,6 +34,7 @@ struct asking {
 	struct str refresh;  /* the token to answer with */
 	struct str hash;
 	struct password_job job;
+	bool counted; /* the password, as a wrong one */
 	struct change change;
 };
 

@@ -8,6 +8,9 @@
 #include "server/log.h"
 #include "server/services.h"
 
+/* Where a client is that a proxy hides: in no network. */
+static const struct str nowhere = STR("");
+
 /* One text for whatever is wrong with a token: its holder's log says which. */
 static const struct str bad_token =
 	STR("the token is wrong, expired or revoked, or its owner is blocked, "
@@ -18,6 +21,59 @@ static enum status refuse_401(struct reply *reply, const struct asking *ask,
 {
 	return asking_refuse(reply, ask->post, STATUS_UNAUTHORIZED, reason,
 			     message);
+}
+
+static struct guard_try try_of(const struct request *req,
+			       const struct asking *ask)
+{
+	return (struct guard_try) {
+		.rules = &req->live->guard,
+		.now = req->steady,
+		.address = req->address,
+		.unsure = req->unsure,
+		.user = ask->credential.user,
+		.secret = ask->credential.secret,
+		.post = ask->post,
+		.counted = ask->counted,
+	};
+}
+
+/* Nothing has been looked at, so nothing is told. */
+static enum status refuse_429(const struct request *req, struct reply *reply,
+			      const struct asking *ask, unsigned seconds)
+{
+	struct str wait = arena_printf(req->arena, "%u", seconds);
+
+	reply->retry_after = wait.at;
+	return asking_refuse(
+		reply, ask->post, STATUS_TOO_MANY, REASON_TOO_MANY_FAILURES,
+		arena_printf(req->arena,
+			     "too many wrong passwords or tokens came from "
+			     "your network, or for this user name: try again "
+			     "in %u s, or use a personal access token as "
+			     "password",
+			     seconds));
+}
+
+/* Where too many replies are held back already, it says no more than that. */
+static enum status refuse_late(const struct request *req, struct reply *reply,
+			       const struct asking *ask, unsigned late_ms,
+			       enum reason reason, struct str message)
+{
+	if (late_ms && req->late_full)
+		return refuse_429(req, reply, ask, (late_ms + 999) / 1000);
+	reply->late_ms = late_ms;
+	return refuse_401(reply, ask, reason, message);
+}
+
+static enum status refuse_token(const struct request *req, struct reply *reply,
+				const struct asking *ask, enum reason reason,
+				struct str message)
+{
+	const struct guard_try try = try_of(req, ask);
+	unsigned late_ms = guard_token(req->services->guard, &try);
+
+	return refuse_late(req, reply, ask, late_ms, reason, message);
 }
 
 static struct login login_of(const struct request *req, struct asking *ask)
@@ -36,7 +92,7 @@ static struct login login_of(const struct request *req, struct asking *ask)
 		.now = req->now,
 		.asked = {
 			[LIMIT_SERVICE] = &ask->registry,
-			[LIMIT_NETWORK] = &req->address,
+			[LIMIT_NETWORK] = req->unsure ? &nowhere : &req->address,
 		},
 		.policy = {
 			.username_must_match =
@@ -102,15 +158,19 @@ static enum status password_known(struct request *req, struct reply *reply,
 				  struct asking *ask)
 {
 	const struct login login = login_of(req, ask);
+	const struct guard_try try = try_of(req, ask);
 	enum reason why = REASON_NONE;
 	enum err err = login_password(&login, ask->credential.user, ask->hash,
 				      ask->job.right, &ask->who, &why);
 
 	if (err == E_REFUSED)
-		return refuse_401(reply, ask, why,
-				  STR("wrong user name or password, or "
-				      "two-factor is on: use a personal access "
-				      "token as password"));
+		return refuse_late(
+			req, reply, ask,
+			guard_wrong(req->services->guard, &try), why,
+			STR("wrong user name or password, or "
+			    "two-factor is on: use a personal access "
+			    "token as password"));
+	guard_right(req->services->guard, &try);
 	return err ? asking_fail(reply, ask->post, err) : STATUS_OK;
 }
 
@@ -133,11 +193,15 @@ static enum status by_password(struct request *req, struct reply *reply,
 			       struct asking *ask, token_step *next)
 {
 	const struct login login = login_of(req, ask);
+	struct guard_try try = try_of(req, ask);
+	unsigned wait = guard_password(req->services->guard, &try);
 	struct str hash;
-	enum err err = login_password_hash(&login, ask->credential.user, &hash);
+	enum err err;
 
-	if (err)
-		return asking_fail(reply, ask->post, err);
+	if (wait)
+		return refuse_429(req, reply, ask, wait);
+	ask->counted = try.counted;
+	err = login_password_hash(&login, ask->credential.user, &hash);
 	ask->hash = arena_copy(req->arena, hash);
 	ask->job = (struct password_job) {
 		.password = arena_cstr(req->arena, ask->credential.secret),
@@ -148,8 +212,12 @@ static enum status by_password(struct request *req, struct reply *reply,
 	ask->next = next;
 	req->state = ask;
 	req->resume = on_resume;
-	err = password_submit(req->services->pool, &ask->job);
-	return err ? asking_fail(reply, ask->post, err) : STATUS_PENDING;
+	if (!err)
+		err = password_submit(req->services->pool, &ask->job);
+	if (!err)
+		return STATUS_PENDING;
+	guard_right(req->services->guard, &try);
+	return asking_fail(reply, ask->post, err);
 }
 
 static enum status by_token(struct request *req, struct reply *reply,
@@ -166,14 +234,15 @@ static enum status by_token(struct request *req, struct reply *reply,
 	if (err == E_REFUSED && why == REASON_NO_REGISTRY_SCOPE)
 		return no_scope(req, reply, ask);
 	if (err == E_REFUSED)
-		return refuse_401(reply, ask, why, bad_token);
+		return refuse_token(req, reply, ask, why, bad_token);
 	if (err && err != E_NOT_FOUND)
 		return asking_fail(reply, ask->post, err);
 	if (!err)
 		return next(req, reply, ask);
 	if (shown->kind == CREDENTIAL_BEARER ||
 	    secret_looks_like_token(shown->secret))
-		return refuse_401(reply, ask, REASON_UNKNOWN_TOKEN, bad_token);
+		return refuse_token(req, reply, ask, REASON_UNKNOWN_TOKEN,
+				    bad_token);
 	return by_password(req, reply, ask, next);
 }
 
@@ -193,9 +262,9 @@ static enum status by_refresh(struct request *req, struct reply *reply,
 	log_owner(reply, ask);
 	warn_rotated(req, ask, !err);
 	if (err == E_REFUSED)
-		return refuse_401(reply, ask, why,
-				  STR("the refresh token is unknown, expired "
-				      "or revoked: log in again"));
+		return refuse_token(req, reply, ask, why,
+				    STR("the refresh token is unknown, expired "
+					"or revoked: log in again"));
 	return err ? asking_fail(reply, ask->post, err) : next(req, reply, ask);
 }
 

@@ -99,6 +99,39 @@ static enum err make_folder(struct init *init, const char *name, unsigned mode)
 	return file_make_folder(path, mode, &init->call->cause);
 }
 
+/* What nobody chooses yet: each with its default. */
+static void write_rest(struct buf *yaml)
+{
+	buf_add(yaml,
+		STR("pat:\n"
+		    "  username_must_match: false\n"
+		    "  write_registry_implies_pull: true\n"
+		    "limits:\n"
+		    "  connections: 20000\n"
+		    "  connections_per_address: 4000\n"
+		    "guard:                          # slows down who tries "
+		    "secrets\n"
+		    "  failures: 20                  # of one network, in so "
+		    "many seconds\n"
+		    "  failures_per_user: 60\n"
+		    "  seconds: 600\n"
+		    "  # exempt: 192.0.2.0/24        # nor are 127.0.0.1 and "
+		    "::1 counted\n"));
+	buf_add(yaml,
+		STR("# who is told of tokens that die; without either: nobody\n"
+		    "# mail:\n"
+		    "#   url: smtp://localhost:25\n"
+		    "#   from: dockpass@example.com\n"
+		    "#   starttls: opportunistic   # or required\n"
+		    "#   user: dockpass            # without: no login\n"
+		    "#   password_file: mail-password\n"
+		    "#   ca: mail-ca.pem\n"
+		    "# webhook:\n"
+		    "#   url: https://chat.example.com/hook\n"
+		    "#   secret_file: webhook-secret\n"
+		    "#   ca: webhook-ca.pem\n"));
+}
+
 /* The values that were chosen; all else is a comment with its default. */
 static void write_yaml(struct call *call, struct buf *yaml)
 {
@@ -125,9 +158,15 @@ static void write_yaml(struct call *call, struct buf *yaml)
 		STR("\n# relative paths start at this file's folder\n"
 		    "store: store\nkeys: keys\npublic: public\n"
 		    "workers: 0                      # event loops; 0: one a "
-		    "core\nlisteners:\n  - address: "));
+		    "core\n"
+		    "# proxies in front, whose X-Forwarded-For, Forwarded or "
+		    "PROXY header is believed\n"
+		    "# trusted_proxies: 10.0.0.0/8,2001:db8::/32\n"
+		    "listeners:\n  - address: "));
 	yaml_quote(listen.len ? listen : STR("127.0.0.1:5001"), yaml);
-	buf_add(yaml, STR("\n    # tls:                      # absent: plain "
+	buf_add(yaml, STR("\n    proxy_protocol: false       # true: a PROXY "
+			  "header comes first\n"
+			  "    # tls:                      # absent: plain "
 			  "HTTP\n"
 			  "    #   certificate: tls.crt\n"
 			  "    #   key: tls.key\n"
@@ -142,26 +181,8 @@ static void write_yaml(struct call *call, struct buf *yaml)
 		    "that has only jwks\n"
 		    "    anonymous: true             # may pull what is "
 		    "public\n"
-		    "    refresh_tokens: false\n"
-		    "pat:\n"
-		    "  username_must_match: false\n"
-		    "  write_registry_implies_pull: true\n"
-		    "limits:\n"
-		    "  connections: 20000\n"
-		    "  connections_per_address: 4000\n"));
-	buf_add(yaml,
-		STR("# who is told of tokens that die; without either: nobody\n"
-		    "# mail:\n"
-		    "#   url: smtp://localhost:25\n"
-		    "#   from: dockpass@example.com\n"
-		    "#   starttls: opportunistic   # or required\n"
-		    "#   user: dockpass            # without: no login\n"
-		    "#   password_file: mail-password\n"
-		    "#   ca: mail-ca.pem\n"
-		    "# webhook:\n"
-		    "#   url: https://chat.example.com/hook\n"
-		    "#   secret_file: webhook-secret\n"
-		    "#   ca: webhook-ca.pem\n"));
+		    "    refresh_tokens: false\n"));
+	write_rest(yaml);
 }
 
 static enum err make_config(struct init *init)

@@ -28,7 +28,10 @@ struct request {
 	unsigned authorization_count; /* how many such headers came */
 	struct str user_agent;
 	struct str address; /* of the client, without port */
+	bool unsure;	    /* of a proxy that did not say for whom it asks */
+	bool late_full;	    /* no more replies can be held back */
 	int64_t now;	    /* seconds UTC */
+	int64_t steady;	    /* ms, by a clock that nobody sets */
 
 	const struct live *live;
 	struct txn *txn;
@@ -57,6 +60,7 @@ struct request {
 	X(METHOD, 405, "Method Not Allowed", "UNSUPPORTED")                    \
 	X(TOO_LARGE, 413, "Content Too Large", "TOO_LARGE")                    \
 	X(URI_TOO_LONG, 414, "URI Too Long", "TOO_LARGE")                      \
+	X(TOO_MANY, 429, "Too Many Requests", "TOOMANYREQUESTS")               \
 	X(HEADERS_TOO_LARGE, 431, "Request Header Fields Too Large",           \
 	  "TOO_LARGE")                                                         \
 	X(INTERNAL, 500, "Internal Server Error", "UNKNOWN")                   \
@@ -87,8 +91,9 @@ struct reply {
 	bool challenge;		 /* 401: WWW-Authenticate: Basic realm=... */
 	const char *retry_after; /* seconds; NULL: no such header */
 	const char *cache;	 /* Cache-Control, without no_store; likewise */
-	bool no_store; /* Cache-Control: no-store; POST: Pragma, too */
-	bool close;    /* the connection ends with this reply */
+	bool no_store;	  /* Cache-Control: no-store; POST: Pragma, too */
+	bool close;	  /* the connection ends with this reply */
+	unsigned late_ms; /* by which it is held back */
 	struct request_log log;
 };
 

@@ -78,7 +78,8 @@ def test_defaults(tmp_path):
     config = yaml.safe_load((tmp_path / "a/dockpass.yaml").read_text())
     service, = config["services"]
     assert (config["issuer"], service["name"], config["listeners"]) == (
-        "dockpass", "registry", [{"address": "127.0.0.1:5001"}])
+        "dockpass", "registry", [{"address": "127.0.0.1:5001",
+                                  "proxy_protocol": False}])
     assert [config[key] for key in ("store", "keys", "public")] == [
         "store", "keys", "public"]
 

@@ -26,7 +26,10 @@ DEFAULTS = {
     "libtrust", "services[0].x5c": True, "services[0].anonymous": True,
     "services[0].refresh_tokens": False, "pat.username_must_match": False,
     "pat.write_registry_implies_pull": True, "limits.connections": 20000,
-    "limits.connections_per_address": 4000, "mail.url": None,
+    "limits.connections_per_address": 4000, "trusted_proxies": None,
+    "listeners[0].proxy_protocol": False, "guard.failures": 20,
+    "guard.failures_per_user": 60, "guard.seconds": 600,
+    "guard.exempt": None, "mail.url": None,
     "mail.from": None, "mail.starttls": None, "mail.user": None,
     "mail.password_file": None, "mail.ca": None, "webhook.url": None,
     "webhook.secret_file": None, "webhook.ca": None}

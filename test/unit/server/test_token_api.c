@@ -116,6 +116,7 @@ static int setup(void **state)
 	shared.db = fixture.db;
 	assert_int_equal(writer_start(fixture.db, &shared.writer), E_OK);
 	assert_int_equal(password_pool_start(1, &shared.pool), E_OK);
+	assert_int_equal(guard_new(&shared.guard), E_OK);
 	txn_read(fixture.db, &txn);
 	txn_rest(&txn);
 	return 0;
@@ -126,6 +127,7 @@ static int teardown(void **state)
 	(void)state;
 	txn_cleanup(&txn);
 	password_pool_stop(shared.pool);
+	guard_free(shared.guard);
 	assert_true(writer_stop(shared.writer, 10000));
 	signer_free(signer);
 	keyring_free(keyring);
@@ -164,6 +166,7 @@ static void call_begin(struct call *call)
 		.now = NOW,
 		.path = STR("/token"),
 		.user_agent = STR("test/1"),
+		.address = STR("127.0.0.1"),
 	};
 	call->reply = (struct reply) { .body = &call->body };
 }

@@ -1,0 +1,345 @@
+"""Who tries secrets is slowed down, and nobody who has one is locked out.
+
+The guard counts by address, so each test comes from addresses of its own; of
+127.0.0.1 it sees nothing.
+"""
+
+import itertools
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from support import secrets, tokens, ways
+from support.dockpass import FAKETIME, PATIENCE
+from support.process import wait_until
+from support.wire import Wire, request
+from support.ways import basic
+from support.world import World
+
+FEW, PER_USER = 5, 12
+GUARD = {"failures": FEW, "failures_per_user": PER_USER, "seconds": 600}
+LATE_MAX = 256  # of a worker
+ADDRESSES = (f"127.0.{a}.{b}" for a in range(1, 255) for b in range(1, 255))
+NUMBERS = itertools.count(1)
+TOKEN = "/token?service=registry"
+UNKNOWN = secrets.remember("glpat-" + 20 * "m")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with World(tmp_path_factory.mktemp("guard"), guard=GUARD) as world:
+        yield world.serve()
+
+
+@pytest.fixture
+def there():
+    """An address that nothing is known of."""
+    return next(ADDRESSES)
+
+
+def wrong():
+    """A token that nobody has: another one each time."""
+    return secrets.remember(f"glpat-{next(NUMBERS):020}")
+
+
+def get(user, secret):
+    return request(f"GET {TOKEN}",
+                   f"Authorization: {basic(user, secret)}")
+
+
+def post(user, secret):
+    return request("POST /token", body=f"service=registry&username={user}&"
+                   f"password={secret}&grant_type=password")
+
+
+class Asked:
+    """A request of its own connection, and how long its answer took."""
+
+    def __init__(self, world, data, source):
+        self.wire = Wire(world.port, source=source)
+        self.begun = time.monotonic()
+        self.wire.send(data)
+
+    def answer(self):
+        answer = self.wire.answer()
+        answer.took = time.monotonic() - self.begun
+        self.wire.close()
+        return answer
+
+
+def ask(world, data, source):
+    return Asked(world, data, source).answer()
+
+
+def fill(world, source):
+    for _ in range(FEW):
+        answer = ask(world, get("x", wrong()), source)
+        tokens.refusal(answer, 401)
+        assert answer.took < 0.4 * PATIENCE
+
+
+def refused(answer):
+    """Unseen: the seconds after which it may be tried again."""
+    message = tokens.refusal(answer, 429, "TOOMANYREQUESTS")
+    seconds = int(answer.headers["Retry-After"])
+    assert f"try again in {seconds} s" in message
+    assert "personal access token" in message
+    assert "WWW-Authenticate" not in answer.headers
+    assert answer.took < 0.4 * PATIENCE
+    return seconds
+
+
+def test_wrong_tokens_are_answered_later_and_later(world, there):
+    fill(world, there)
+    for i in range(1, 4):
+        answer = ask(world, get("x", wrong()), there)
+        tokens.refusal(answer, 401, "UNAUTHORIZED")
+        assert i * 0.5 - 0.01 < answer.took < i * 0.5 + 0.4 * PATIENCE
+        assert world.logged(0)[-1]["reason"] == "unknown_token"
+
+
+def test_never_over_five_seconds_and_right_ones_at_once(world, there):
+    """Many at a time; in the midst of it the owner, and another address."""
+    fill(world, there)
+    asked = [Asked(world, get("x", wrong()), there) for _ in range(30)]
+    for source in (there, next(ADDRESSES)):
+        for _ in range(5):
+            answer = ask(world, get("x", world.pat("alice", "api")), source)
+            assert tokens.access(answer, world) == {}
+            assert answer.took < 0.4 * PATIENCE
+    answers = [one.answer() for one in asked]
+    assert {answer.status_code for answer in answers} == {401}
+    took = [answer.took for answer in answers]
+    assert 4.4 < max(took) < 4.5 + 0.5 * PATIENCE
+    assert 0.4 < min(took)
+
+
+def cpu(world):
+    tasks = Path(f"/proc/{world.daemon.process.pid}/task")
+    return sum(int(file.read_text().split()[0])
+               for file in tasks.glob("*/schedstat")) / 1e9
+
+
+@pytest.mark.parametrize("password", ["right", "wrong"])
+@pytest.mark.parametrize("user", ["carol", "nobody-at-all"])
+def test_passwords_are_refused_unseen(world, there, user, password):
+    secret = world.PASSWORD if password == "right" else "no-such-password"
+    fill(world, there)
+    before, seen = cpu(world), len(world.log("token"))
+    for _ in range(50):
+        assert refused(ask(world, get(user, secret), there)) == 600 // FEW
+    assert cpu(world) - before < 50 * 0.004 * PATIENCE, "hashes take 0.02 s"
+    line = world.logged(seen, 50)[-1]
+    assert (line["reason"], line["status"], line["addr"]) == (
+        "too_many_failures", 429, there)
+    answer = ask(world, post(user, "no-such-password"), there)
+    refused(answer)
+    assert tokens.grant_refusal(answer, 429, "temporarily_unavailable")
+
+
+def test_wrong_passwords_count_like_wrong_tokens(world, there):
+    for i in range(FEW):
+        answer = ask(world, get("bob" if i % 2 else "nobody", f"wrong{i}"),
+                     there)
+        tokens.refusal(answer, 401)
+    refused(ask(world, get("carol", "wrong"), there))
+    assert ask(world, get("x", wrong()), there).took > 0.5
+
+
+@pytest.mark.parametrize("way", ways.WAYS)
+def test_a_right_token_passes_by_every_way(own_world, way):
+    """Whatever was counted of where it comes from, and of its owner."""
+    own_world.configure(guard={"failures": 1, "failures_per_user": 1},
+                        trusted_proxies="127.0.0.1")
+    own_world.serve()
+    headers = {"X-Forwarded-For": "192.0.2.1"}
+    for _ in range(3):
+        tokens.refusal(own_world.ask(auth=("alice", wrong()),
+                                     headers=headers), 401)
+    answer = own_world.ask(auth=("alice", "wrong-password"), headers=headers)
+    tokens.refusal(answer, 429)
+    secret = own_world.pat("alice", "api")
+    if way == "POST-refresh":
+        answer = ways.refresh(own_world, ways.refresh_token(
+            ways.login(own_world, secret)))
+    elif way == "GET-Bearer":
+        answer = own_world.ask(headers=headers | {
+            "Authorization": f"Bearer {secret}"})
+    else:
+        answer = ways.WAYS[way](own_world, secret, headers=headers)
+    assert answer.elapsed.total_seconds() < 0.4 * PATIENCE
+    assert tokens.access(answer, own_world) == {}
+
+
+def test_a_name_is_counted_from_anywhere(world):
+    """Known or not, in capitals or not; and its owner's token passes."""
+    for user in ("carol", "nobody-of-that-name"):
+        for i in range(PER_USER):
+            name = user.upper() if i % 2 else user
+            tokens.refusal(ask(world, get(name, f"wrong{i}"),
+                               next(ADDRESSES)), 401)
+        assert refused(ask(world, get(user, "wrong"),
+                           next(ADDRESSES))) == 600 // PER_USER
+    refused(ask(world, get("carol", world.PASSWORD), next(ADDRESSES)))
+    answer = ask(world, get("carol", world.pat("carol", "api")),
+                 next(ADDRESSES))
+    assert tokens.subject(answer) == "carol"
+    # Who is not counted is not refused either.
+    answer = ask(world, get("carol", world.PASSWORD), "127.0.0.1")
+    assert tokens.subject(answer) == "carol"
+    # Another name is as before.
+    tokens.refusal(ask(world, get("gus", "wrong"), next(ADDRESSES)), 401)
+
+
+@pytest.mark.parametrize("first, second", [(post, get), (get, post)],
+                         ids=["containerd", "buildkitd"])
+@pytest.mark.parametrize("kind", ["token", "password"])
+def test_the_same_secret_by_both_methods_counts_once(world, there, first,
+                                                     second, kind):
+    for i in range(FEW):
+        secret = wrong() if kind == "token" else f"wrong-{i}"
+        for data in (first("gus", secret), second("gus", secret)):
+            answer = ask(world, data, there)
+            tokens.refusal(answer, 401)
+            assert answer.took < 0.4 * PATIENCE
+    refused(ask(world, get("gus", "another"), there))
+    assert ask(world, get("x", wrong()), there).took > 0.5
+
+
+def test_this_machine_is_not_counted(world):
+    for _ in range(3 * FEW):
+        answer = ask(world, get("x", wrong()), "127.0.0.1")
+        tokens.refusal(answer, 401)
+        assert answer.took < 0.4 * PATIENCE
+    tokens.refusal(ask(world, get("gus", "wrong"), "127.0.0.1"), 401)
+
+
+def test_exempt_networks_by_reload(own_world):
+    own_world.configure(guard=GUARD)
+    own_world.serve()
+    fill(own_world, "127.0.9.1")
+    refused(ask(own_world, get("alice", "wrong"), "127.0.9.1"))
+    own_world.configure(guard={**GUARD, "exempt": "10.0.0.0/8, 127.0.9.0/24"})
+    assert own_world.reload().startswith("done:")
+    for _ in range(2 * FEW):
+        answer = ask(own_world, get("x", wrong()), "127.0.9.1")
+        assert answer.took < 0.4 * PATIENCE
+    tokens.refusal(ask(own_world, get("alice", "wrong"), "127.0.9.1"), 401)
+    fill(own_world, "127.0.8.1")
+    refused(ask(own_world, get("alice", "wrong"), "127.0.8.1"))
+
+
+def test_harbor_21224_failures_lock_nobody_out(world):
+    """A thousand wrong tries for alice from four addresses: her token passes
+    from anywhere, there too, meanwhile and after."""
+    sources = [next(ADDRESSES) for _ in range(4)]
+    secret, times = world.pat("alice", "api"), []
+
+    def owner():
+        for source in (next(ADDRESSES), *sources):
+            answer = ask(world, get("alice", secret), source)
+            assert tokens.subject(answer) == "alice"
+            times.append(answer.took)
+    asked = []
+    for i in range(1000):
+        data = get("alice", wrong() if i % 4 else f"wrong-{i}")
+        asked.append(Asked(world, data, sources[i // 4 % 4]))
+        if i % 100 == 99:
+            owner()
+    answers = [one.answer() for one in asked]
+    owner()
+    assert {answer.status_code for answer in answers} == {401, 429}
+    assert max(times) < 0.5 * PATIENCE
+    assert max(answer.took for answer in answers) < 5 + 2 * PATIENCE
+
+
+@pytest.fixture
+def one_worker(own_world):
+    own_world.configure(guard={**GUARD, "failures": 1}, workers=1)
+    return own_world.serve()
+
+
+def test_not_all_are_held_back(one_worker):
+    """Beyond the bound it is 429 at once, and right tokens pass."""
+    ask(one_worker, get("x", wrong()), "127.0.9.2")
+    asked = [Asked(one_worker, get("x", wrong()), "127.0.9.2")
+             for _ in range(LATE_MAX + 50)]
+    answer = ask(one_worker, get("x", wrong()), "127.0.9.2")
+    assert 1 <= refused(answer) <= 5
+    answer = ask(one_worker, get("x", one_worker.pat("alice", "api")),
+                 "127.0.9.2")
+    assert tokens.subject(answer) == "alice" and answer.took < 0.4 * PATIENCE
+    got = [one.answer().status_code for one in asked]
+    # The first of them come back while the last are asked.
+    assert LATE_MAX <= got.count(401) <= LATE_MAX + 30
+    assert got.count(401) + got.count(429) == len(got)
+    answer = ask(one_worker, get("x", wrong()), "127.0.9.2")
+    tokens.refusal(answer, 401)
+
+
+def test_who_leaves_meanwhile_leaves_nothing(one_worker):
+    ask(one_worker, get("x", wrong()), "127.0.9.2")
+    for i in range(2 * LATE_MAX):
+        wire = Wire(one_worker.port, source="127.0.9.2")
+        wire.send(get("x", wrong()))
+        wire.close()
+
+    def room():
+        return ask(one_worker, get("x", wrong()),
+                   "127.0.9.2").status_code == 401
+    wait_until(room, 10 * PATIENCE, "held back again")
+
+
+def test_the_end_waits_for_what_is_held_back(one_worker):
+    ask(one_worker, get("x", wrong()), "127.0.9.2")
+    asked = [Asked(one_worker, get("x", wrong()), "127.0.9.2")
+             for _ in range(20)]
+    with Wire(one_worker.port) as last:
+        last.send(get("x", one_worker.pat("alice", "api")))
+        assert last.answer().status_code == 200
+    assert one_worker.stop(signal.SIGTERM) == 0
+    assert {one.answer().status_code for one in asked} == {401}
+
+
+def test_it_is_forgotten(own_world, faketime):
+    """On a clock that runs twenty times as fast."""
+    if PATIENCE > 1:
+        pytest.skip("libfaketime and a sanitizer cannot both come first")
+    own_world.configure(guard={**GUARD, "seconds": 100})
+    own_world.serve(env={"LD_PRELOAD": str(FAKETIME), "FAKETIME": "+0 x20"})
+    fill(own_world, "127.0.9.2")
+    begun = time.monotonic()
+    seconds = refused(ask(own_world, get("alice", "wrong"), "127.0.9.2"))
+    assert 100 // FEW - 5 <= seconds <= 100 // FEW
+
+    def looked_at():
+        return ask(own_world, get("alice", "wrong"),
+                   "127.0.9.2").status_code == 401
+    wait_until(looked_at, 5, "looked at again")
+    assert (time.monotonic() - begun) * 20 > seconds - 2
+
+
+def test_the_memory_is_fixed(own_world):
+    """However many addresses there are, as a proxy tells them."""
+    if PATIENCE > 1:
+        pytest.skip("a sanitizer keeps what has been freed")
+    own_world.configure(guard=GUARD, trusted_proxies="127.0.0.1")
+    own_world.serve()
+
+    def memory():
+        status = Path(f"/proc/{own_world.daemon.process.pid}/status")
+        return int(status.read_text().partition("RssAnon:")[2].split()[0])
+
+    def failures(numbers):
+        with ways.Line(own_world) as line:
+            for i in numbers:
+                answer = line.send(TOKEN, [
+                    ("X-Forwarded-For", f"10.0.{i >> 8}.{i & 255}"),
+                    ("Authorization", basic("x", UNKNOWN))])
+                assert answer.status == 401
+    failures(range(2000))
+    before = memory()
+    failures(range(2000, 12000))
+    assert memory() - before < 256
