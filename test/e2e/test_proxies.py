@@ -10,9 +10,11 @@ import ssl
 
 import pytest
 
-from support import ways
+from support import secrets, ways
+from support.clients import client
 from support.process import Daemon, free_ports, is_open, wait_until
-from support.site import Certificate
+from support.registry import registry_of
+from support.site import Certificate, Site
 from support.ways import basic
 from support.wire import Wire, request
 from support.world import World
@@ -31,6 +33,11 @@ listen http
     mode http
     bind 127.0.0.1:{http}
     option forwardfor
+    server dockpass 127.0.0.1:{plain} source {proxy}
+listen elsewhere
+    mode http
+    bind 127.0.0.1:{elsewhere}
+    http-request set-header X-Forwarded-For 192.0.2.50
     server dockpass 127.0.0.1:{plain} source {proxy}
 listen v1
     bind 127.0.0.1:{v1}
@@ -74,13 +81,15 @@ http {{
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("p")
-    names = ("plain", "proxied", "secure", "http", "v1", "v2", "tls", "nginx")
+    names = ("plain", "proxied", "secure", "http", "elsewhere", "v1", "v2",
+             "tls", "nginx")
     ports = dict(zip(names, free_ports(len(names))))
     certificate = Certificate(folder)
 
     def listener(name, **more):
         return {"address": f"127.0.0.1:{ports[name]}", **more}
-    with World(folder, trusted_proxies=PROXY, listeners=[
+    with World(folder, trusted_proxies=PROXY,
+               url=f"http://localhost:{ports['elsewhere']}", listeners=[
             listener("plain"), listener("proxied", proxy_protocol=True),
             listener("secure", proxy_protocol=True, **certificate.listener)],
             guard={"failures": 3}) as world:
@@ -166,3 +175,27 @@ def test_every_way_through_nginx(world):
             assert answer.status_code == 200, way
     finally:
         world.port = world.ports["plain"]
+
+
+def test_a_real_containerd_counts_once(world, daemons, tmp_path):
+    """It shows each secret by POST and then by GET; guard.failures is 3. Its
+    requests are those of another machine, by a proxy."""
+    registry = registry_of("2.8")(tmp_path / "registry", world, "2.8",
+                                  "--service", "registry")
+    site, ctr = Site("registry", world, registry), \
+        client("containerd", tmp_path / "ctr", daemons)
+    seen = len(world.log("token"))
+    try:
+        for i in range(4):
+            secret = secrets.remember(f"glpat-containerd-{i:09}")
+            ctr.login(site, "alice", secret)
+            assert not ctr.pull(site, "g/priv/img:1")
+        lines = world.logged(seen, 7)
+        assert {line["addr"] for line in lines} == {"192.0.2.50"}
+        assert [line["us"] < 400000 for line in lines[:7]] == \
+            6 * [True] + [False]
+        ctr.login(site, *world.basic("alice", "api"))
+        assert not ctr.pull(site, "g/priv/img:1")
+        assert world.logged(seen + len(lines))[-1]["reason"] == "granted"
+    finally:
+        registry.stop()
