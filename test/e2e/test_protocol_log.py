@@ -30,21 +30,24 @@ def token_id(world, user, scopes):
     return world.token_id(f"{user} {scopes}")
 
 
-def lines_of(world, ask):
+def lines_of(world, ask, kind=b""):
     """What one request, made by ask(), adds to the log."""
     before = world.log_file.stat().st_size
     ask()
 
     def fresh():
         return world.log_file.read_bytes()[before:]
-    wait_until(lambda: fresh().endswith(b"\n"), 5 * PATIENCE, "a line")
+    wait_until(lambda: kind in fresh() and fresh().endswith(b"\n"),
+               5 * PATIENCE, "a line")
     # Its lines for any reader: some take U+0085 and U+2028 for an end.
     return fresh().decode().splitlines()
 
 
 def line_of(world, ask):
-    (line,) = lines_of(world, ask)
-    return json.loads(line)
+    """The request's own: a proxy that is not named is warned of, once."""
+    lines = map(json.loads, lines_of(world, ask, b'"event":"token"'))
+    (line,) = [line for line in lines if line["event"] != "proxy"]
+    return line
 
 
 # rule: (ask()'s arguments, what the line holds beside NOBODY)
