@@ -161,26 +161,17 @@ static enum err up_crowd(struct server *server, struct cause *cause)
 {
 	enum err err = crowd_new(&server->crowd);
 
+	if (!err)
+		err = guard_new(&server->services.guard);
 	if (err)
 		return cause_set(cause, err, "no memory for counters");
 	set_limits(server, server->config);
 	return E_OK;
 }
 
-static enum err up_guard(struct server *server, struct cause *cause)
-{
-	enum err err = guard_new(&server->services.guard);
-
-	return err ? cause_set(cause, err, "no memory for counters") : E_OK;
-}
-
-static void down_guard(struct server *server)
-{
-	guard_free(server->services.guard);
-}
-
 static void down_crowd(struct server *server)
 {
+	guard_free(server->services.guard);
 	crowd_free(server->crowd);
 }
 
@@ -334,7 +325,6 @@ static const struct {
 	{ "keys and certificates", up_live, down_live },
 	{ "store", up_store, down_store },
 	{ "limits", up_crowd, down_crowd },
-	{ "guard", up_guard, down_guard },
 	{ "log", up_log, down_log },
 	{ "loops", up_loops, down_loops },
 	{ "passwords", up_pool, down_pool },
