@@ -201,9 +201,9 @@ def test_a_subject_has_three_names_and_the_first_date(desk, post):
     run(desk, "expiring", day(2))
     run(desk, "expired", day(9))
     assert [mail["Subject"] for mail in post.mails] == [
-        'dockpass: access tokens "late", "soon", "x" and 1 more: expires soon '
+        'dockpass: access tokens "late", "soon", "x" and 1 more: expire soon '
         f"({day(4)})",
-        'dockpass: access tokens "late", "soon", "x" and 1 more: has expired '
+        'dockpass: access tokens "late", "soon", "x" and 1 more: have expired '
         f"({day(4)})"]
 
 

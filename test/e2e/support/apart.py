@@ -33,6 +33,11 @@ def words(folder):
         if able() else []
 
 
+def beside(pid):
+    """The same, to share the places of a program that has some."""
+    return ["nsenter", f"--mount=/proc/{pid}/ns/mnt"] if able() else []
+
+
 def environment(folder):
     return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8",
             **dict.fromkeys(("HOME", "XDG_RUNTIME_DIR", "TMPDIR"),

@@ -352,8 +352,10 @@ class Daemons:
             pytest.skip(f"{name} needs root")
         if not shutil.which(self.programs[name]):
             pytest.skip(f"{name} is not installed")
-        daemon = Daemon([*apart.words(self.folder), self.programs[name],
-                         *options],
+        # What dockerd mounts, containerd runs: both see the same.
+        words = apart.beside(self.started[0].process.pid) if self.started \
+            else apart.words(self.folder)
+        daemon = Daemon([*words, self.programs[name], *options],
                         self.folder / f"{name}.log", env=self.env)
         self.started.append(daemon)
         daemon.wait_ready(socket.exists, 60)

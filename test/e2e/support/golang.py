@@ -46,9 +46,10 @@ def _build(path, package, version, tags, large, env):
                       f"{WANTED}")
     if large and not os.environ.get("BUILD_LARGE"):
         return None, f"{name} {version}: make conformance builds it"
-    if old():
-        return None, f"{name} {version} is not built by {old()}, but {WANTED}"
     try:
+        if old():
+            return None, (f"{name} {version} is not built by {old()}, "
+                          f"but {WANTED}")
         done = subprocess.run(
             ["go", "install", f"-tags={','.join(tags)}",
              f"{package}@{version}"],
