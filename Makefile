@@ -89,7 +89,7 @@ $(REPLAY): $B/test/fuzz/replay_%: $B/test/fuzz/fuzz_%.o $B/test/fuzz/replay.o $(
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # What is measured with: see test/bench/bench.py.
-BENCH := $(addprefix build/bench/,fill writes sign count.so)
+BENCH := $(addprefix build/bench/,fill writes sign count.so slow.so)
 build/bench/%.so: test/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -std=gnu17 $(WARN) -O2 -fPIC -shared -o $@ $<
