@@ -11,9 +11,9 @@ import ssl
 import pytest
 
 from support import secrets, ways
-from support.clients import client
+from support.clients import KINDS
 from support.process import Daemon, free_ports, is_open, wait_until
-from support.registry import registry_of
+from support.registry import PROGRAMS
 from support.site import Certificate, Site
 from support.ways import basic
 from support.wire import Wire, request
@@ -180,10 +180,10 @@ def test_every_way_through_nginx(world):
 def test_a_real_containerd_counts_once(world, daemons, tmp_path):
     """It shows each secret by POST and then by GET; guard.failures is 3. Its
     requests are those of another machine, by a proxy."""
-    registry = registry_of("2.8")(tmp_path / "registry", world, "2.8",
-                                  "--service", "registry")
+    registry = PROGRAMS["2.8"].make(tmp_path / "registry", world, "2.8",
+                                    "--service", "registry")
     site, ctr = Site("registry", world, registry), \
-        client("containerd", tmp_path / "ctr", daemons)
+        KINDS["containerd"](tmp_path / "ctr", daemons)
     seen = len(world.log("token"))
     try:
         for i in range(4):
