@@ -11,11 +11,13 @@ import os
 import subprocess
 from functools import cache
 
-PLACES = """set -e
-for place in /run /var/lib /var/cache; do
+PLACES = "/run /var/lib /var/cache"
+ENTER = """set -e
+for place in $1; do
 	mkdir -p "$0$place"
 	mount --bind "$0$place" "$place"
 done
+shift
 exec "$@"
 """
 
@@ -27,10 +29,10 @@ def able():
                               capture_output=True, timeout=20).returncode
 
 
-def words(folder):
+def words(folder, places=PLACES):
     """What stands before the words of a command."""
-    return ["unshare", "--mount", "sh", "-c", PLACES, f"{folder}/own"] \
-        if able() else []
+    return ["unshare", "--mount", "sh", "-c", ENTER, f"{folder}/own",
+            places] if able() else []
 
 
 def beside(pid):
