@@ -16,7 +16,7 @@ from conformance.run import Run, chosen, left_behind
 from conformance.slow import Slow
 from support import oci, secrets
 from support.clients import Done
-from support.process import Daemon
+from support.process import Daemon, wait_until
 
 MAIN = COLUMNS[0]
 
@@ -174,8 +174,11 @@ def test_a_secret_of_a_failure_is_not_told(run):
 def test_what_is_left_behind_is_found(tmp_path):
     assert not list(left_behind(str(tmp_path)))
     daemon = Daemon(["tail", "-f", tmp_path / "log"], tmp_path / "log")
+    found = []
     try:
-        found = list(left_behind(str(tmp_path)))
+        # A program that has just begun has no words yet in /proc.
+        wait_until(lambda: found.extend(left_behind(str(tmp_path))) or found,
+                   10, "nothing is found")
     finally:
         daemon.end()
     assert [text.split()[:2] for text in found] == \
