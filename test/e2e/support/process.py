@@ -1,6 +1,7 @@
 """Programs that a test starts: found free ports, logs in files, sure ends."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -9,12 +10,19 @@ from pathlib import Path
 
 
 def free_ports(n):
-    """Ports of 127.0.0.1 that nobody listens on, each another one."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+    """Ports of 127.0.0.1 that nobody has, each another one. None of those
+    that Linux gives to whoever connects: one would be taken until it is
+    listened on."""
+    ports = set()
+    while len(ports) < n:
+        port = random.SystemRandom().randrange(10240, 32768)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        ports.add(port)
+    return list(ports)
 
 
 def is_open(port):
