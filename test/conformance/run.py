@@ -276,6 +276,10 @@ def told(number, _):
     sys.exit(f"told to end by {signal.Signals(number).name}")
 
 
+def say(line):
+    print(f"conformance: {line}", file=sys.stderr, flush=True)
+
+
 def inside(what):
     """The run itself; what it has not ended ends with its process."""
     on_end(told)
@@ -287,14 +291,16 @@ def inside(what):
     except (Exception, SystemExit) as bad:  # pylint: disable=broad-except
         run.ending.set()
         wrong.append(explain(bad))
+        say(wrong[0])
     on_end(signal.SIG_IGN)
     write(what.into, run, time.monotonic() - begun)
-    wrong += [*run.verdict(), *run.stop()]
+    more = [*run.verdict(), *run.stop()]
     if not run.ending.is_set():
-        wrong += left_behind(what.inside)
-    wrong += [f"a secret is in {file}" for file, _ in secrets.leaks()]
-    for line in wrong:
-        print(f"conformance: {line}", file=sys.stderr, flush=True)
+        more += left_behind(what.inside)
+    more += [f"a secret is in {file}" for file, _ in secrets.leaks()]
+    for line in more:
+        say(line)
+    wrong += more
     os._exit(1 if wrong else 0)  # no slow push is waited for
 
 
