@@ -126,15 +126,13 @@ static void plan_limit(struct plan *plan)
 	    !settings.max_token_lifetime)
 		return;
 	setting_print(limit, &settings, &text);
-	for (int anew = 0; anew < 2; anew++) {
+	for (int anew = 0; anew < 2; anew++)
 		add(plan,
 		    (struct change) { .type = CHANGE_SETTING_PUT,
 				      .text = setting_rows[limit].name,
 				      .value = anew ? arena_copy(&plan->arena,
 								 buf_str(&text))
 						    : STR("none") });
-		plan->count--; /* it takes nothing away */
-	}
 }
 
 static void plan_counters(struct plan *plan)
@@ -145,7 +143,6 @@ static void plan_counters(struct plan *plan)
 				  .text = counter_name(counter),
 				  .id = txn_last_id(plan->now, counter),
 			  });
-	plan->count = 0;
 }
 
 static enum err make_plan(struct plan *plan)
@@ -153,6 +150,8 @@ static enum err make_plan(struct plan *plan)
 	AUTO(cursor) struct cursor c = { 0 };
 
 	plan_counters(plan);
+	plan_limit(plan);
+	plan->count = 0; /* these take nothing away */
 	for (cursor_open(plan->copy, TABLE_PAT, STR(""), &c); cursor_next(&c);)
 		plan_token(plan, c.key);
 	cursor_cleanup(&c);
@@ -162,7 +161,6 @@ static enum err make_plan(struct plan *plan)
 	for (cursor_open(plan->copy, TABLE_MEMBER, STR(""), &c);
 	     cursor_next(&c);)
 		plan_member(plan, c.key, c.value);
-	plan_limit(plan);
 	return plan->copy->err ? plan->copy->err : plan->now->err;
 }
 
