@@ -240,3 +240,9 @@ const char *db_folder(const struct db *db)
 	mdb_env_get_path(db->env, &folder);
 	return folder;
 }
+
+struct str table_name(enum table table)
+{
+	assert((size_t)table < COUNT(tables));
+	return str_of(tables[table]);
+}

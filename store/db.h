@@ -107,6 +107,18 @@ void txn_cleanup(struct txn *txn);		 /* undoes */
 void txn_renew(struct txn *txn);
 void txn_rest(struct txn *txn);
 
+/* Which commit it shows: they are counted from 1. */
+uint64_t txn_id(const struct txn *txn);
+
+/* How full the store is, as the transaction shows it. No lock, no disk. */
+struct db_usage {
+	uint64_t used, map; /* bytes; they are full when they are equal */
+	unsigned readers,
+		slots; /* transactions that may read, of any process */
+};
+void db_usage(struct txn *txn, struct db_usage *out);
+struct str table_name(enum table table);
+
 /* False: not there, or txn->err. *value is then empty. */
 bool txn_get(struct txn *txn, enum table table, struct str key,
 	     struct str *value);

@@ -43,6 +43,7 @@ enum reason {
 #define X(name, code, text) REASON_##name,
 	REASON_LIST(X)
 #undef X
+		REASON_COUNT
 };
 
 struct str reason_code(enum reason reason);

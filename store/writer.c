@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "store/thread.h"
@@ -30,7 +31,8 @@ struct writer {
 	struct db *db;
 	pthread_t thread;
 	_Atomic bool ended;
-	pthread_mutex_t lock; /* of what follows */
+	_Atomic unsigned waiting; /* queued, and not done yet */
+	pthread_mutex_t lock;	  /* of what follows */
 	pthread_cond_t more;
 	bool ends;
 	size_t len;
@@ -95,8 +97,10 @@ static void *run(void *arg)
 	size_t n;
 
 	become_writer();
-	while ((n = gather(w)))
+	while ((n = gather(w))) {
 		commit(w, n);
+		atomic_fetch_sub(&w->waiting, (unsigned)n);
+	}
 	leave_writer();
 	atomic_store(&w->ended, true);
 	return NULL;
@@ -144,8 +148,10 @@ static enum err enqueue(struct writer *writer, const struct job *job)
 
 	pthread_mutex_lock(&writer->lock);
 	full = writer->len == QUEUE_MAX || writer->ends;
-	if (!full)
+	if (!full) {
 		writer->queue[writer->len++] = *job;
+		atomic_fetch_add(&writer->waiting, 1);
+	}
 	pthread_cond_signal(&writer->more);
 	pthread_mutex_unlock(&writer->lock);
 	return full ? E_BUSY : E_OK;
@@ -170,4 +176,9 @@ enum err writer_do(struct writer *writer, deed *what, void *arg)
 		; /* a signal */
 	sem_destroy(&errand.done);
 	return err ? err : errand.result;
+}
+
+unsigned writer_waiting(const struct writer *writer)
+{
+	return atomic_load_explicit(&writer->waiting, memory_order_relaxed);
 }

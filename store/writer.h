@@ -16,6 +16,9 @@ enum err writer_start(struct db *db, struct writer **out) MUST_CHECK;
  */
 bool writer_stop(struct writer *writer, int ms) MUST_CHECK;
 
+/* How many wait, or are being committed. From any thread. */
+unsigned writer_waiting(const struct writer *writer);
+
 /*
  * Has a deed done (store/change.h) and waits for it: not for a worker. E_BUSY:
  * the queue is full, or the writer ends.
