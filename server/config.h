@@ -56,6 +56,12 @@ struct config_guard {
 	const char *exempt; /* networks; NULL: none */
 };
 
+/* Of those who watch the server. */
+struct config_admin {
+	const char *address; /* as of a listener; "": none */
+	unsigned drain;	     /* seconds */
+};
+
 struct config {
 	const char *path; /* of the file */
 	const char *issuer;
@@ -72,6 +78,7 @@ struct config {
 	unsigned connections, connections_per_address;
 	const char *trusted_proxies; /* networks; NULL: none */
 	struct config_guard guard;
+	struct config_admin admin;
 	struct config_mail mail;
 	struct config_hook hook;
 };

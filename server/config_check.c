@@ -316,6 +316,24 @@ static enum err check_listeners(const struct checker *c)
 	return E_OK;
 }
 
+static enum err check_admin(const struct checker *c)
+{
+	const struct config *config = c->config;
+	const char *address = config->admin.address;
+	struct cause what;
+
+	if (!*address)
+		return E_OK;
+	if (address_check(str_of(address), &what))
+		return check_bad(c, "admin.address", what.text);
+	for (unsigned i = 0; i < config->listeners_count; i++)
+		if (!strcmp(address, config->listeners[i].address))
+			return check_bad(c, "admin.address",
+					 "a listener has this address; metrics "
+					 "need one of their own");
+	return E_OK;
+}
+
 /* crane refuses a realm whose host is a loopback address literal. */
 static char *default_url(const struct config_listener *listener)
 {
@@ -396,6 +414,8 @@ enum err config_check(struct config *config, const struct yaml_file *file,
 		err = check_folders(&c);
 	if (!err)
 		err = check_listeners(&c);
+	if (!err)
+		err = check_admin(&c);
 	if (!err)
 		err = check_url(&c, config);
 	if (!err)

@@ -135,6 +135,8 @@ void config_print(const struct config *config, struct buf *buf)
 	print_section(SECTION_LIMITS, config, 0, "  ", "  ", buf);
 	buf_add(buf, STR("guard:\n"));
 	print_section(SECTION_GUARD, config, 0, "  ", "  ", buf);
+	buf_add(buf, STR("admin:\n"));
+	print_section(SECTION_ADMIN, config, 0, "  ", "  ", buf);
 	if (config->mail.url) {
 		buf_add(buf, STR("mail:\n"));
 		print_section(SECTION_MAIL, config, 0, "  ", "  ", buf);

@@ -72,6 +72,12 @@
 	X(S, TEXT, "exempt", guard.exempt, 1, 1024, NULL,                      \
 	  "networks, parted by commas, that are not counted, besides 127.0.0.1 and ::1")
 
+#define ADMIN_OPTIONS(X, S)                                                    \
+	X(S, TEXT, "address", admin.address, 0, 255, "127.0.0.1:5002",         \
+	  "IP:PORT of /metrics, /healthz and /readyz, plain HTTP; \"\": none") \
+	X(S, NUMBER, "drain", admin.drain, 0, 300, "0",                        \
+	  "seconds from SIGTERM, in which /readyz says no and all else goes on, until listeners close")
+
 #define MAIL_OPTIONS(X, S)                                                     \
 	X(S, TEXT, "url", mail.url, 1, 1024, NULL,                             \
 	  "smtp://HOST:PORT or smtps://HOST:PORT; without mail: nobody is told by mail") \
@@ -100,6 +106,7 @@
 #define STRUCT_PAT	 struct config
 #define STRUCT_LIMITS	 struct config
 #define STRUCT_GUARD	 struct config
+#define STRUCT_ADMIN	 struct config
 #define STRUCT_MAIL	 struct config
 #define STRUCT_HOOK	 struct config
 
@@ -116,6 +123,7 @@ const struct option options[] = {
 	PAT_OPTIONS(ROW, PAT)
 	LIMIT_OPTIONS(ROW, LIMITS)
 	GUARD_OPTIONS(ROW, GUARD)
+	ADMIN_OPTIONS(ROW, ADMIN)
 	MAIL_OPTIONS(ROW, MAIL)
 	HOOK_OPTIONS(ROW, HOOK)
 };
@@ -129,6 +137,7 @@ const struct section_row sections[SECTION_COUNT] = {
 	[SECTION_PAT] = { "pat", false },
 	[SECTION_LIMITS] = { "limits", false },
 	[SECTION_GUARD] = { "guard", false },
+	[SECTION_ADMIN] = { "admin", false },
 	[SECTION_MAIL] = { "mail", false },
 	[SECTION_HOOK] = { "webhook", false },
 };
@@ -179,6 +188,9 @@ static const cyaml_schema_field_t limit_fields[] = {
 static const cyaml_schema_field_t guard_fields[] = {
 	GUARD_OPTIONS(FIELD, GUARD) CYAML_FIELD_END
 };
+static const cyaml_schema_field_t admin_fields[] = {
+	ADMIN_OPTIONS(FIELD, ADMIN) CYAML_FIELD_END
+};
 static const cyaml_schema_field_t mail_fields[] = {
 	MAIL_OPTIONS(FIELD, MAIL) CYAML_FIELD_END
 };
@@ -200,6 +212,7 @@ static const cyaml_schema_field_t root_fields[] = {
 	FLAT("pat", struct config, pat_fields),
 	FLAT("limits", struct config, limit_fields),
 	FLAT("guard", struct config, guard_fields),
+	FLAT("admin", struct config, admin_fields),
 	FLAT("mail", struct config, mail_fields),
 	FLAT("webhook", struct config, hook_fields), CYAML_FIELD_END
 };

@@ -1,54 +1,25 @@
 /* server/conn.c - see the header. */
-#include "server/conn.h"
+#include "server/conn_own.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
-#include "server/log.h"
+#include "server/metrics.h"
 #include "server/proxy_reader.h"
 #include "server/tls.h"
 
 enum {
 	READ_AHEAD = 64 * 1024, /* that evhttp has not taken */
 	WASTE = 16 * 1024,
-	TABLE_MAX = 1 << 20,
-	SAY_MS = 60 * 1000
+	TABLE_MAX = 1 << 20
 };
-
-struct conn {
-	struct conns *all;
-	struct conn *next, *prev; /* in its queue, or among the strangers */
-	enum conn_queue queue;
-	bool queued, known, counted, full, proxied;
-	bool lingers; /* refused: more may come than will be read */
-	int fd;
-	enum crowd_verdict verdict;
-	unsigned place;
-	uint32_t answered;
-	int64_t since; /* ms */
-	struct bufferevent *bev;
-	struct event *late; /* bev has gone, and left its descriptor */
-	bool busy;	    /* it is us who change the input */
-	struct intake intake;
-	struct peer peer;
-	struct proxy_reader *reader; /* a PROXY header is to come */
-};
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void unlink_conn(struct conn *conn)
 {
@@ -75,91 +46,13 @@ static void enqueue(struct conn *conn, enum conn_queue queue)
 	unlink_conn(conn);
 	conn->queue = queue;
 	conn->queued = true;
-	conn->since = now_ms();
+	conn->since = conns_now();
 	conn->prev = all->queues[queue].last;
 	if (conn->prev)
 		conn->prev->next = conn;
 	else
 		all->queues[queue].first = conn;
 	all->queues[queue].last = conn;
-}
-
-static void leave_crowd(struct conn *conn)
-{
-	if (conn->counted)
-		crowd_leave(conn->all->crowd, conn->verdict, conn->place);
-	conn->counted = false;
-}
-
-/* Whom a proxy asks for is counted where he is known. */
-static void enter_crowd(struct conn *conn)
-{
-	struct conns *all = conn->all;
-	struct sockaddr_storage at;
-	bool proxy = conn->reader || peer_trusted(&conn->peer, &all->trust);
-
-	peer_sockaddr(&conn->peer, &at);
-	conn->verdict =
-		crowd_enter(all->crowd, proxy ? NULL : (struct sockaddr *)&at,
-			    &conn->place);
-	conn->counted = true;
-	conn->full = conn->verdict != CROWD_WELCOME;
-	if (conn->verdict == CROWD_CLOSE)
-		shutdown(conn->fd, SHUT_RDWR);
-}
-
-static void say_no_header(struct conn *conn)
-{
-	struct conns *all = conn->all;
-	char text[NETWORK_TEXT_MAX];
-
-	if (all->said && now_ms() - all->said < SAY_MS)
-		return;
-	all->said = now_ms();
-	address_print(&conn->peer.address, text);
-	log_event(
-		LEVEL_WARNING, "proxy",
-		"%s was cut off: a listener with proxy_protocol wants a PROXY "
-		"header first, from trusted_proxies alone if there are any "
-		"(said once a minute)",
-		text);
-}
-
-static void conn_close(struct conn *conn);
-
-static void on_header(const struct proxy_header *header, void *arg)
-{
-	struct conn *conn = arg;
-
-	proxy_reader_free(conn->reader);
-	conn->reader = NULL;
-	if (!header) {
-		if (conn->verdict != CROWD_CLOSE)
-			say_no_header(conn);
-		conn_close(conn);
-		return;
-	}
-	peer_name(&conn->peer, header, &conn->all->trust);
-	leave_crowd(conn);
-	enter_crowd(conn);
-	bufferevent_enable(conn->bev, EV_READ);
-}
-
-/* TLS or HTTP begin behind it. */
-static void await_header(struct conn *conn)
-{
-	struct conns *all = conn->all;
-
-	bufferevent_disable(conn->bev, EV_READ);
-	if (!all->trust.proxies->len || conn->peer.trusted)
-		conn->reader =
-			proxy_reader_new(all->base, conn->fd, on_header, conn);
-	else
-		say_no_header(conn);
-	if (conn->reader)
-		return;
-	bufferevent_enable(conn->bev, EV_READ);
-	shutdown(conn->fd, SHUT_RDWR);
 }
 
 /* Now that evhttp has given it a descriptor. */
@@ -176,10 +69,7 @@ static void get_to_know(struct conn *conn)
 	all->watch(conn->bev, conn);
 	if ((size_t)conn->fd < all->table_len)
 		all->table[conn->fd] = conn;
-	peer_init(&conn->peer, conn->fd, &all->trust);
-	if (conn->proxied)
-		await_header(conn);
-	enter_crowd(conn);
+	conn_enter(conn);
 }
 
 static void on_fresh(evutil_socket_t fd, short what, void *arg)
@@ -204,10 +94,11 @@ static void conn_free(struct conn *conn)
 		event_free(conn->late);
 		close(conn->fd);
 	}
-	leave_crowd(conn);
+	conn_leave(conn);
 	proxy_reader_free(conn->reader);
 	intake_done(&conn->intake);
 	all->count--;
+	all->aside -= conn_aside(conn);
 	free(conn);
 }
 
@@ -248,6 +139,8 @@ void conn_gone(struct conn *conn)
 
 	/* It may hear of bytes that were being read when the end came. */
 	evbuffer_remove_cb(bufferevent_get_input(conn->bev), on_added, conn);
+	if (tls_failed(conn->bev))
+		metrics_count(all->metrics, METRIC_TLS_FAILED);
 	tls_goodbye(conn->bev);
 	if (conn->known && (size_t)conn->fd < all->table_len &&
 	    all->table[conn->fd] == conn)
@@ -257,7 +150,7 @@ void conn_gone(struct conn *conn)
 }
 
 /* evhttp is told that the peer has gone, and frees all. */
-static void conn_close(struct conn *conn)
+void conn_close(struct conn *conn)
 {
 	if (conn->late) {
 		conn_free(conn);
@@ -314,15 +207,18 @@ static void on_added(struct evbuffer *input,
 	}
 }
 
-bool conn_new(struct conns *conns, struct bufferevent *bev, bool proxied)
+bool conn_new(struct conns *conns, struct bufferevent *bev, struct crowd *crowd,
+	      bool proxied)
 {
 	struct conn *conn = calloc(1, sizeof(*conn));
 
 	if (!conn)
 		return false;
-	*conn = (struct conn) {
-		.all = conns, .fd = -1, .bev = bev, .proxied = proxied
-	};
+	*conn = (struct conn) { .all = conns,
+				.crowd = crowd,
+				.fd = -1,
+				.bev = bev,
+				.proxied = proxied };
 	intake_init(&conn->intake);
 	if (!evbuffer_add_cb(bufferevent_get_input(bev), on_added, conn)) {
 		free(conn);
@@ -330,6 +226,7 @@ bool conn_new(struct conns *conns, struct bufferevent *bev, bool proxied)
 	}
 	bufferevent_setwatermark(bev, EV_READ, 0, READ_AHEAD);
 	conns->count++;
+	conns->aside += conn_aside(conn);
 	enqueue(conn, QUEUE_FIRST);
 	event_active(conns->fresh, EV_READ, 0);
 	return true;
@@ -410,7 +307,7 @@ void conns_trust(struct conns *conns, const struct networks *proxies)
 
 static void close_older(struct conns *conns, enum conn_queue queue, int64_t ms)
 {
-	int64_t oldest = now_ms() - ms;
+	int64_t oldest = conns_now() - ms;
 	struct conn *conn;
 
 	while ((conn = conns->queues[queue].first) && conn->since <= oldest)
@@ -433,7 +330,7 @@ static bool is_quiet(const struct conn *conn)
 
 void conns_drain(struct conns *conns, int64_t ms)
 {
-	int64_t oldest = now_ms() - ms;
+	int64_t oldest = conns_now() - ms;
 	struct conn *conn = conns->queues[QUEUE_IDLE].first, *next;
 
 	for (; conn && conn->since <= oldest; conn = next) {
@@ -447,13 +344,17 @@ void conns_drain(struct conns *conns, int64_t ms)
 
 /* One slot a descriptor; pages are touched only where there is one. */
 enum err conns_init(struct conns *conns, struct event_base *base,
-		    struct crowd *crowd,
+		    struct crowd *crowd, struct metrics *metrics,
 		    void (*watch)(struct bufferevent *bev, struct conn *conn))
 {
 	struct rlimit files;
 
-	*conns =
-		(struct conns) { .base = base, .crowd = crowd, .watch = watch };
+	*conns = (struct conns) {
+		.base = base,
+		.crowd = crowd,
+		.metrics = metrics,
+		.watch = watch,
+	};
 	conns->table_len = TABLE_MAX;
 	if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_cur < TABLE_MAX)
 		conns->table_len = files.rlim_cur;

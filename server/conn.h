@@ -20,6 +20,7 @@
 struct bufferevent;
 struct event;
 struct event_base;
+struct metrics;
 struct conn;
 
 enum {
@@ -40,7 +41,8 @@ enum conn_queue {
 
 struct conns {
 	struct event_base *base;
-	struct crowd *crowd;
+	struct crowd *crowd; /* of those that the limits are for */
+	struct metrics *metrics;
 	struct trust trust;
 	int64_t said; /* ms: when a PROXY header was missed in the log */
 	/* Has conn_gone() called at the end of this bufferevent. */
@@ -49,15 +51,15 @@ struct conns {
 	struct event *turn;  /* the requests of a turn have been answered */
 	struct conn **table; /* by descriptor */
 	size_t table_len;
-	unsigned count, replied_count;
-	int replied[REPLIED_MAX]; /* descriptors, in this turn */
+	unsigned count, aside, replied_count; /* aside: of another crowd */
+	int replied[REPLIED_MAX];	      /* descriptors, in this turn */
 	struct {
 		struct conn *first, *last;
 	} queues[QUEUE_COUNT];
 };
 
 enum err conns_init(struct conns *conns, struct event_base *base,
-		    struct crowd *crowd,
+		    struct crowd *crowd, struct metrics *metrics,
 		    void (*watch)(struct bufferevent *bev,
 				  struct conn *conn)) MUST_CHECK;
 void conns_done(struct conns *conns); /* evhttp has freed its own by then */
@@ -67,9 +69,12 @@ void conns_trust(struct conns *conns, const struct networks *proxies);
 
 /*
  * Puts the gate before `bev`; false: no memory. `proxied`: a PROXY header comes
- * first, and of trusted proxies alone if there are any.
+ * first, and of trusted proxies alone if there are any. `crowd` another than
+ * conns->crowd: it is not counted with the others, and when that crowd is full
+ * it is closed without a word.
  */
-bool conn_new(struct conns *conns, struct bufferevent *bev, bool proxied);
+bool conn_new(struct conns *conns, struct bufferevent *bev, struct crowd *crowd,
+	      bool proxied);
 void conn_gone(struct conn *conn);
 /* Whose connection this descriptor is; NULL: none of ours. */
 const struct peer *conns_peer(struct conns *conns, int fd);

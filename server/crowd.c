@@ -116,3 +116,13 @@ void crowd_leave(struct crowd *crowd, enum crowd_verdict verdict,
 		atomic_fetch_sub(&crowd->extra, 1);
 	}
 }
+
+unsigned crowd_count(const struct crowd *crowd)
+{
+	return atomic_load_explicit(&crowd->total, memory_order_relaxed);
+}
+
+unsigned crowd_most(const struct crowd *crowd)
+{
+	return atomic_load_explicit(&crowd->limit, memory_order_relaxed);
+}

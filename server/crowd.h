@@ -24,6 +24,10 @@ void crowd_free(struct crowd *crowd); /* NULL is fine */
  */
 void crowd_limit(struct crowd *crowd, unsigned *total, unsigned per_address);
 
+/* The welcome that are there; how many there may be. From any thread. */
+unsigned crowd_count(const struct crowd *crowd);
+unsigned crowd_most(const struct crowd *crowd);
+
 /*
  * WELCOME: within both limits. FULL: may be told so, as CROWD_EXTRA others.
  * Only the welcome count against the limits: a crowd of one address that is

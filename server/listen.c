@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -43,13 +44,14 @@ static int bind_one(struct place *place, bool shared)
 	return -1;
 }
 
-static enum err explain(const char *address, struct cause *cause)
+static enum err explain(const char *address, const char *option,
+			struct cause *cause)
 {
 	if (errno == EADDRINUSE)
 		return cause_set(cause, E_BUSY,
 				 "%s is taken by another process: end it, or "
-				 "choose another address under listeners",
-				 address);
+				 "choose another address under %s",
+				 address, option);
 	if (errno == EACCES)
 		return cause_set(cause, E_REFUSED,
 				 "%s may not be bound by this user: choose a "
@@ -57,12 +59,14 @@ static enum err explain(const char *address, struct cause *cause)
 				 address);
 	return cause_set(cause, E_IO,
 			 "%s cannot be bound: %s; choose an address of this "
-			 "machine under listeners",
-			 address, strerror(errno));
+			 "machine under %s",
+			 address, strerror(errno), option);
 }
 
-enum err listen_open(const char *address, unsigned count, size_t stride,
-		     int *sockets, struct cause *cause)
+/* `count` times, into sockets[0], sockets[stride] ... */
+static enum err listen_open(const char *address, const char *option,
+			    unsigned count, size_t stride, int *sockets,
+			    struct cause *cause)
 {
 	struct place place = { .len = sizeof(place.at) };
 	enum err err = E_OK;
@@ -78,15 +82,57 @@ enum err listen_open(const char *address, unsigned count, size_t stride,
 	/* Alone first: a second server must not share the address. */
 	probe = bind_one(&place, false);
 	if (probe < 0)
-		return explain(address, cause);
+		return explain(address, option, cause);
 	close(probe);
 	for (; done < count && !err; done++) {
 		sockets[done * stride] = bind_one(&place, true);
 		if (sockets[done * stride] < 0)
-			err = explain(address, cause);
+			err = explain(address, option, cause);
 	}
-	while (err && done-- > 0)
-		if (sockets[done * stride] >= 0)
-			close(sockets[done * stride]);
 	return err;
+}
+
+enum err sockets_open(const struct config *config, struct sockets *out,
+		      struct cause *cause)
+{
+	unsigned n = config->listeners_count;
+	struct sockets sockets = { n + 1, (n + 1) * config->workers, NULL };
+	enum err err = E_OK;
+
+	sockets.at = malloc(sockets.len * sizeof(int));
+	assert(sockets.at);
+	for (size_t i = 0; i < sockets.len; i++)
+		sockets.at[i] = -1;
+	for (unsigned i = 0; i < n && !err; i++)
+		err = listen_open(config->listeners[i].address, "listeners",
+				  config->workers, sockets.row, sockets.at + i,
+				  cause);
+	if (!err && *config->admin.address)
+		err = listen_open(config->admin.address, "admin",
+				  config->workers, sockets.row, sockets.at + n,
+				  cause);
+	if (err)
+		sockets_close(&sockets);
+	*out = sockets;
+	return err;
+}
+
+const int *sockets_of(const struct sockets *sockets, unsigned worker)
+{
+	return sockets->at + worker * sockets->row;
+}
+
+void sockets_given(struct sockets *sockets, unsigned worker)
+{
+	for (size_t i = 0; i < sockets->row; i++)
+		sockets->at[worker * sockets->row + i] = -1;
+}
+
+void sockets_close(struct sockets *sockets)
+{
+	for (size_t i = 0; i < sockets->len; i++)
+		if (sockets->at[i] >= 0)
+			close(sockets->at[i]);
+	free(sockets->at);
+	*sockets = (struct sockets) { 0 };
 }

@@ -4,12 +4,21 @@
  */
 #pragma once
 
-#include "token/base.h"
+#include "server/config.h"
+
+/* A row a worker: one a listener, then one for admin or -1. */
+struct sockets {
+	size_t row, len; /* of a row, of all */
+	int *at;
+};
 
 /*
- * Binds "ADDRESS:PORT" `count` times into sockets[0], sockets[stride], ... An
- * address that another process has, even one that would share it, is E_BUSY
+ * An address that another process has, even one that would share it, is E_BUSY
  * with *cause; then none is open.
  */
-enum err listen_open(const char *address, unsigned count, size_t stride,
-		     int *sockets, struct cause *cause) MUST_CHECK;
+enum err sockets_open(const struct config *config, struct sockets *out,
+		      struct cause *cause) MUST_CHECK;
+void sockets_close(struct sockets *sockets); /* all zero is fine */
+/* A worker's row; and from now on they are the worker's to close. */
+const int *sockets_of(const struct sockets *sockets, unsigned worker);
+void sockets_given(struct sockets *sockets, unsigned worker);

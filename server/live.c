@@ -309,6 +309,9 @@ void live_warn_fixed(const struct config *old, const struct config *new,
 	if (moved)
 		say(arg, "reload",
 		    "listeners have changed: restart to use the new ones");
+	if (!same_text(old->admin.address, new->admin.address))
+		say(arg, "reload",
+		    "admin.address has changed: restart to use the new one");
 	if (!same_text(old->store, new->store))
 		say(arg, "reload",
 		    "store has changed: restart to use the new one");

@@ -199,3 +199,11 @@ void password_pool_stop(struct password_pool *pool)
 	sem_destroy(&pool->filled);
 	free(pool);
 }
+
+/* The ends are read one after the other: at worst one is left out. */
+unsigned password_waiting(const struct password_pool *pool)
+{
+	unsigned tail = atomic_load(&pool->tail);
+
+	return atomic_load(&pool->head) - tail;
+}

@@ -34,6 +34,8 @@ struct password_job {
 
 enum err password_pool_start(unsigned threads,
 			     struct password_pool **out) MUST_CHECK;
+/* How many wait for a thread. From any thread. */
+unsigned password_waiting(const struct password_pool *pool);
 /* What is queued is forgotten: done() is not called. NULL is fine. */
 void password_pool_stop(struct password_pool *pool);
 /* From any thread; never blocks. E_BUSY: done() will not be called. */

@@ -244,6 +244,18 @@ bool tls_write(struct bufferevent *bev)
 	return true;
 }
 
+/*
+ * Whoever only connects and leaves has tried none. SSL_is_init_finished() is
+ * false again after an end without a goodbye; the state stays what it was.
+ */
+bool tls_failed(struct bufferevent *bev)
+{
+	SSL *ssl = bufferevent_openssl_get_ssl(bev);
+	BIO *bio = ssl ? SSL_get_rbio(ssl) : NULL;
+
+	return bio && SSL_get_state(ssl) != TLS_ST_OK && BIO_number_read(bio);
+}
+
 /* The alert is sent or it is not: nobody waits for an answer. */
 void tls_goodbye(struct bufferevent *bev)
 {

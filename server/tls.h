@@ -29,5 +29,7 @@ struct bufferevent *tls_bufferevent(struct event_base *base,
  * connection, and nothing was done.
  */
 bool tls_write(struct bufferevent *bev);
+/* A handshake has begun, and has not come to its end. */
+bool tls_failed(struct bufferevent *bev);
 /* Tells the peer that nothing was cut off. Without TLS nothing happens. */
 void tls_goodbye(struct bufferevent *bev);

@@ -20,6 +20,7 @@
 #include "server/http/forwarded.h"
 #include "server/http/params.h"
 #include "server/log.h"
+#include "server/metrics.h"
 #include "server/tls.h"
 
 enum {
@@ -65,7 +66,7 @@ static void warn_unnamed(const struct worker *worker, const struct request *req)
 {
 	static _Atomic bool said;
 
-	if (worker->live->trusted.len ||
+	if (req->admin || worker->live->trusted.len ||
 	    !(str_starts(req->address, STR("127.")) ||
 	      str_eq(req->address, STR("::1"))) ||
 	    atomic_exchange(&said, true))
@@ -185,7 +186,8 @@ static int fd_of(struct evhttp_request *http)
 	return bufferevent_getfd(evhttp_connection_get_bufferevent(conn));
 }
 
-static void task_begin(struct task *task, struct evhttp_request *http)
+static void task_begin(struct task *task, struct evhttp_request *http,
+		       bool admin)
 {
 	struct worker *worker = task->worker;
 
@@ -193,6 +195,7 @@ static void task_begin(struct task *task, struct evhttp_request *http)
 	task->http = http;
 	task->req = (struct request) {
 		.method = method_of(http),
+		.admin = admin,
 		.arena = &task->arena,
 		.services = worker->services,
 		.wake = task_wake,
@@ -252,23 +255,37 @@ static void add_headers(struct task *task)
 			evhttp_add_header(headers, rows[i].name, rows[i].value);
 }
 
-static void log_reply(const struct task *task, enum status status)
+static void log_reply(const struct task *task, enum status status, uint64_t ns)
 {
-	struct timespec end, wall;
+	struct timespec wall;
 	struct log_token line = {
 		.address = task->req.address,
 		.status = status,
+		.us = ns / 1000,
 		.log = &task->reply.log,
 	};
 
+	clock_gettime(CLOCK_REALTIME, &wall);
+	line.when = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
+	log_token(&line);
+}
+
+/* Before the reply leaves: it is written at the end of the loop's turn. */
+static void account(const struct task *task, enum status status)
+{
+	struct metrics *metrics = task->worker->metrics;
+	struct timespec end;
+	uint64_t ns;
+
+	if (!task->req.admin)
+		metrics_reply(metrics, status);
 	if (!task->reply.log.wanted)
 		return;
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	clock_gettime(CLOCK_REALTIME, &wall);
-	line.us = (uint64_t)((end.tv_sec - task->begun.tv_sec) * 1000000 +
-			     (end.tv_nsec - task->begun.tv_nsec) / 1000);
-	line.when = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
-	log_token(&line);
+	ns = (uint64_t)((end.tv_sec - task->begun.tv_sec) * 1000000000 +
+			end.tv_nsec - task->begun.tv_nsec);
+	metrics_token(metrics, status, task->reply.log.reason, ns);
+	log_reply(task, status, ns);
 }
 
 /* A token that was refused was not used. */
@@ -305,7 +322,7 @@ static void task_reply(struct task *task, enum status status)
 	}
 	evhttp_send_reply(task->http, (int)status, status_phrase(status), NULL);
 	note_use(task, status);
-	log_reply(task, status);
+	account(task, status);
 }
 
 static void on_late(evutil_socket_t fd, short what, void *arg)
@@ -338,6 +355,7 @@ static bool hold_back(struct task *task, enum status status)
 	event_add(task->late, &tv);
 	task->status = status;
 	worker->late_count++;
+	metrics_count(worker->metrics, METRIC_LATE);
 	return true;
 }
 
@@ -367,7 +385,7 @@ static void on_request(struct evhttp_request *http, void *arg)
 	struct worker *worker = listener->worker;
 	struct task *task = worker->task;
 
-	task_begin(task, http);
+	task_begin(task, http, listener->admin);
 	if (task_step(task, route_request)) {
 		task_reset(task);
 		return;
@@ -384,8 +402,8 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
 			      : bufferevent_socket_new(base, -1,
 						       BEV_OPT_CLOSE_ON_FREE);
 
-	if (bev &&
-	    !conn_new(&listener->worker->conns, bev, listener->proxied)) {
+	if (bev && !conn_new(&listener->worker->conns, bev, listener->crowd,
+			     listener->proxied)) {
 		bufferevent_free(bev);
 		return NULL;
 	}

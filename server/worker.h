@@ -15,8 +15,9 @@ struct worker;
 struct worker_setup {
 	struct live *live; /* held by the worker from then on */
 	struct services *services;
-	struct crowd *crowd;
-	const int *sockets; /* listening, one a listener of the config */
+	struct crowd *crowd, *admin_crowd;
+	struct metrics *metrics; /* its own */
+	const int *sockets;	 /* a row of server/listen.h */
 };
 
 /* Takes the sockets, whatever comes of it. */

@@ -114,7 +114,7 @@ static int listener_row(const struct listener *listener,
 /* An address that is no longer named keeps the certificate it has. */
 static void listener_renew(struct listener *listener, struct live *live)
 {
-	int row = listener_row(listener, live);
+	int row = listener->admin ? -1 : listener_row(listener, live);
 
 	if (row < 0)
 		return;
@@ -149,14 +149,15 @@ static void take_live(struct worker *worker)
 	conns_trust(&worker->conns, &live->trusted);
 }
 
-/* A step of the end, every DRAIN_MS. */
+/* A step of the end, every DRAIN_MS. Who watches may watch till then. */
 static void drain_step(struct worker *worker)
 {
 	for (unsigned i = 0; i < worker->listeners_count; i++)
-		listener_stop(&worker->listeners[i]);
+		if (!worker->listeners[i].admin)
+			listener_stop(&worker->listeners[i]);
 	worker->drain_ms += DRAIN_MS;
 	conns_drain(&worker->conns, QUIET_MS);
-	if ((!worker->conns.count && !worker->waiting) ||
+	if ((worker->conns.count == worker->conns.aside && !worker->waiting) ||
 	    worker->drain_ms >= DRAIN_MAX_MS)
 		event_base_loopbreak(worker->base);
 }
@@ -211,7 +212,8 @@ static enum err loop_open(struct worker *worker, struct crowd *crowd)
 	worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!worker->base || worker->wake_fd < 0)
 		return E_MEMORY;
-	err = conns_init(&worker->conns, worker->base, crowd, conn_watch);
+	err = conns_init(&worker->conns, worker->base, crowd, worker->metrics,
+			 conn_watch);
 	conns_trust(&worker->conns, &worker->live->trusted);
 	worker->woken = event_new(worker->base, worker->wake_fd,
 				  EV_READ | EV_PERSIST, on_woken, worker);
@@ -223,25 +225,33 @@ static enum err loop_open(struct worker *worker, struct crowd *crowd)
 	return E_OK;
 }
 
-static enum err listeners_open(struct worker *worker, const int *sockets)
+static enum err listeners_open(struct worker *worker,
+			       const struct worker_setup *setup)
 {
+	unsigned n = worker->live->config->listeners_count;
 	enum err err = E_OK;
 
 	for (unsigned i = 0; i < worker->listeners_count; i++) {
 		struct listener *listener = &worker->listeners[i];
+		int fd = setup->sockets[i];
 
-		*listener = (struct listener) {
-			.worker = worker,
-			.address = worker->live->config->listeners[i].address,
-			.live = live_hold(worker->live),
-			.tls = worker->live->tls[i],
-			.proxied = worker->live->config->listeners[i]
-					   .proxy_protocol,
-		};
+		*listener = (struct listener) { .worker = worker };
+		if (i < n) {
+			listener->crowd = setup->crowd;
+			listener->address =
+				worker->live->config->listeners[i].address;
+			listener->live = live_hold(worker->live);
+			listener->tls = worker->live->tls[i];
+			listener->proxied = worker->live->config->listeners[i]
+						    .proxy_protocol;
+		} else {
+			listener->crowd = setup->admin_crowd;
+			listener->admin = true;
+		}
 		if (err)
-			close(sockets[i]);
+			close(fd);
 		else
-			err = listener_open(listener, sockets[i]);
+			err = listener_open(listener, fd);
 	}
 	return err;
 }
@@ -255,7 +265,10 @@ enum err worker_new(const struct worker_setup *setup, struct worker **out)
 	assert(worker);
 	worker->services = setup->services;
 	worker->live = live_hold(setup->live);
-	worker->listeners_count = setup->live->config->listeners_count;
+	worker->metrics = setup->metrics;
+	worker->listeners_count =
+		setup->live->config->listeners_count +
+		(setup->sockets[setup->live->config->listeners_count] >= 0);
 	worker->listeners =
 		calloc(worker->listeners_count, sizeof(struct listener));
 	assert(worker->listeners);
@@ -263,7 +276,7 @@ enum err worker_new(const struct worker_setup *setup, struct worker **out)
 	worker->uses = uses_new();
 	err = loop_open(worker, setup->crowd);
 	if (!err)
-		err = listeners_open(worker, setup->sockets);
+		err = listeners_open(worker, setup);
 	if (!err)
 		err = signer_new(worker->live->key, &worker->signer);
 	if (err) {

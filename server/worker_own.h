@@ -36,6 +36,8 @@ struct listener {
 	struct worker *worker;
 	struct evhttp *http;
 	struct evhttp_bound_socket *bound;
+	struct crowd *crowd;
+	bool admin;	     /* then without the rest */
 	const char *address; /* in `live` */
 	struct live *live;   /* whose TLS context it uses */
 	struct ssl_ctx_st *tls;
@@ -51,6 +53,7 @@ struct worker {
 	struct live *live;
 	struct signer *signer;
 	struct uses *uses;
+	struct metrics *metrics;
 	struct txn txn;
 	struct task *task, *kept;
 	unsigned kept_count, waiting, late_count;

@@ -13,10 +13,7 @@
 
 #include "server/cli/help.h"
 #include "server/cli/line.h"
-
-#ifndef DOCKPASS_VERSION
-#define DOCKPASS_VERSION "0.1.0"
-#endif
+#include "server/version.h"
 
 enum { OUTPUT_MAX = 1 << 30, NOTES_MAX = 4096 };
 

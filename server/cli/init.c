@@ -99,8 +99,28 @@ static enum err make_folder(struct init *init, const char *name, unsigned mode)
 	return file_make_folder(path, mode, &init->call->cause);
 }
 
+/* Beside the listener's port, so that two servers do not meet. */
+static void write_admin(struct str listen, struct buf *yaml)
+{
+	size_t at = listen.len;
+	uint64_t port = 0;
+
+	while (at && listen.at[at - 1] != ':')
+		at--;
+	if (str_to_u64(str_skip(listen, at), UINT16_MAX, &port))
+		port = 0; /* config_load() says what is wrong with it */
+	port = port < UINT16_MAX ? port + 1 : port - 1;
+	buf_printf(yaml,
+		   "admin:                          # /metrics, /healthz, "
+		   "/readyz; plain HTTP\n"
+		   "  address: 127.0.0.1:%u\n"
+		   "  drain: 0                      # seconds of \"not ready\" "
+		   "before listeners close\n",
+		   (unsigned)port);
+}
+
 /* What nobody chooses yet: each with its default. */
-static void write_rest(struct buf *yaml)
+static void write_rest(struct str listen, struct buf *yaml)
 {
 	buf_add(yaml,
 		STR("pat:\n"
@@ -117,6 +137,7 @@ static void write_rest(struct buf *yaml)
 		    "  seconds: 600\n"
 		    "  # exempt: 192.0.2.0/24        # nor are 127.0.0.1 and "
 		    "::1 counted\n"));
+	write_admin(listen, yaml);
 	buf_add(yaml,
 		STR("# who is told of tokens that die; without either: nobody\n"
 		    "# mail:\n"
@@ -163,7 +184,8 @@ static void write_yaml(struct call *call, struct buf *yaml)
 		    "PROXY header is believed\n"
 		    "# trusted_proxies: 10.0.0.0/8,2001:db8::/32\n"
 		    "listeners:\n  - address: "));
-	yaml_quote(listen.len ? listen : STR("127.0.0.1:5001"), yaml);
+	listen = listen.len ? listen : STR("127.0.0.1:5001");
+	yaml_quote(listen, yaml);
 	buf_add(yaml, STR("\n    proxy_protocol: false       # true: a PROXY "
 			  "header comes first\n"
 			  "    # tls:                      # absent: plain "
@@ -182,7 +204,7 @@ static void write_yaml(struct call *call, struct buf *yaml)
 		    "    anonymous: true             # may pull what is "
 		    "public\n"
 		    "    refresh_tokens: false\n"));
-	write_rest(yaml);
+	write_rest(listen, yaml);
 }
 
 static enum err make_config(struct init *init)

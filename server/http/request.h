@@ -32,6 +32,7 @@ struct request {
 	bool late_full;	    /* no more replies can be held back */
 	int64_t now;	    /* seconds UTC */
 	int64_t steady;	    /* ms, by a clock that nobody sets */
+	bool admin;	    /* came to the admin listener */
 
 	const struct live *live;
 	struct txn *txn;

@@ -2,6 +2,8 @@
 #include "server/http/request.h"
 
 #include "server/auth/token.h"
+#include "server/http/ready.h"
+#include "server/metrics.h"
 
 static enum status get_health(struct request *req, struct reply *reply)
 {
@@ -29,13 +31,23 @@ static const struct route routes[] = {
 	{ "/healthz", get_health, NULL },
 };
 
-static const struct route *route_find(struct str path)
+/* Of the admin listener, and of no other. */
+static const struct route admin_routes[] = {
+	{ "/metrics", metrics_get, NULL },
+	{ "/healthz", get_health, NULL },
+	{ "/readyz", ready_get, NULL },
+};
+
+static const struct route *route_find(bool admin, struct str path)
 {
+	const struct route *at = admin ? admin_routes : routes;
+	size_t n = admin ? COUNT(admin_routes) : COUNT(routes);
+
 	if (path.len > 1 && path.at[path.len - 1] == '/')
 		path.len--;
-	for (size_t i = 0; i < COUNT(routes); i++)
-		if (str_eq(path, str_of(routes[i].path)))
-			return &routes[i];
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(path, str_of(at[i].path)))
+			return &at[i];
 	return NULL;
 }
 
@@ -73,13 +85,16 @@ static enum status refuse(struct request *req, struct reply *reply)
 		return reply_error(reply, refusals[i].status,
 				   str_of(refusals[i].message));
 	}
-	return reply_error(reply, STATUS_NOT_FOUND,
-			   STR("nothing is here: ask /token"));
+	return reply_error(
+		reply, STATUS_NOT_FOUND,
+		req->admin ? STR("nothing is here: ask /metrics, /healthz or "
+				 "/readyz")
+			   : STR("nothing is here: ask /token"));
 }
 
 enum status route_request(struct request *req, struct reply *reply)
 {
-	const struct route *route = route_find(req->path);
+	const struct route *route = route_find(req->admin, req->path);
 	bool get = req->method == METHOD_GET || req->method == METHOD_HEAD;
 
 	if (!route)

@@ -11,14 +11,18 @@
 
 #include "server/jobs/desk.h"
 #include "server/log.h"
+#include "server/metrics.h"
+#include "store/census.h"
 #include "store/thread.h"
 #include "token/date.h"
 
 enum {
 	TICK_MS = 1000,
-	USES_EVERY = 10, /* seconds; sooner when there are many */
-	DRAIN = 5,	 /* seconds */
-	RETRY = 60,	 /* seconds after a failure of the store */
+	USES_EVERY = 10,	 /* seconds; sooner when there are many */
+	DRAIN = 5,		 /* seconds */
+	CENSUS_STEP = 10 * 1000, /* tokens: some milliseconds a second */
+	CENSUS_AGAIN = 60 * 60,	 /* seconds, if nothing changes: days pass */
+	RETRY = 60,		 /* seconds after a failure of the store */
 };
 
 struct jobs {
@@ -31,6 +35,10 @@ struct jobs {
 	bool checks;  /* one is being made */
 	bool afresh;  /* all that waits is tried, whatever failed */
 	int64_t seen; /* the clock, when it was looked at last */
+	struct monitor *monitor;
+	struct census census;	/* as far as it is read */
+	int64_t census_again;	/* monotonic */
+	uint64_t census_commit; /* that it began with */
 	int wake;
 	pthread_t thread;
 
@@ -216,6 +224,29 @@ static void work(struct jobs *jobs)
 		try_later(jobs, send_notices(jobs, time(NULL)));
 }
 
+/* A step; what was counted stays until it has been counted again. */
+static void take_census(struct jobs *jobs)
+{
+	AUTO(txn) struct txn txn;
+	struct census *census = &jobs->census;
+
+	txn_read(jobs->desk.db, &txn);
+	if (!census->begun) {
+		if (txn_id(&txn) == jobs->census_commit &&
+		    monotonic() < jobs->census_again)
+			return;
+		jobs->census_commit = txn_id(&txn);
+		jobs->census_again = monotonic() + CENSUS_AGAIN;
+	}
+	if (census_step(&txn, time(NULL), CENSUS_STEP, census))
+		jobs->census_commit = 0;
+	if (!census->whole)
+		return;
+	atomic_store(&jobs->monitor->expiring, (int64_t)census->expiring);
+	atomic_store(&jobs->monitor->oldest_notice, census->oldest);
+	*census = (struct census) { 0 };
+}
+
 static void nap(struct jobs *jobs)
 {
 	struct pollfd woken = { .fd = jobs->wake, .events = POLLIN };
@@ -237,6 +268,8 @@ static void *on_thread(void *arg)
 		else
 			atomic_store(&jobs->quiet, true);
 		nap(jobs);
+		if (!atomic_load(&jobs->drain_at))
+			take_census(jobs);
 	}
 	gather_last(jobs);
 	atomic_store(&jobs->ended, true);
@@ -271,6 +304,7 @@ enum err jobs_start(const struct jobs_setup *setup, struct jobs **out)
 		.arg = jobs,
 	};
 	jobs->afresh = true;
+	jobs->monitor = setup->monitor;
 	jobs->uses_at = monotonic();
 	jobs->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (jobs->wake < 0 ||

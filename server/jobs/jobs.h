@@ -1,6 +1,7 @@
 /*
  * server/jobs/jobs.h - the thread of what runs by itself: it writes down which
- * tokens were used, makes the daily checks and sends what they queue.
+ * tokens were used, makes the daily checks, sends what they queue, and counts
+ * for those who watch.
  *
  * It may wait for a mail server, for the disk, for the writer; nobody waits for
  * it. It looks at the clock once a second, as clocks are set and machines
@@ -20,6 +21,7 @@ struct jobs_setup {
 	struct live *live;  /* held by it from then on */
 	struct uses **uses; /* of each worker; it takes the array */
 	unsigned uses_count;
+	struct monitor *monitor;
 };
 
 enum err jobs_start(const struct jobs_setup *setup,

@@ -96,6 +96,17 @@ def test_options_are_in_effect(tmp_path):
         "url": "https://auth.example"} == check["options"]
 
 
+@pytest.mark.parametrize("listen, admin", [
+    ("127.0.0.1:5001", "127.0.0.1:5002"), ("0.0.0.0:7000", "127.0.0.1:7001"),
+    ("[::1]:65535", "127.0.0.1:65534")])
+def test_two_servers_do_not_meet_where_they_are_watched(tmp_path, listen,
+                                                        admin):
+    """Beside the listener, and never for others but this machine."""
+    init(tmp_path / "a", "--listen", listen)
+    check = json.loads(cli(tmp_path / "a", "check", "--json").stdout)
+    assert check["options"]["admin.address"] == admin
+
+
 def test_json_says_what_was_made(tmp_path):
     done = init(tmp_path / "a", "--json")
     folder = tmp_path / "a"

@@ -83,7 +83,8 @@ def test_a_closed_log_is_no_file_of_the_store(tmp_path):
         secret = dockpass.token("alice", scopes="api")
         command = ["sh", "-c", 'exec "$0" "$@" 2>&- >&- <&-', PROGRAM, "serve",
                    "--config", dockpass.config_file]
-        dockpass.daemon = Daemon(command, tmp_path / "none", env=ENV)
+        dockpass.daemon = Daemon(command, tmp_path / "none",
+                                 env=dockpass.env)
         dockpass.daemon.wait_ready(lambda: answers(dockpass, secret),
                                    30 * PATIENCE)
         assert dockpass.stop() == 0

@@ -29,7 +29,7 @@ DEFAULTS = {
     "limits.connections_per_address": 4000, "trusted_proxies": None,
     "listeners[0].proxy_protocol": False, "guard.failures": 20,
     "guard.failures_per_user": 60, "guard.seconds": 600,
-    "guard.exempt": None, "mail.url": None,
+    "guard.exempt": None, "admin.drain": 0, "mail.url": None,
     "mail.from": None, "mail.starttls": None, "mail.user": None,
     "mail.password_file": None, "mail.ca": None, "webhook.url": None,
     "webhook.secret_file": None, "webhook.ca": None}
@@ -68,8 +68,10 @@ ONE = "services: [{name: r}]\n"
 
 
 def folders(desk):
-    return {name: str(desk.folder / name)
-            for name in ("store", "keys", "public")}
+    """What is each dockpass's own."""
+    return {"admin.address": desk.env["DOCKPASS_ADMIN_ADDRESS"],
+            **{name: str(desk.folder / name)
+               for name in ("store", "keys", "public")}}
 
 
 def test_defaults(desk):
@@ -169,7 +171,7 @@ def test_from_another_folder(desk, tmp_path, way):
     env = {} if args else {way: given}
     done = subprocess.run(
         [PROGRAM, "check", "--json", *args], cwd=tmp_path, text=True,
-        capture_output=True, check=True, timeout=60, env={**ENV, **env})
+        capture_output=True, check=True, timeout=60, env={**desk.env, **env})
     told = yaml.safe_load(done.stdout)  # JSON is YAML
     assert told["options"].items() >= folders(desk).items()
 

@@ -83,7 +83,8 @@ def test_image_runs_read_only_healthy_and_ends(docker, image):
     docker("run", "--rm", *STRICT, image, "init", "/data",
            "--listen", f"127.0.0.1:{port}", "--url", f"http://localhost:{port}")
     docker("run", "-d", "--name=it", "--health-interval=1s",
-           "-e", f"HEALTH_PORT={port}", *STRICT, image)
+           "-e", f"HEALTH_PORT={port}", "-e", "DOCKPASS_ADMIN_ADDRESS=",
+           *STRICT, image)
 
     def state():
         return json.loads(docker("inspect", "it"))[0]["State"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support import secrets, tokens, ways
+from support import metrics, secrets, tokens, ways
 from support.dockpass import FAKETIME, PATIENCE
 from support.process import wait_until
 from support.wire import Wire, request
@@ -91,13 +91,18 @@ def refused(answer):
     return seconds
 
 
+HELD_BACK = "dockpass_answers_held_back_total"
+
+
 def test_wrong_tokens_are_answered_later_and_later(world, there):
     fill(world, there)
+    before = metrics.scrape(world)[HELD_BACK]
     for i in range(1, 3):
         answer = ask(world, get("x", wrong()), there)
         tokens.refusal(answer, 401, "UNAUTHORIZED")
         assert i * 0.5 - 0.01 < answer.took < i * 0.5 + 0.4 * PATIENCE
         assert world.logged(0)[-1]["reason"] == "unknown_token"
+    assert metrics.scrape(world)[HELD_BACK] == before + 2
 
 
 def test_never_over_five_seconds_and_right_ones_at_once(world, there):

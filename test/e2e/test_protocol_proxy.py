@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from support import secrets, tokens
+from support import metrics, secrets, tokens
 from support.dockpass import FAKETIME, PATIENCE
 from support.process import free_ports, wait_until
 from support.site import Certificate
@@ -338,13 +338,16 @@ def test_a_proxy_has_no_cap_but_its_clients_have(world):
     """limits.connections_per_address is 5."""
     wires = [Wire(world.port, source=PROXY).send(HEALTH) for _ in range(20)]
     assert {wire.answer().status_code for wire in wires} == {200}
-    one, two = next(CLIENTS), next(CLIENTS)
+    one, two, before = next(CLIENTS), next(CLIENTS), metrics.scrape(world)
     many = [Wire(world.ports["proxied"], source=PROXY).send(
         (line(one) if i % 2 else binary(one)) + HEALTH) for i in range(8)]
     got = [wire.answer().status_code for wire in many]
     assert got.count(200) == 5 and got.count(503) == 3
     with Wire(world.ports["proxied"], source=PROXY) as wire:
         assert wire.send(line(two) + HEALTH).answer().status_code == 200
+    rise = metrics.rise(before, metrics.scrape(world))
+    assert [rise[f"dockpass_connections_{how}_total"]
+            for how in ("accepted", "crowded")] == [9, 3]
     for wire in many + wires:
         wire.close()
 

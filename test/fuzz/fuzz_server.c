@@ -129,6 +129,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	command(line, pat, sizeof(pat));
 	snprintf(config, sizeof(config), "%s/d/dockpass.yaml", top);
 	assert(!setenv("DOCKPASS_CONFIG", config, 1));
+	assert(!setenv("DOCKPASS_ADMIN_ADDRESS", "", 1));
 	for (size_t i = 0; i < COUNT(lines); i++) {
 		snprintf(line, sizeof(line), "%s", lines[i]);
 		command(line, pat, sizeof(pat));

@@ -52,7 +52,10 @@ class Dockpass:
 
     def __init__(self, folder, services=None, listener=None, **options):
         self.folder = Path(folder) / "dockpass"
-        self.port = free_ports(1)[0]
+        self.port, self.admin_port = free_ports(2)
+        # init would take the port beside the listener's: it may be in use.
+        self.env = {**ENV,
+                    "DOCKPASS_ADMIN_ADDRESS": f"127.0.0.1:{self.admin_port}"}
         self.log_file = Path(folder) / "dockpass.log"
         self.said = Path(folder) / "dockpass.cli"
         self.daemon = None
@@ -99,7 +102,7 @@ class Dockpass:
         done = subprocess.run(
             [*self.inside, PROGRAM, *map(str, args)], input=stdin, text=True,
             capture_output=True, timeout=60 * PATIENCE, check=False,
-            env={**ENV, **(env or {})})
+            env={**self.env, **(env or {})})
         with open(self.said, "a", encoding="utf-8") as said:
             said.write(f"{args}\n{'' if secret else done.stdout}{done.stderr}")
         if check and done.returncode:
@@ -149,7 +152,7 @@ class Dockpass:
         self.daemon = Daemon(
             [*self.inside, PROGRAM, "serve", "--config", self.config_file,
              *args],
-            self.log_file, env={**ENV, **(env or {})})
+            self.log_file, env={**self.env, **(env or {})})
 
     def serve(self, *args, env=None):
         before = self.output.count("ready: ")

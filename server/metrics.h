@@ -1,0 +1,95 @@
+/*
+ * server/metrics.h - what is counted, and what is told of it (/metrics in
+ * Prometheus' text format 0.0.4).
+ *
+ * Each worker counts in memory of its own, by plain additions: no lock, no
+ * atomic read-modify-write; a scrape reads the counters of all workers and adds
+ * them up. Workers live as long as the process, whatever is reloaded, so no
+ * counter ever falls. Gauges are read when they are asked for; those that cost
+ * more than a moment are worked out by the jobs thread (store/census.h).
+ *
+ * No label is of a client's making: reasons, statuses, tables, key ids and
+ * listeners are bounded. No user, project, token or secret is in it.
+ *
+ * A metric is a row in metrics_print.c.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "server/http/request.h"
+
+/* Without labels. */
+enum metric {
+	METRIC_ACCEPTED,   /* connections */
+	METRIC_CROWDED,	   /* connections that were one too many */
+	METRIC_TLS_FAILED, /* handshakes that began and did not end */
+	METRIC_LATE,	   /* answers that were held back */
+	METRIC_COUNT
+};
+
+enum outcome {
+	OUTCOME_ISSUED,	 /* a token, perhaps of less than was asked */
+	OUTCOME_REFUSED, /* 4xx: the client's fault */
+	OUTCOME_FAILED,	 /* 5xx: ours */
+	OUTCOME_COUNT
+};
+
+/* In the order of the list of statuses. */
+enum {
+#define X(name, number, phrase, code) STATUS_INDEX_##name,
+	STATUS_LIST(X)
+#undef X
+		STATUSES
+};
+
+/* Where what is in a worker's counters. */
+enum {
+	BUCKETS = 17, /* and one for what is longer */
+	AT_STATUS = METRIC_COUNT,
+	AT_REASON = AT_STATUS + STATUSES,
+	AT_BUCKET = AT_REASON + OUTCOME_COUNT * REASON_COUNT,
+	AT_NS = AT_BUCKET + OUTCOME_COUNT * (BUCKETS + 1),
+	METRICS_LEN = AT_NS + OUTCOME_COUNT
+};
+
+/* A worker's. Its cache lines are its own. */
+struct metrics {
+	_Alignas(64) _Atomic uint64_t at[METRICS_LEN];
+};
+
+/* On the worker whose they are. */
+void metrics_count(struct metrics *metrics, enum metric metric);
+void metrics_reply(struct metrics *metrics, enum status status);
+/* A token request, answered; `ns`: how long that took. */
+void metrics_token(struct metrics *metrics, enum status status,
+		   enum reason reason, uint64_t ns);
+
+/* Upper ends of the buckets, in microseconds. */
+extern const unsigned buckets_us[BUCKETS];
+int status_number(unsigned i); /* of the i-th of STATUSES */
+
+/* What there is one of. Members are set once, or atomic. */
+struct monitor {
+	int64_t started_at;
+	unsigned workers;
+	struct metrics *metrics; /* one a worker */
+	struct crowd *crowd;
+
+	/* What main writes. */
+	_Atomic bool draining, reload_failed;
+	_Atomic int64_t reloaded_at;
+	/* What the jobs thread writes. -1: not counted yet; 0: none waits. */
+	_Atomic int64_t expiring, oldest_notice;
+};
+
+enum err monitor_new(unsigned workers, int64_t now,
+		     struct monitor **out) MUST_CHECK;
+void monitor_free(struct monitor *monitor); /* NULL is fine */
+/* From main; `now` counts if it was done. */
+void monitor_reload(struct monitor *monitor, bool done, int64_t now);
+/* The counters of all workers. From any thread. */
+void monitor_sum(const struct monitor *monitor, uint64_t out[METRICS_LEN]);
+
+/* GET /metrics: a handler. */
+enum status metrics_get(struct request *req, struct reply *reply);

@@ -1,0 +1,380 @@
+/*
+ * server/metrics_print.c - the table of metrics. Names by Prometheus'
+ * conventions: base units, _total for counters alone.
+ */
+#include "server/metrics.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "server/crowd.h"
+#include "server/services.h"
+#include "server/tls.h"
+#include "server/version.h"
+#include "store/census.h"
+#include "store/job.h"
+
+/* One scrape. */
+struct scrape {
+	const struct request *req;
+	const struct monitor *monitor;
+	const char *name; /* of the metric at hand */
+	struct buf *buf;
+	uint64_t sums[METRICS_LEN];
+	struct db_usage usage;
+};
+
+static const char *const outcomes[] = {
+	[OUTCOME_ISSUED] = "issued",
+	[OUTCOME_REFUSED] = "refused",
+	[OUTCOME_FAILED] = "failed",
+};
+
+static void put(const struct scrape *s, uint64_t n)
+{
+	buf_add(s->buf, str_of(s->name));
+	buf_add_char(s->buf, ' ');
+	buf_add_u64(s->buf, n);
+	buf_add_char(s->buf, '\n');
+}
+
+static void put_ns(const struct scrape *s, const char *labels, uint64_t ns)
+{
+	buf_printf(s->buf, "%s%s %llu.%09llu\n", s->name, labels,
+		   (unsigned long long)(ns / 1000000000),
+		   (unsigned long long)(ns % 1000000000));
+}
+
+/* A label's value is a text of ours, or a listener's address. */
+static void put_label(const struct scrape *s, const char *label,
+		      struct str value, uint64_t n)
+{
+	buf_printf(s->buf, "%s{%s=\"" STR_FMT "\"} %llu\n", s->name, label,
+		   STR_ARG(value), (unsigned long long)n);
+}
+
+static void put_build(const struct scrape *s)
+{
+	put_label(s, "version", STR(DOCKPASS_VERSION), 1);
+}
+
+static void put_started(const struct scrape *s)
+{
+	put(s, (uint64_t)s->monitor->started_at);
+}
+
+static void put_cpu(const struct scrape *s)
+{
+	struct timespec ts = { 0 };
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	put_ns(s, "", (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec);
+}
+
+static void put_workers(const struct scrape *s)
+{
+	put(s, s->monitor->workers);
+}
+
+static void put_draining(const struct scrape *s)
+{
+	put(s, atomic_load(&s->monitor->draining));
+}
+
+static void put_reload(const struct scrape *s)
+{
+	put(s, !atomic_load(&s->monitor->reload_failed));
+}
+
+static void put_reloaded(const struct scrape *s)
+{
+	put(s, (uint64_t)atomic_load(&s->monitor->reloaded_at));
+}
+
+/* With which outcome a reason comes; a rate needs a counter that is there
+ * before it counts. */
+static enum outcome outcome_of(enum reason reason)
+{
+	switch (reason) {
+	case REASON_GRANTED:
+	case REASON_PARTIAL:
+	case REASON_NOTHING:
+	case REASON_LOGIN:
+		return OUTCOME_ISSUED;
+	case REASON_TOO_BUSY:
+	case REASON_FAILURE:
+		return OUTCOME_FAILED;
+	default:
+		return OUTCOME_REFUSED;
+	}
+}
+
+static void put_requests(const struct scrape *s)
+{
+	for (unsigned i = 0; i < OUTCOME_COUNT * REASON_COUNT; i++) {
+		enum outcome outcome = i / REASON_COUNT;
+		enum reason reason = i % REASON_COUNT;
+		uint64_t n = s->sums[AT_REASON + i];
+
+		if (!n &&
+		    (outcome != outcome_of(reason) || reason == REASON_NONE))
+			continue;
+		buf_printf(s->buf,
+			   "%s{outcome=\"%s\",reason=\"" STR_FMT "\"} %llu\n",
+			   s->name, outcomes[outcome],
+			   STR_ARG(reason_code(reason)), (unsigned long long)n);
+	}
+}
+
+static void put_bucket(const struct scrape *s, enum outcome outcome,
+		       const char *end, uint64_t n)
+{
+	buf_printf(s->buf, "%s_bucket{outcome=\"%s\",le=\"%s\"} %llu\n",
+		   s->name, outcomes[outcome], end, (unsigned long long)n);
+}
+
+static void put_duration(const struct scrape *s)
+{
+	for (unsigned outcome = 0; outcome < OUTCOME_COUNT; outcome++) {
+		const uint64_t *counts =
+			&s->sums[AT_BUCKET + outcome * (BUCKETS + 1)];
+		uint64_t n = 0, ns = s->sums[AT_NS + outcome];
+
+		for (unsigned i = 0; i < BUCKETS; i++) {
+			char end[32];
+
+			n += counts[i];
+			snprintf(end, sizeof(end), "%g",
+				 (double)buckets_us[i] / 1e6);
+			put_bucket(s, outcome, end, n);
+		}
+		n += counts[BUCKETS];
+		put_bucket(s, outcome, "+Inf", n);
+		buf_printf(s->buf,
+			   "%s_sum{outcome=\"%s\"} %llu.%09llu\n"
+			   "%s_count{outcome=\"%s\"} %llu\n",
+			   s->name, outcomes[outcome],
+			   (unsigned long long)(ns / 1000000000),
+			   (unsigned long long)(ns % 1000000000), s->name,
+			   outcomes[outcome], (unsigned long long)n);
+	}
+}
+
+static void put_responses(const struct scrape *s)
+{
+	for (unsigned i = 0; i < STATUSES; i++)
+		buf_printf(s->buf, "%s{code=\"%d\"} %llu\n", s->name,
+			   status_number(i),
+			   (unsigned long long)s->sums[AT_STATUS + i]);
+}
+
+static void put_connections(const struct scrape *s)
+{
+	put(s, crowd_count(s->monitor->crowd));
+}
+
+static void put_connections_most(const struct scrape *s)
+{
+	put(s, crowd_most(s->monitor->crowd));
+}
+
+static void put_accepted(const struct scrape *s)
+{
+	put(s, s->sums[METRIC_ACCEPTED]);
+}
+
+static void put_crowded(const struct scrape *s)
+{
+	put(s, s->sums[METRIC_CROWDED]);
+}
+
+static void put_tls_failed(const struct scrape *s)
+{
+	put(s, s->sums[METRIC_TLS_FAILED]);
+}
+
+static void put_late(const struct scrape *s)
+{
+	put(s, s->sums[METRIC_LATE]);
+}
+
+static void put_passwords(const struct scrape *s)
+{
+	put(s, password_waiting(s->req->services->pool));
+}
+
+static void put_writer(const struct scrape *s)
+{
+	put(s, writer_waiting(s->req->services->writer));
+}
+
+static void put_used(const struct scrape *s)
+{
+	put(s, s->usage.used);
+}
+
+static void put_map(const struct scrape *s)
+{
+	put(s, s->usage.map);
+}
+
+static void put_entries(const struct scrape *s)
+{
+	for (enum table table = 0; table < TABLE_COUNT; table++)
+		put_label(s, "table", table_name(table),
+			  txn_count(s->req->txn, table));
+}
+
+static void put_readers(const struct scrape *s)
+{
+	put(s, s->usage.readers);
+}
+
+static void put_slots(const struct scrape *s)
+{
+	put(s, s->usage.slots);
+}
+
+static void put_commit(const struct scrape *s)
+{
+	put(s, txn_id(s->req->txn));
+}
+
+static void put_keys(const struct scrape *s)
+{
+	const struct keyring *keyring = s->req->live->keyring;
+
+	for (size_t i = 0; i < keyring_len(keyring); i++) {
+		const struct key *key = keyring_at(keyring, i);
+
+		buf_printf(s->buf,
+			   "%s{kid=\"%s\",alg=\"" STR_FMT "\",state=\"" STR_FMT
+			   "\"} %lld\n",
+			   s->name, key->libtrust,
+			   STR_ARG(key_alg_name(key->alg)),
+			   STR_ARG(key_state_name(key->state)),
+			   (long long)key->not_after);
+	}
+}
+
+static void put_certificates(const struct scrape *s)
+{
+	const struct live *live = s->req->live;
+
+	for (unsigned i = 0; i < live->config->listeners_count; i++)
+		if (live->tls[i])
+			put_label(s, "listener",
+				  str_of(live->config->listeners[i].address),
+				  (uint64_t)tls_not_after(live->tls[i]));
+}
+
+/* Nothing is said before it has been counted. */
+static void put_expiring(const struct scrape *s)
+{
+	int64_t n = atomic_load(&s->monitor->expiring);
+
+	if (n >= 0)
+		put(s, (uint64_t)n);
+}
+
+static void put_notices(const struct scrape *s)
+{
+	put(s, txn_count(s->req->txn, TABLE_MAILBOX));
+}
+
+static void put_oldest(const struct scrape *s)
+{
+	int64_t oldest = atomic_load(&s->monitor->oldest_notice);
+	bool some = oldest && txn_count(s->req->txn, TABLE_MAILBOX);
+
+	put(s, some && oldest < s->req->now ? (uint64_t)(s->req->now - oldest)
+					    : 0);
+}
+
+static void put_given_up(const struct scrape *s)
+{
+	uint64_t n = 0;
+
+	for (unsigned job = JOB_FIRST; job <= JOB_LAST; job++) {
+		struct job_state state;
+
+		if (!job_get(s->req->txn, (enum job)job, &state))
+			n += state.given_up;
+	}
+	put(s, n);
+}
+
+static void put_checks(const struct scrape *s)
+{
+	for (unsigned job = JOB_FIRST; job <= JOB_LAST; job++) {
+		struct job_state state;
+
+		if (!job_get(s->req->txn, (enum job)job, &state))
+			put_label(s, "check", str_of(job_name((enum job)job)),
+				  (uint64_t)state.ran_at);
+	}
+}
+
+/* clang-format off */
+/* `store`: not said when the store cannot be read. */
+static const struct {
+	const char *name, *type, *help;
+	void (*put)(const struct scrape *scrape);
+	bool store;
+} rows[] = {
+	{ "dockpass_build_info", "gauge", "Which dockpass it is; always 1.", put_build, false },
+	{ "process_start_time_seconds", "gauge", "When it was started, in seconds since 1970.", put_started, false },
+	{ "process_cpu_seconds_total", "counter", "Processor time that all its threads have used.", put_cpu, false },
+	{ "dockpass_workers", "gauge", "Event loops.", put_workers, false },
+	{ "dockpass_draining", "gauge", "1 once it has been told to end.", put_draining, false },
+	{ "dockpass_reload_successful", "gauge", "1 if the last reload was done; 0: it was refused, and the old configuration stays.", put_reload, false },
+	{ "dockpass_reload_success_timestamp_seconds", "gauge", "When the configuration in effect was read, in seconds since 1970.", put_reloaded, false },
+	{ "dockpass_token_requests_total", "counter", "Token requests, by outcome and by the reason code of the log.", put_requests, false },
+	{ "dockpass_token_request_duration_seconds", "histogram", "From a token request to its answer, by outcome.", put_duration, false },
+	{ "dockpass_http_responses_total", "counter", "Answers of the public listeners, by status.", put_responses, false },
+	{ "dockpass_connections", "gauge", "Open connections that count against limits.connections.", put_connections, false },
+	{ "dockpass_connections_limit", "gauge", "As many as there may be.", put_connections_most, false },
+	{ "dockpass_connections_accepted_total", "counter", "Connections of the public listeners.", put_accepted, false },
+	{ "dockpass_connections_crowded_total", "counter", "Of them, those that were over a limit: answered 503, or closed.", put_crowded, false },
+	{ "dockpass_tls_handshakes_failed_total", "counter", "TLS handshakes that a client began and that were not completed.", put_tls_failed, false },
+	{ "dockpass_answers_held_back_total", "counter", "Answers to wrong secrets that came late, as there were too many of them (guard.failures).", put_late, false },
+	{ "dockpass_password_queue_length", "gauge", "Passwords that wait to be checked.", put_passwords, false },
+	{ "dockpass_writer_queue_length", "gauge", "Changes that wait for the disk.", put_writer, false },
+	{ "dockpass_store_size_bytes", "gauge", "Size of the store's file.", put_used, true },
+	{ "dockpass_store_map_bytes", "gauge", "Size that the store can have.", put_map, true },
+	{ "dockpass_store_entries", "gauge", "Rows, by table.", put_entries, true },
+	{ "dockpass_store_readers", "gauge", "Reader slots in use, by all processes.", put_readers, true },
+	{ "dockpass_store_readers_limit", "gauge", "Reader slots.", put_slots, true },
+	{ "dockpass_store_last_commit_id", "gauge", "Number of the newest commit.", put_commit, true },
+	{ "dockpass_key_expiry_timestamp_seconds", "gauge", "When the certificate of a signing key ends, in seconds since 1970.", put_keys, false },
+	{ "dockpass_certificate_expiry_timestamp_seconds", "gauge", "When the TLS certificate of a listener ends, in seconds since 1970.", put_certificates, false },
+	{ "dockpass_tokens_expiring_soon", "gauge", "Living tokens that die within 7 days and have not been rotated.", put_expiring, false },
+	{ "dockpass_notices_queued", "gauge", "Mail and webhook calls that have not been delivered.", put_notices, true },
+	{ "dockpass_notices_oldest_age_seconds", "gauge", "For how long the oldest of them has waited.", put_oldest, true },
+	{ "dockpass_notices_given_up_total", "counter", "Mail and webhook calls that could not be delivered for three days.", put_given_up, true },
+	{ "dockpass_check_last_run_timestamp_seconds", "gauge", "When a check of all tokens ran last, in seconds since 1970; 0: never.", put_checks, true },
+};
+/* clang-format on */
+
+enum status metrics_get(struct request *req, struct reply *reply)
+{
+	struct scrape s = {
+		.req = req,
+		.monitor = req->services->monitor,
+		.buf = reply->body,
+	};
+
+	monitor_sum(s.monitor, s.sums);
+	db_usage(req->txn, &s.usage);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		if (rows[i].store && req->txn->err)
+			continue;
+		s.name = rows[i].name;
+		buf_printf(s.buf, "# HELP %s %s\n# TYPE %s %s\n", s.name,
+			   rows[i].help, s.name, rows[i].type);
+		rows[i].put(&s);
+	}
+	reply->type = "text/plain; version=0.0.4; charset=utf-8";
+	reply->no_store = true;
+	return STATUS_OK;
+}
