@@ -26,7 +26,9 @@ enum err apply_token_rotate(struct txn *txn, struct change *change);
 enum err apply_token_end(struct txn *txn, struct change *change);
 enum err apply_refresh_add(struct txn *txn, struct change *change);
 enum err apply_setting_put(struct txn *txn, struct change *change);
+enum err apply_counter_put(struct txn *txn, struct change *change);
 enum err apply_restore(struct txn *txn, struct change *change);
+enum err apply_audit_prune(struct txn *txn, struct change *change);
 
 /* Each fills *cause unless E_OK. */
 enum err need_user(struct txn *txn, struct change *change,

@@ -113,12 +113,16 @@ static const struct row {
 		HAS_text | HAS_value },
 	[CHANGE_TOKEN_ROTATE] = { apply_token_rotate,
 		HAS_digest | HAS_id | HAS_expires_at | HAS_grace },
-	[CHANGE_RESTORE] = { apply_restore,
+	[CHANGE_COUNTER_PUT] = { apply_counter_put,
 		HAS_text | HAS_id },
 	[CHANGE_USER_EMAIL] = { apply_user_email,
 		HAS_user | HAS_text },
 	[CHANGE_TOKEN_END] = { apply_token_end,
 		HAS_id | HAS_expires_at },
+	[CHANGE_RESTORE] = { apply_restore,
+		HAS_digest | HAS_id },
+	[CHANGE_AUDIT_PRUNE] = { apply_audit_prune,
+		HAS_digest | HAS_id },
 };
 /* clang-format on */
 

@@ -35,9 +35,11 @@
 	X(CHANGE_REFRESH_ADD, 13, "refresh_add")                               \
 	X(CHANGE_SETTING_PUT, 14, "setting_put")                               \
 	X(CHANGE_TOKEN_ROTATE, 15, "token_rotate")                             \
-	X(CHANGE_RESTORE, 16, "restore")                                       \
+	X(CHANGE_COUNTER_PUT, 16, "counter_put")                               \
 	X(CHANGE_USER_EMAIL, 17, "user_email")                                 \
-	X(CHANGE_TOKEN_END, 18, "token_end")
+	X(CHANGE_TOKEN_END, 18, "token_end")                                   \
+	X(CHANGE_RESTORE, 19, "restore")                                       \
+	X(CHANGE_AUDIT_PRUNE, 20, "audit_prune")
 
 enum change_type {
 #define X(name, number, text) name = number,
@@ -67,8 +69,9 @@ struct change {
 		text; /* e-mail, name of a token, service, setting, counter */
 	struct str value; /* crypt(5) text, setting's value */
 	struct digest digest;
-	struct str bot;	     /* TOKEN_ADD of a space: random hex of the name */
-	uint64_t id;	     /* of a token; the last id of a counter */
+	struct str bot; /* TOKEN_ADD of a space: random hex of the name */
+	/* Of a token; a counter's last; RESTORE, AUDIT_PRUNE: of an entry. */
+	uint64_t id;
 	uint64_t flags;	     /* USER_*: of ADD; which one FLAG sets */
 	uint64_t on;	     /* FLAG: 1 sets, 0 clears */
 	uint64_t kind;	     /* enum pat_kind; enum space_kind of a REMOVE */

@@ -49,7 +49,7 @@ struct str counter_name(enum counter counter)
 }
 
 /* After a restore: ids that were given since the backup are not given again. */
-enum err apply_restore(struct txn *txn, struct change *change)
+enum err apply_counter_put(struct txn *txn, struct change *change)
 {
 	for (enum counter counter = 0; counter < COUNTER_COUNT; counter++) {
 		if (!str_eq(names[counter], change->text))

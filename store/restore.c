@@ -139,16 +139,28 @@ static void plan_counters(struct plan *plan)
 {
 	for (enum counter counter = 0; counter < COUNTER_COUNT; counter++)
 		add(plan, (struct change) {
-				  .type = CHANGE_RESTORE,
+				  .type = CHANGE_COUNTER_PUT,
 				  .text = counter_name(counter),
 				  .id = txn_last_id(plan->now, counter),
 			  });
+}
+
+/* First of all: the log goes on behind the head that is lost. */
+static void plan_restore(struct plan *plan)
+{
+	struct log_end head;
+
+	changelog_head(plan->now, &head);
+	add(plan, (struct change) { .type = CHANGE_RESTORE,
+				    .id = head.number,
+				    .digest = head.digest });
 }
 
 static enum err make_plan(struct plan *plan)
 {
 	AUTO(cursor) struct cursor c = { 0 };
 
+	plan_restore(plan);
 	plan_counters(plan);
 	plan_limit(plan);
 	plan->count = 0; /* these take nothing away */
@@ -214,6 +226,15 @@ static void drop_damaged(struct txn *txn)
 				   (struct str) { (const char *)key, len });
 }
 
+static bool pruned_past(struct txn *now, struct txn *copy)
+{
+	struct log_end anchor, then;
+
+	changelog_anchor(now, &anchor);
+	changelog_head(copy, &then);
+	return then.number < anchor.number;
+}
+
 static enum err run_plan(struct plan *plan, struct cause *cause)
 	ON(writer_thread);
 static enum err run_plan(struct plan *plan, struct cause *cause)
@@ -249,6 +270,7 @@ enum err backup_restore(struct db *db, struct db *copy,
 	txn_write(db, &to);
 	plan.descends = done.descends =
 		changelog_follows(&to, &from, &done.lost);
+	done.pruned = pruned_past(&to, &from);
 	err = make_plan(&plan);
 	if (!err)
 		err = copy_rows(&from, &to, done.descends);

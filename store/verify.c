@@ -260,7 +260,7 @@ static enum err verify_table(struct txn *txn, size_t i, struct cause *cause)
 enum err store_verify(struct txn *txn, struct store_facts *facts,
 		      struct cause *cause)
 {
-	uint64_t changes;
+	struct log_facts log;
 	int64_t changed_at;
 	enum err err = E_OK;
 
@@ -268,7 +268,7 @@ enum err store_verify(struct txn *txn, struct store_facts *facts,
 	for (size_t i = 0; i < COUNT(rows) && !err; i++)
 		err = verify_table(txn, i, cause);
 	if (!err)
-		err = changelog_verify(txn, &changes, cause);
+		err = changelog_verify(txn, &log, cause);
 	if (!err)
 		err = changelog_newest(txn, &changed_at);
 	if (!err && txn->err)
@@ -280,7 +280,7 @@ enum err store_verify(struct txn *txn, struct store_facts *facts,
 		.users = txn_count(txn, TABLE_USER),
 		.spaces = txn_count(txn, TABLE_SPACE),
 		.tokens = txn_count(txn, TABLE_PAT),
-		.changes = changes,
+		.changes = log.count,
 		.changed_at = changed_at,
 	};
 	return E_OK;

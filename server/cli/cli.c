@@ -21,7 +21,7 @@ static const struct command_group *const groups[] = {
 	&server_commands, &user_commands,  &space_commands,
 	&member_commands, &token_commands, &settings_commands,
 	&job_commands,	  &key_commands,   &explain_commands,
-	&store_commands,
+	&store_commands,  &audit_commands,
 };
 
 struct str call_opt(const struct call *call, enum opt opt)

@@ -38,6 +38,13 @@
 	X(YES, "yes", NULL, "with live tokens, which are revoked")             \
 	X(REVOKE_NEWER_THAN, "revoke-newer-than", "YYYY-MM-DD",                \
 	  "tokens made since then come back revoked")                          \
+	X(SINCE, "since", "YYYY-MM-DD", "from that day on, UTC")               \
+	X(UNTIL, "until", "YYYY-MM-DD", "up to the end of that day, UTC")      \
+	X(BEFORE, "before", "YYYY-MM-DD", "what is older than that day, UTC")  \
+	X(ACTOR, "actor", "NAME", "what that one did")                         \
+	X(USER, "user", "NAME", "what was done to that user")                  \
+	X(HEAD, "head", "NUMBER:HASH",                                         \
+	  "an entry's, as audit verify once printed it")                       \
 	X(RECURSIVE, "recursive", NULL, "also what lies below")                \
 	X(VISIBILITY, "visibility", "V", "private, internal or public")        \
 	X(REGISTRY, "registry", "R",                                           \
@@ -88,6 +95,8 @@ enum opt {
 /* A command that has all of them takes each of them several times. */
 #define OPT_LIMITS (O(REPOSITORY) | O(NETWORK) | O(SERVICE))
 
+_Static_assert(OPT_COUNT <= 64, "a set of options is 64 bits");
+
 struct call;
 
 struct command {
@@ -126,7 +135,8 @@ struct command_group {
 };
 extern const struct command_group space_commands, user_commands,
 	member_commands, token_commands, settings_commands, job_commands,
-	key_commands, server_commands, explain_commands, store_commands;
+	key_commands, server_commands, explain_commands, store_commands,
+	audit_commands;
 
 struct str call_opt(const struct call *call, enum opt opt); /* or empty */
 

@@ -148,10 +148,15 @@ static void tell_restored(struct call *call, const char *path,
 			  (unsigned long long)done->taken_away);
 	else
 		call_warn(call,
-			  "the store that was here is no later state of this "
-			  "backup: what was revoked or blocked after %s works "
+			  "%s: what was revoked or blocked after %s works "
 			  "again; look through dockpass token list and revoke "
 			  "it%s",
+			  done->pruned
+				  ? "the log of the store that was here was "
+				    "pruned past this backup, so it does not "
+				    "tell what came after"
+				  : "the store that was here is no later state "
+				    "of this backup",
 			  time_print(facts->changed_at).at,
 			  since ? ""
 				: ", or repeat with --revoke-newer-than DATE");

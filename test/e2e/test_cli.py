@@ -142,6 +142,7 @@ WORDS = {
     "settings get": "token_prefix", "settings set": "token_prefix glpat-",
     "explain": "alice --scopes api --access repository:a:pull",
     "backup": "/nonexistent/file", "restore": "/nonexistent/file",
+    "audit export": "/nonexistent/file", "audit prune": "--before 2020-01-01",
 }
 
 

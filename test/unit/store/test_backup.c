@@ -99,7 +99,7 @@ static void all_rows_come_back(void **state)
 	assert_int_equal(facts.users, 4);
 	assert_int_equal(facts.spaces, 4);
 	assert_int_equal(facts.tokens, 4);
-	assert_int_equal(facts.changes, COUNT(setup) + COUNTER_COUNT);
+	assert_int_equal(facts.changes, COUNT(setup) + 1 + COUNTER_COUNT);
 	assert_int_equal(facts.changed_at, NOW + 1);
 	fixture_close(&fresh);
 	copy_end(&c);
@@ -378,6 +378,76 @@ static void ids_are_never_given_again(void **state)
 	copy_end(&c);
 }
 
+static struct log_facts chain(struct db *db)
+{
+	AUTO(txn) struct txn txn;
+	struct log_facts facts;
+	struct cause cause;
+
+	txn_read(db, &txn);
+	if (changelog_verify(&txn, &facts, &cause))
+		fail_msg("%s", cause.text);
+	return facts;
+}
+
+/* A head that was kept before the restore is told by the entry that lost it. */
+static void numbers_of_the_log_go_on(void **state)
+{
+	struct log_end kept;
+	struct cause cause;
+	struct copy c;
+
+	(void)state;
+	copy_make(&c);
+	add_user(c.f.db, "zoe", 0);
+	add_user(c.f.db, "yan", 0);
+	kept = chain(c.f.db).head;
+	bring_back(&c, c.f.db, 0);
+	assert_int_equal(chain(c.f.db).count, COUNT(setup) + 1 + COUNTER_COUNT);
+	assert_int_equal(chain(c.f.db).head.number,
+			 kept.number + 1 + COUNTER_COUNT);
+	{
+		AUTO(txn) struct txn txn;
+
+		txn_read(c.f.db, &txn);
+		if (changelog_check_head(&txn, &kept, &cause))
+			fail_msg("%s", cause.text);
+	}
+	bring_back(&c, c.f.db, 0);
+	assert_int_equal(chain(c.f.db).head.number,
+			 kept.number + 2 * (1 + COUNTER_COUNT));
+	copy_end(&c);
+}
+
+/* The log of the store went further than that of the copy: nobody can tell. */
+static void a_log_pruned_past_the_copy(void **state)
+{
+	static const bool past[] = { false, true };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(past); i++) {
+		struct change prune = { .type = CHANGE_AUDIT_PRUNE };
+		struct log_facts log;
+		struct restored out;
+		struct copy c;
+
+		copy_make(&c);
+		if (past[i])
+			add_user(c.f.db, "zoe", 0);
+		log = chain(c.f.db);
+		prune.id = log.head.number;
+		prune.digest = log.head.digest;
+		done(c.f.db, prune);
+		out = bring_back(&c, c.f.db, 0);
+		assert_int_equal(out.descends, !past[i]);
+		assert_int_equal(out.pruned, past[i]);
+		if (!past[i])
+			assert_int_equal(out.lost, 1);
+		chain(c.f.db);
+		copy_end(&c);
+	}
+}
+
 static void whatever_has_changed_is_no_backup(void **state)
 {
 	static char bytes[1 << 20];
@@ -599,6 +669,8 @@ int main(void)
 		cmocka_unit_test(newer_tokens_are_revoked),
 		cmocka_unit_test(what_was_observed_stays),
 		cmocka_unit_test(ids_are_never_given_again),
+		cmocka_unit_test(numbers_of_the_log_go_on),
+		cmocka_unit_test(a_log_pruned_past_the_copy),
 		cmocka_unit_test(whatever_has_changed_is_no_backup),
 		cmocka_unit_test(each_damaged_row_is_found),
 		cmocka_unit_test(what_was_observed_and_is_damaged),

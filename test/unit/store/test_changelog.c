@@ -79,56 +79,120 @@ static void log_entry_form(void **state)
 }
 
 /* What somebody does to entry `at` of a log of COUNT(setup). */
-enum tampering { NOTHING, FLIP, LOSE, LOSE_HEAD, ADD };
+enum tampering {
+	NOTHING,
+	FLIP,	   /* the last byte: what was decided */
+	RELINK,	   /* the hash of the one before */
+	CUT,	   /* one byte less */
+	LOSE,	   /* the entry */
+	SWAP,	   /* with the next one */
+	LOSE_HEAD, /* the store's own */
+	ADD,	   /* a copy of the first */
+	TAIL	   /* this one and all after it */
+};
 
-static void tamper(struct txn *txn, enum tampering how, uint64_t at)
+static struct pack entry_at(struct txn *txn, uint64_t at)
+{
+	struct pack pack = { 0 };
+	struct key8 key = key_u64(at);
+	struct str value;
+
+	assert_true(txn_get(txn, TABLE_LOG, STR_OF(key.at), &value));
+	pack_bytes(&pack, value);
+	return pack;
+}
+
+static void put_at(struct txn *txn, uint64_t at, const struct pack *pack)
 {
 	struct key8 key = key_u64(at);
-	struct pack pack = { 0 };
-	struct str value;
+
+	txn_put(txn, TABLE_LOG, STR_OF(key.at), pack_str(pack));
+}
+
+static void lose(struct txn *txn, uint64_t from, uint64_t to)
+{
+	for (uint64_t n = from; n <= to; n++) {
+		struct key8 key = key_u64(n);
+
+		txn_remove(txn, TABLE_LOG, STR_OF(key.at));
+	}
+}
+
+static void tamper(struct txn *txn, enum tampering how, uint64_t at,
+		   uint64_t last)
+{
+	struct pack pack, next;
 
 	switch (how) {
 	case NOTHING:
-		return;
+		break;
 	case LOSE:
-		txn_remove(txn, TABLE_LOG, STR_OF(key.at));
-		return;
+		lose(txn, at, at);
+		break;
+	case TAIL:
+		lose(txn, at, last);
+		break;
 	case LOSE_HEAD:
 		txn_remove(txn, TABLE_META, STR("log"));
-		return;
+		break;
 	case ADD:
-		assert_true(
-			txn_get(txn, TABLE_LOG, STR_OF(key_u64(1).at), &value));
-		pack_bytes(&pack, value);
+		pack = entry_at(txn, 1);
+		put_at(txn, at, &pack);
 		break;
 	case FLIP:
-		assert_true(txn_get(txn, TABLE_LOG, STR_OF(key.at), &value));
-		pack_bytes(&pack, value);
+		pack = entry_at(txn, at);
 		pack.at[pack.len - 1] ^= 1;
+		put_at(txn, at, &pack);
+		break;
+	case RELINK:
+		pack = entry_at(txn, at);
+		pack.at[1] ^= 1;
+		put_at(txn, at, &pack);
+		break;
+	case CUT:
+		pack = entry_at(txn, at);
+		pack.len--;
+		put_at(txn, at, &pack);
+		break;
+	case SWAP:
+		pack = entry_at(txn, at);
+		next = entry_at(txn, at + 1);
+		put_at(txn, at, &next);
+		put_at(txn, at + 1, &pack);
 		break;
 	}
-	txn_put(txn, TABLE_LOG, STR_OF(key.at), pack_str(&pack));
 }
+
+enum { LAST = COUNT(setup) };
+
+static const struct {
+	const char *rule;
+	enum tampering how;
+	uint64_t at;
+	const char *cause;
+} cases[] = {
+	{ "an honest log", NOTHING, 0, NULL },
+	{ "the first was changed", FLIP, 1, "entry 1 was changed;" },
+	{ "one was changed", FLIP, 5, "entry 5 was changed;" },
+	{ "the last was changed", FLIP, LAST, "entry 13 was changed;" },
+	{ "the first one's link", RELINK, 1, "entry 1 was changed or is out" },
+	{ "one's link", RELINK, 5, "entry 5 was changed or is out of place" },
+	{ "the last one's link", RELINK, LAST, "entry 13 was changed or" },
+	{ "one was cut", CUT, 5, "entry 5 was changed: it cannot be read" },
+	{ "the first is missing", LOSE, 1, "entry 1 is missing" },
+	{ "one is missing", LOSE, 5, "entry 5 is missing" },
+	{ "the last is missing", LOSE, LAST, "entry 13 is missing" },
+	{ "the tail is missing", TAIL, 6, "entries 6 to 13 are missing" },
+	{ "all are missing", TAIL, 1, "entries 1 to 13 are missing" },
+	{ "two are swapped", SWAP, 5, "entry 5 was changed or is out of" },
+	{ "the last two are swapped", SWAP, LAST - 1, "entry 12 was changed" },
+	{ "one was added", ADD, LAST + 1, "entry 14 was changed or is" },
+	{ "one was added before all", ADD, 0, "entry 0 is out of place" },
+	{ "the head is missing", LOSE_HEAD, 0, "the head of the log is miss" },
+};
 
 static void tampering_is_found(void **state)
 {
-	enum { LAST = COUNT(setup) };
-	static const struct {
-		const char *rule;
-		enum tampering how;
-		uint64_t at;
-		const char *cause;
-	} cases[] = {
-		{ "an honest log", NOTHING, 0, NULL },
-		{ "the first was changed", FLIP, 1, "entry 2" },
-		{ "one was changed", FLIP, 5, "entry 6" },
-		{ "the last was changed", FLIP, LAST, "entry 13" },
-		{ "the first is missing", LOSE, 1, "entry 1:" },
-		{ "one is missing", LOSE, 5, "entry 5" },
-		{ "the last is missing", LOSE, LAST, "entry 12" },
-		{ "one was added", ADD, LAST + 1, "entry 14" },
-		{ "the head is missing", LOSE_HEAD, 0, "entry 13" },
-	};
 	struct fixture f;
 
 	(void)state;
@@ -137,18 +201,206 @@ static void tampering_is_found(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		AUTO(txn) struct txn txn;
 		struct cause cause = { "" };
-		uint64_t n;
+		struct log_facts facts;
 
 		print_message("%s\n", cases[i].rule);
 		txn_write(f.db, &txn);
-		tamper(&txn, cases[i].how, cases[i].at);
+		tamper(&txn, cases[i].how, cases[i].at, LAST);
 		assert_int_equal(txn.err, E_OK);
-		assert_int_equal(changelog_verify(&txn, &n, &cause),
+		assert_int_equal(changelog_verify(&txn, &facts, &cause),
 				 cases[i].cause ? E_CORRUPT : E_OK);
-		assert_int_equal(n, cases[i].cause ? 0 : LAST);
+		assert_int_equal(facts.count, cases[i].cause ? 0 : LAST);
 		if (cases[i].cause && !strstr(cause.text, cases[i].cause))
 			fail_msg("cause: %s", cause.text);
 	}
+	fixture_close(&f);
+}
+
+static struct log_facts verified(struct txn *txn)
+{
+	struct log_facts facts;
+	struct cause cause;
+
+	if (changelog_verify(txn, &facts, &cause))
+		fail_msg("%s", cause.text);
+	return facts;
+}
+
+/* Up to `at`, as `audit prune` does it. */
+static void prune(struct db *db, uint64_t at)
+{
+	struct change change = { .type = CHANGE_AUDIT_PRUNE,
+				 .id = at,
+				 .now = NOW + 20 };
+	AUTO(txn) struct txn txn;
+	AUTO(cursor) struct cursor cursor;
+	struct key8 key = key_u64(at);
+	struct log_entry entry;
+
+	txn_read(db, &txn);
+	cursor_open(&txn, TABLE_LOG, STR_OF(key.at), &cursor);
+	assert_true(cursor_next(&cursor));
+	assert_int_equal(changelog_unpack(&cursor, &entry), E_OK);
+	change.digest = entry.digest;
+	cursor_cleanup(&cursor);
+	txn_cleanup(&txn);
+	done(db, change);
+}
+
+static void a_pruned_log_is_verified(void **state)
+{
+	enum { AT = 5 };
+	struct fixture f;
+	struct cause cause;
+	struct log_facts facts;
+
+	(void)state;
+	fixture_open(&f);
+	set_up(f.db);
+	prune(f.db, AT);
+	{
+		AUTO(txn) struct txn txn;
+
+		txn_write(f.db, &txn);
+		facts = verified(&txn);
+		assert_int_equal(facts.anchor.number, AT);
+		assert_int_equal(facts.count, LAST - AT + 1);
+		assert_int_equal(facts.head.number, LAST + 1);
+		tamper(&txn, FLIP, AT + 1, 0);
+		assert_int_equal(changelog_verify(&txn, &facts, &cause),
+				 E_CORRUPT);
+		assert_non_null(strstr(cause.text, "entry 6 was changed;"));
+	}
+	{ /* What was pruned does not come back, nor does more of it go. */
+		AUTO(txn) struct txn txn;
+
+		txn_write(f.db, &txn);
+		tamper(&txn, LOSE, AT + 1, 0);
+		assert_int_equal(changelog_verify(&txn, &facts, &cause),
+				 E_CORRUPT);
+		assert_non_null(strstr(cause.text, "entry 6 is missing"));
+	}
+	prune(f.db, LAST + 1); /* all: the prune of the prune is left */
+	{
+		AUTO(txn) struct txn txn;
+
+		txn_write(f.db, &txn);
+		facts = verified(&txn);
+		assert_int_equal(facts.count, 1);
+		assert_int_equal(facts.head.number, LAST + 2);
+		txn_remove(&txn, TABLE_META, STR("log_anchor"));
+		assert_int_equal(changelog_verify(&txn, &facts, &cause),
+				 E_CORRUPT);
+		assert_non_null(strstr(cause.text, "1 to 14 are missing"));
+	}
+	fixture_close(&f);
+}
+
+static void a_prune_of_what_is_not_there_is_refused(void **state)
+{
+	struct change change = { .type = CHANGE_AUDIT_PRUNE, .id = 3 };
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	set_up(f.db);
+	assert_int_equal(do_change(f.db, &change), E_NOT_FOUND);
+	change.id = LAST + 1;
+	assert_int_equal(do_change(f.db, &change), E_NOT_FOUND);
+	fixture_close(&f);
+}
+
+static struct log_end end_at(struct txn *txn, uint64_t number)
+{
+	struct log_end end = { .number = number };
+	struct pack pack = { 0 }, record = entry_at(txn, number);
+
+	pack_u64(&pack, number);
+	pack_bytes(&pack, pack_str(&record));
+	assert_int_equal(secret_digest(pack_str(&pack), &end.digest), E_OK);
+	return end;
+}
+
+/* Of a log that was cut, with a head that fits: only a kept head finds it. */
+static void a_kept_head(void **state)
+{
+	struct log_end old, kept, cut;
+	struct log_facts facts;
+	struct cause cause;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	set_up(f.db);
+	{
+		AUTO(txn) struct txn txn;
+		struct pack value = { 0 };
+
+		txn_write(f.db, &txn);
+		kept = verified(&txn).head;
+		old = end_at(&txn, 3);
+		assert_int_equal(changelog_check_head(&txn, &kept, &cause),
+				 E_OK);
+		assert_int_equal(changelog_check_head(&txn, &old, &cause),
+				 E_OK);
+		cut = end_at(&txn, 10);
+		lose(&txn, 11, LAST);
+		pack_u64(&value, cut.number);
+		pack_bytes(&value, digest_str(&cut.digest));
+		txn_put(&txn, TABLE_META, STR("log"), pack_str(&value));
+		assert_int_equal(changelog_verify(&txn, &facts, &cause), E_OK);
+		assert_int_equal(changelog_check_head(&txn, &kept, &cause),
+				 E_CORRUPT);
+		assert_non_null(strstr(cause.text, "ends with entry 10"));
+		kept.number = 10;
+		assert_int_equal(changelog_check_head(&txn, &kept, &cause),
+				 E_CORRUPT);
+		assert_non_null(strstr(cause.text, "entry 10 is another one"));
+	}
+	prune(f.db, 5);
+	{
+		AUTO(txn) struct txn txn;
+		struct log_end anchor;
+
+		txn_read(f.db, &txn);
+		changelog_anchor(&txn, &anchor);
+		assert_int_equal(changelog_check_head(&txn, &anchor, &cause),
+				 E_OK);
+		assert_int_equal(changelog_check_head(&txn, &old, &cause),
+				 E_NOT_FOUND);
+		assert_non_null(strstr(cause.text, "was pruned"));
+	}
+	fixture_close(&f);
+}
+
+/* As after a restore into a store whose head was number 40. */
+static void a_restore_leaves_numbers_out(void **state)
+{
+	struct log_end lost = { .number = 40, .digest = { { 4 } } };
+	struct log_facts facts;
+	struct cause cause;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	set_up(f.db);
+	done(f.db, (struct change) { .type = CHANGE_RESTORE,
+				     .id = lost.number,
+				     .digest = lost.digest });
+	add_user(f.db, "later", 0);
+	AUTO(txn) struct txn txn;
+	txn_write(f.db, &txn);
+	facts = verified(&txn);
+	assert_int_equal(facts.count, LAST + 2);
+	assert_int_equal(facts.head.number, 42);
+	assert_int_equal(changelog_check_head(&txn, &lost, &cause), E_OK);
+	lost.number = 39;
+	assert_int_equal(changelog_check_head(&txn, &lost, &cause),
+			 E_NOT_FOUND);
+	assert_non_null(strstr(cause.text, "39 was lost by the restore of"));
+	lose(&txn, LAST, LAST);
+	assert_int_equal(changelog_verify(&txn, &facts, &cause), E_CORRUPT);
+	txn_cleanup(&txn);
 	fixture_close(&f);
 }
 
@@ -210,14 +462,52 @@ static void who_revoked_a_token(void **state)
 	fixture_close(&f);
 }
 
+/* Where a restore left numbers out, and behind what was pruned. */
+static void who_revoked_one_where_entries_are_missing(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	set_up(f.db);
+	done(f.db, (struct change) { .type = CHANGE_TOKEN_REVOKE,
+				     .now = NOW + 5,
+				     .actor = STR("root"),
+				     .id = 1 });
+	done(f.db, (struct change) { .type = CHANGE_RESTORE,
+				     .now = NOW + 6,
+				     .id = 1000 });
+	done(f.db, (struct change) { .type = CHANGE_USER_REMOVE,
+				     .now = NOW + 9,
+				     .actor = STR("root"),
+				     .yes = 1,
+				     .user = STR("bob") });
+	assert_int_equal(revoked_by(f.db, 1, "root", CHANGE_TOKEN_REVOKE),
+			 E_OK);
+	assert_int_equal(revoked_by(f.db, 2, "root", CHANGE_USER_REMOVE), E_OK);
+	prune(f.db, LAST);
+	assert_int_equal(revoked_by(f.db, 1, "root", CHANGE_TOKEN_REVOKE),
+			 E_OK);
+	prune(f.db, LAST + 1);
+	assert_int_equal(revoked_by(f.db, 1, "", CHANGE_TOKEN_REVOKE),
+			 E_NOT_FOUND);
+	assert_int_equal(revoked_by(f.db, 2, "root", CHANGE_USER_REMOVE), E_OK);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_revoked_a_token),
+		cmocka_unit_test(who_revoked_one_where_entries_are_missing),
 		cmocka_unit_test(names),
 		cmocka_unit_test(packed_form),
 		cmocka_unit_test(log_entry_form),
 		cmocka_unit_test(tampering_is_found),
+		cmocka_unit_test(a_pruned_log_is_verified),
+		cmocka_unit_test(a_prune_of_what_is_not_there_is_refused),
+		cmocka_unit_test(a_kept_head),
+		cmocka_unit_test(a_restore_leaves_numbers_out),
 	};
 
 	return cmocka_run_group_tests_name("changelog", tests, NULL, NULL);

@@ -1,0 +1,467 @@
+/* server/cli/audit.c - dockpass audit list, verify, export, prune */
+#include "server/cli/audit.h"
+
+#include <errno.h>
+
+#include "server/cli/command.h"
+#include "server/file.h"
+#include "store/user.h"
+#include "token/date.h"
+
+enum {
+	EXPORT_MODE = 0600,
+	ENTRY_MAX = 64 * 1024, /* as JSON; a record has 4 KiB */
+	CHUNK = 64 * 1024,
+	PRUNE_MOST = 50000 /* in one transaction */
+};
+
+typedef unsigned long long ull;
+
+/* Which entries are asked for; empty, 0: any. */
+struct wanted {
+	int64_t since, until;
+	struct str actor, user;
+	uint64_t user_id; /* of `user`, if he is still there */
+};
+
+static int read_day(struct call *call, enum opt opt, int64_t *out)
+{
+	struct str text = call_opt(call, opt);
+
+	*out = 0;
+	if (!call->opts[opt] || !date_parse(text, out))
+		return EXIT_DONE;
+	return call_usage(call, "'%.40s' is no date; write it as 2027-01-31",
+			  text.at);
+}
+
+static int read_wanted(struct call *call, struct wanted *out)
+{
+	int status = read_day(call, OPT_SINCE, &out->since);
+
+	if (!status)
+		status = read_day(call, OPT_UNTIL, &out->until);
+	if (status)
+		return status;
+	if (out->until && out->until < out->since)
+		return call_usage(call, "--until is before --since");
+	if (out->until)
+		out->until += DAY;
+	out->actor = call_opt(call, OPT_ACTOR);
+	out->user = call_opt(call, OPT_USER);
+	return EXIT_DONE;
+}
+
+/* By name, or as the owner of the token that it is about. */
+static bool about_user(struct txn *txn, const struct wanted *wanted,
+		       const struct change *change)
+{
+	struct pat pat;
+
+	if (str_eq_nocase(change->user, wanted->user))
+		return true;
+	if (!wanted->user_id || (change->type != CHANGE_TOKEN_REVOKE &&
+				 change->type != CHANGE_TOKEN_ROTATE &&
+				 change->type != CHANGE_TOKEN_END &&
+				 change->type != CHANGE_REFRESH_ADD))
+		return false;
+	return !pat_get(txn, change->id, &pat) && pat.user == wanted->user_id;
+}
+
+static bool matches(struct txn *txn, const struct wanted *wanted,
+		    const struct change *change)
+{
+	if (change->now < wanted->since ||
+	    (wanted->until && change->now >= wanted->until))
+		return false;
+	if (wanted->actor.len && !str_eq(change->actor, wanted->actor))
+		return false;
+	return !wanted->user.len || about_user(txn, wanted, change);
+}
+
+struct walk {
+	struct txn *txn;
+	struct wanted *wanted;
+	enum err (*visit)(struct walk *walk, const struct log_entry *entry);
+	void *arg;
+};
+
+static enum err walk(struct walk *walk, struct cause *cause)
+{
+	AUTO(cursor) struct cursor cursor;
+	struct user user;
+	enum err err = E_OK;
+
+	if (walk->wanted->user.len &&
+	    !user_find(walk->txn, walk->wanted->user, &user))
+		walk->wanted->user_id = user.id;
+	cursor_open(walk->txn, TABLE_LOG, STR(""), &cursor);
+	while (!err && cursor_next(&cursor)) {
+		struct log_entry entry;
+
+		err = changelog_unpack(&cursor, &entry);
+		if (err)
+			return cause_set(cause, err,
+					 "log entry %llu cannot be read; "
+					 "dockpass audit verify says more",
+					 (ull)entry.number);
+		if (matches(walk->txn, walk->wanted, &entry.change))
+			err = walk->visit(walk, &entry);
+	}
+	if (walk->txn->err)
+		err = cause_set(cause, walk->txn->err,
+				"cannot read the log: %s",
+				err_text(walk->txn->err));
+	return err;
+}
+
+/* list */
+
+static enum err list_json(struct walk *walk, const struct log_entry *entry)
+{
+	struct call *call = walk->arg;
+
+	audit_print_json(walk->txn, entry, &call->out);
+	return E_OK;
+}
+
+struct list {
+	struct call *call;
+	struct listing listing;
+};
+
+static enum err list_text(struct walk *walk, const struct log_entry *entry)
+{
+	struct list *list = walk->arg;
+	AUTO(buf) struct buf what;
+
+	buf_init(&what, ENTRY_MAX);
+	audit_print_text(walk->txn, entry, &what);
+	listing_row(&list->listing,
+		    (const struct str[]) {
+			    show_id(list->call, entry->number),
+			    str_of(time_print(entry->change.now).at),
+			    entry->change.actor,
+			    str_of(change_name(entry->change.type)),
+			    buf_str(&what),
+		    });
+	return E_OK;
+}
+
+static int audit_list(struct call *call)
+{
+	static const struct str head[] = { { "NUMBER", 6 },
+					   { "TIME", 4 },
+					   { "ACTOR", 5 },
+					   { "ACTION", 6 },
+					   { "WHAT", 4 } };
+	AUTO(txn) struct txn txn = { 0 };
+	struct wanted wanted = { 0 };
+	struct list list = { call, { &call->arena, COUNT(head), 0, 0, NULL } };
+	struct walk how = { &txn, &wanted, list_text, &list };
+	int status = read_wanted(call, &wanted);
+	enum err err;
+
+	if (status)
+		return status;
+	if (!call_store(call))
+		return EXIT_REFUSED;
+	txn_read(call->db, &txn);
+	if (call->json)
+		how = (struct walk) { &txn, &wanted, list_json, call };
+	if (call->json)
+		json_open(&call->out, '[');
+	else
+		listing_row(&list.listing, head);
+	err = walk(&how, &call->cause);
+	if (err)
+		return call_failed(call, err);
+	if (call->json) {
+		json_close(&call->out, ']');
+		buf_add_char(&call->out, '\n');
+	} else {
+		listing_print(&list.listing, &call->out);
+	}
+	return EXIT_DONE;
+}
+
+/* verify */
+
+static void put_end(struct buf *out, const char *key, const struct log_end *end)
+{
+	if (end->number)
+		json_put_str(out, key, str_of(log_end_print(end).at));
+	else
+		json_put_null(out, key);
+}
+
+static void tell_facts(struct call *call, const struct log_facts *facts)
+{
+	if (call->json) {
+		json_open(&call->out, '{');
+		json_put_int(&call->out, "entries", (int64_t)facts->count);
+		put_end(&call->out, "pruned", &facts->anchor);
+		put_end(&call->out, "head", &facts->head);
+		json_close(&call->out, '}');
+		buf_add_char(&call->out, '\n');
+		return;
+	}
+	buf_printf(&call->out, "%s: %llu entries, all as they were written\n",
+		   call->config->store, (ull)facts->count);
+	if (facts->anchor.number)
+		buf_printf(&call->out, "pruned up to %s\n",
+			   log_end_print(&facts->anchor).at);
+	buf_printf(&call->out, "head %s\n", log_end_print(&facts->head).at);
+}
+
+static int audit_verify(struct call *call)
+{
+	AUTO(txn) struct txn txn = { 0 };
+	struct log_facts facts;
+	struct log_end kept;
+	enum err err;
+
+	if (call->opts[OPT_HEAD] &&
+	    log_end_parse(call_opt(call, OPT_HEAD), &kept))
+		return call_usage(call,
+				  "--head: '%.80s' is no NUMBER:HASH, as "
+				  "audit verify prints it",
+				  call->opts[OPT_HEAD]);
+	if (!call_store(call))
+		return EXIT_REFUSED;
+	txn_read(call->db, &txn);
+	err = changelog_verify(&txn, &facts, &call->cause);
+	if (!err && call->opts[OPT_HEAD])
+		err = changelog_check_head(&txn, &kept, &call->cause);
+	if (err)
+		return call_failed(call, err);
+	tell_facts(call, &facts);
+	if (!call->opts[OPT_HEAD])
+		call_note(call, "keep the head elsewhere, and say --head with "
+				"it another time: it finds a log that was cut "
+				"or made again");
+	return EXIT_DONE;
+}
+
+/* export */
+
+struct export
+{
+	struct walk walk;
+	int fd;
+	struct buf text;
+	struct cause *cause;
+	uint64_t count;
+	struct log_end head;
+};
+
+static enum err put_text(struct export *export)
+{
+	bool put = file_write_all(export->fd, buf_str(&export->text));
+	enum err err = put ? E_OK : errno_err(errno);
+
+	buf_clear(&export->text);
+	if (err)
+		return cause_set(export->cause, err,
+				 "cannot export the log: %s", err_text(err));
+	return E_OK;
+}
+
+static enum err export_entry(struct walk *walk, const struct log_entry *entry)
+{
+	struct export *export = walk->arg;
+
+	audit_print_json(walk->txn, entry, &export->text);
+	buf_add_char(&export->text, '\n');
+	export->count++;
+	return export->text.len < CHUNK ? E_OK : put_text(export);
+}
+
+static enum err write_export(int fd, void *arg, struct cause *cause)
+{
+	struct export *export = arg;
+	enum err err;
+
+	export->fd = fd;
+	export->cause = cause;
+	err = walk(&export->walk, cause);
+	return err ? err : put_text(export);
+}
+
+static void tell_export(struct call *call, const char *path,
+			const struct export *export)
+{
+	if (call->json) {
+		json_open(&call->out, '{');
+		json_put_int(&call->out, "entries", (int64_t) export->count);
+		put_end(&call->out, "head", &export->head);
+		json_close(&call->out, '}');
+		buf_add_char(&call->out, '\n');
+		return;
+	}
+	buf_printf(&call->out, "%s: %llu entries\nhead of the log %s\n", path,
+		   (ull) export->count, log_end_print(&export->head).at);
+}
+
+static int audit_export(struct call *call)
+{
+	const char *path = arena_cstr(&call->arena, call->args[0]);
+	AUTO(txn) struct txn txn = { 0 };
+	struct wanted wanted = { 0 };
+	struct export export = { .walk = { &txn, &wanted, export_entry,
+					   &export } };
+	int status = read_wanted(call, &wanted);
+	enum err err;
+
+	if (status)
+		return status;
+	if (!call_store(call))
+		return EXIT_REFUSED;
+	txn_read(call->db, &txn);
+	changelog_head(&txn, &export.head);
+	buf_init(&export.text, CHUNK + ENTRY_MAX);
+	err = file_write_by(path, EXPORT_MODE, call->opts[OPT_YES],
+			    write_export, &export, &call->cause);
+	buf_done(&export.text);
+	if (err == E_EXISTS)
+		return call_refuse(call,
+				   "%.400s: is there already; name another "
+				   "file, or say --yes to replace it",
+				   path);
+	if (err)
+		return call_failed(call, err);
+	tell_export(call, path, &export);
+	return EXIT_DONE;
+}
+
+/* prune */
+
+struct prune {
+	struct log_end last; /* number 0: nothing is that old */
+	uint64_t count;
+	bool more;
+};
+
+/* The log is sound up to there, or it would be pruned to hide that it isn't. */
+static enum err plan_prune(struct call *call, int64_t before, uint64_t most,
+			   struct prune *out)
+{
+	AUTO(txn) struct txn txn = { 0 };
+	AUTO(cursor) struct cursor cursor;
+	struct log_facts facts;
+	struct log_entry entry;
+	enum err err;
+
+	*out = (struct prune) { 0 };
+	txn_read(call->db, &txn);
+	cursor.mdb = NULL;
+	err = changelog_verify(&txn, &facts, &call->cause);
+	if (err)
+		return err;
+	cursor_open(&txn, TABLE_LOG, STR(""), &cursor);
+	while (cursor_next(&cursor) && !changelog_unpack(&cursor, &entry) &&
+	       entry.change.now < before) {
+		if (out->count == most) {
+			out->more = true;
+			break;
+		}
+		out->last = (struct log_end) { entry.number, entry.digest };
+		out->count++;
+	}
+	return txn.err;
+}
+
+static int refuse_prune(struct call *call, const struct prune *prune)
+{
+	return call_refuse(
+		call,
+		"%llu entries, up to number %llu, would go for good; "
+		"keep them with dockpass audit export FILE, then add "
+		"--yes to do it",
+		(ull)prune->count, (ull)prune->last.number);
+}
+
+static void tell_prune(struct call *call, uint64_t count,
+		       const struct log_end *last)
+{
+	if (call->json) {
+		json_open(&call->out, '{');
+		json_put_int(&call->out, "entries", (int64_t)count);
+		put_end(&call->out, "pruned", last);
+		json_close(&call->out, '}');
+		buf_add_char(&call->out, '\n');
+		return;
+	}
+	buf_printf(&call->out, "%llu entries pruned\n", (ull)count);
+	if (last->number)
+		buf_printf(&call->out, "pruned up to %s\n",
+			   log_end_print(last).at);
+}
+
+static int prune_all(struct call *call, int64_t before)
+{
+	struct log_end last = { 0 };
+	struct prune prune = { .more = true };
+	uint64_t count = 0;
+
+	while (prune.more) {
+		enum err err = plan_prune(call, before, PRUNE_MOST, &prune);
+		struct change change = { .type = CHANGE_AUDIT_PRUNE };
+		int status;
+
+		if (err)
+			return call_failed(call, err);
+		if (!prune.count)
+			break;
+		change.id = prune.last.number;
+		change.digest = prune.last.digest;
+		status = call_commit(call, &change);
+		if (status)
+			return status;
+		count += prune.count;
+		last = prune.last;
+	}
+	tell_prune(call, count, &last);
+	return EXIT_DONE;
+}
+
+static int audit_prune(struct call *call)
+{
+	struct prune prune;
+	int64_t before;
+	int status = read_day(call, OPT_BEFORE, &before);
+	enum err err;
+
+	if (status)
+		return status;
+	if (!call->opts[OPT_BEFORE])
+		return call_usage(call, "which entries? add --before "
+					"YYYY-MM-DD");
+	if (before > call->now)
+		return call_usage(call, "--before %s has not come yet",
+				  call->opts[OPT_BEFORE]);
+	if (!call_store(call))
+		return EXIT_REFUSED;
+	if (call->opts[OPT_YES])
+		return prune_all(call, before);
+	err = plan_prune(call, before, UINT64_MAX, &prune);
+	if (err)
+		return call_failed(call, err);
+	if (prune.count)
+		return refuse_prune(call, &prune);
+	tell_prune(call, 0, &prune.last);
+	return EXIT_DONE;
+}
+
+#define WHICH (O(JSON) | O(SINCE) | O(UNTIL) | O(ACTOR) | O(USER))
+
+/* clang-format off */
+static const struct command rows[] = {
+	{ "audit list", "[--since YYYY-MM-DD] [--until YYYY-MM-DD] [--actor NAME] [--user NAME]", "the changes of the store, the oldest first", 0, 0, WHICH, audit_list },
+	{ "audit verify", "[--head NUMBER:HASH]", "is each entry as it was written, and none missing", 0, 0, O(JSON) | O(HEAD), audit_verify },
+	{ "audit export", "FILE [--since YYYY-MM-DD] [--until YYYY-MM-DD] [--actor NAME] [--user NAME] [--yes]", "the same into a file, a line of JSON each", 1, 1, WHICH | O(YES), audit_export },
+	{ "audit prune", "--before YYYY-MM-DD [--yes]", "remove the oldest entries, for good", 0, 0, O(JSON) | O(BEFORE) | O(YES), audit_prune },
+};
+/* clang-format on */
+
+const struct command_group audit_commands = { rows, COUNT(rows) };

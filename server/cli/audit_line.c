@@ -1,0 +1,354 @@
+/*
+ * server/cli/audit_line.c - see the header. A row is what a member of struct
+ * change means in the changes that have it; what has no row is not shown.
+ */
+#include "server/cli/audit.h"
+
+#include <string.h>
+
+#include "server/cli/command.h"
+#include "store/pat.h"
+#include "token/date.h"
+#include "token/encode.h"
+#include "token/limits.h"
+#include "token/secret.h"
+
+enum show {
+	SHOW_TEXT,
+	SHOW_NUMBER,
+	SHOW_DATE,
+	SHOW_HASH,
+	SHOW_FLAG,
+	SHOW_ROLE,
+	SHOW_TOKEN_KIND,
+	SHOW_VISIBILITY,
+	SHOW_REGISTRY,
+	SHOW_ARCHIVED,
+	SHOW_USER_FLAG,
+	SHOW_LIST, /* those from here on are lists in JSON */
+	SHOW_USER_FLAGS,
+	SHOW_SCOPES
+};
+
+#define T(type)	   (1u << CHANGE_##type)
+#define ANY	   UINT32_MAX
+#define MEMBER(of) offsetof(struct change, of)
+#define PROJECT	   (T(PROJECT_ADD) | T(PROJECT_SET))
+
+/* clang-format off */
+/* `always`: also where it is zero; else that is "not said". */
+static const struct shown {
+	uint32_t types;
+	const char *key;
+	enum show how;
+	size_t offset;
+	bool always;
+} rows[] = {
+	{ ANY, "user", SHOW_TEXT, MEMBER(user), false },
+	{ ANY, "path", SHOW_TEXT, MEMBER(path), false },
+	{ T(USER_ADD) | T(USER_EMAIL), "email", SHOW_TEXT, MEMBER(text), false },
+	{ T(USER_ADD), "flags", SHOW_USER_FLAGS, MEMBER(flags), false },
+	{ T(USER_FLAG), "flag", SHOW_USER_FLAG, MEMBER(flags), false },
+	{ T(USER_FLAG), "on", SHOW_FLAG, MEMBER(on), true },
+	{ T(TOKEN_ADD), "name", SHOW_TEXT, MEMBER(text), false },
+	{ T(TOKEN_ADD), "kind", SHOW_TOKEN_KIND, MEMBER(kind), false },
+	{ T(TOKEN_ADD), "scopes", SHOW_SCOPES, MEMBER(scopes), false },
+	{ T(TOKEN_REVOKE) | T(TOKEN_ROTATE) | T(TOKEN_END) | T(REFRESH_ADD), "token_id",
+	  SHOW_NUMBER, MEMBER(id), true },
+	{ T(TOKEN_REVOKE), "family", SHOW_FLAG, MEMBER(recursive), false },
+	{ T(TOKEN_ROTATE), "grace", SHOW_NUMBER, MEMBER(grace), false },
+	{ T(REFRESH_ADD), "service", SHOW_TEXT, MEMBER(text), false },
+	{ T(MEMBER_PUT) | T(TOKEN_ADD), "role", SHOW_ROLE, MEMBER(role), false },
+	{ T(TOKEN_ADD) | T(TOKEN_ROTATE) | T(TOKEN_END) | T(REFRESH_ADD), "expires_at",
+	  SHOW_DATE, MEMBER(expires_at), false },
+#define X(name, one, several)                                                  \
+	{ T(TOKEN_ADD), several, SHOW_LIST, MEMBER(limits[LIMIT_##name]), false },
+	LIMIT_LIST(X)
+#undef X
+	{ T(TOKEN_ADD), "idle", SHOW_NUMBER, MEMBER(idle), false },
+	{ PROJECT, "visibility", SHOW_VISIBILITY, MEMBER(visibility), false },
+	{ PROJECT, "registry", SHOW_REGISTRY, MEMBER(registry), false },
+	{ PROJECT, "archived", SHOW_ARCHIVED, MEMBER(archived), false },
+	{ T(SPACE_REMOVE), "recursive", SHOW_FLAG, MEMBER(recursive), false },
+	{ T(SETTING_PUT), "setting", SHOW_TEXT, MEMBER(text), false },
+	{ T(SETTING_PUT), "value", SHOW_TEXT, MEMBER(value), true },
+	{ T(COUNTER_PUT), "counter", SHOW_TEXT, MEMBER(text), false },
+	{ T(COUNTER_PUT), "last_id", SHOW_NUMBER, MEMBER(id), true },
+	{ T(RESTORE), "lost_head", SHOW_NUMBER, MEMBER(id), false },
+	{ T(RESTORE), "lost_hash", SHOW_HASH, MEMBER(digest), false },
+	{ T(AUDIT_PRUNE), "up_to", SHOW_NUMBER, MEMBER(id), true },
+	{ T(AUDIT_PRUNE), "up_to_hash", SHOW_HASH, MEMBER(digest), false },
+};
+/* clang-format on */
+
+enum { FIELD_MAX = 4096 };
+
+struct value {
+	struct str text;
+	uint64_t number;
+	int64_t when;
+	struct digest digest;
+};
+
+static struct value value_of(const struct change *change,
+			     const struct shown *row)
+{
+	const char *at = (const char *)change + row->offset;
+	struct value value = { 0 };
+
+	switch (row->how) {
+	case SHOW_TEXT:
+	case SHOW_LIST:
+		memcpy(&value.text, at, sizeof(value.text));
+		value.number = value.text.len;
+		break;
+	case SHOW_DATE:
+		memcpy(&value.when, at, sizeof(value.when));
+		value.number = value.when != 0;
+		break;
+	case SHOW_HASH:
+		memcpy(&value.digest, at, sizeof(value.digest));
+		for (size_t i = 0; i < DIGEST_LEN; i++)
+			value.number |= (unsigned char)value.digest.at[i];
+		break;
+	default:
+		memcpy(&value.number, at, sizeof(value.number));
+		break;
+	}
+	return value;
+}
+
+static void add_word(struct buf *out, struct str word)
+{
+	if (out->len)
+		buf_add_char(out, ',');
+	buf_add(out, word);
+}
+
+static void add_user_flags(uint64_t flags, struct buf *out)
+{
+	static const char *const names[] = { "admin", "external", "blocked",
+					     "two-factor", "bot" };
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (flags >> i & 1)
+			add_word(out, str_of(names[i]));
+}
+
+static void add_scopes(uint64_t scopes, struct buf *out)
+{
+	unsigned bits = (unsigned)scopes;
+
+	while (bits)
+		add_word(out, pat_scopes_next(&bits));
+}
+
+static struct str token_kind(uint64_t kind)
+{
+	static const struct str names[] = {
+		[PAT_PERSONAL] = { "personal", 8 },
+		[PAT_IMPERSONATION] = { "impersonation", 13 },
+		[PAT_PROJECT] = { "project", 7 },
+		[PAT_GROUP] = { "group", 5 },
+	};
+
+	return kind < COUNT(names) ? names[kind] : (struct str) { 0 };
+}
+
+/* All but the numbers and flags, which JSON has its own forms for. */
+static void print_value(const struct shown *row, const struct value *value,
+			struct buf *out)
+{
+	uint64_t n = value->number;
+
+	switch (row->how) {
+	case SHOW_DATE:
+		if (value->when == EXPIRES_NEVER)
+			buf_add(out, STR("never"));
+		else
+			buf_add(out, str_of(time_print(value->when).at));
+		break;
+	case SHOW_HASH:
+		hex_add(out, digest_str(&value->digest));
+		break;
+	case SHOW_ROLE:
+		buf_add(out, role_name((enum role)n));
+		break;
+	case SHOW_SCOPES:
+		add_scopes(n, out);
+		break;
+	case SHOW_TOKEN_KIND:
+		buf_add(out, token_kind(n));
+		break;
+	case SHOW_USER_FLAG:
+	case SHOW_USER_FLAGS:
+		add_user_flags(n, out);
+		break;
+	case SHOW_VISIBILITY:
+		buf_add(out, visibility_name((enum visibility)(n - 1)));
+		break;
+	case SHOW_REGISTRY:
+		buf_add(out,
+			registry_access_name((enum registry_access)(n - 1)));
+		break;
+	case SHOW_ARCHIVED:
+		buf_add(out, n == 2 ? STR("true") : STR("false"));
+		break;
+	case SHOW_FLAG:
+		buf_add(out, n ? STR("true") : STR("false"));
+		break;
+	case SHOW_NUMBER:
+		buf_add_u64(out, n);
+		break;
+	case SHOW_TEXT:
+	case SHOW_LIST:
+		buf_add(out, value->text);
+		break;
+	}
+}
+
+static void put_list(struct buf *out, const char *key, struct str words)
+{
+	struct str word;
+
+	json_key(out, key);
+	json_open(out, '[');
+	while (str_cut(&words, ',', &word))
+		json_str(out, word);
+	json_close(out, ']');
+}
+
+static void put_field(const struct shown *row, const struct value *value,
+		      bool json, struct buf *out)
+{
+	AUTO(buf) struct buf text;
+
+	buf_init(&text, FIELD_MAX);
+	print_value(row, value, &text);
+	if (!json)
+		buf_printf(out, "%s%s=" STR_FMT, out->len ? " " : "", row->key,
+			   STR_ARG(buf_str(&text)));
+	else if (row->how == SHOW_NUMBER)
+		json_put_int(out, row->key, (int64_t)value->number);
+	else if (row->how == SHOW_FLAG)
+		json_put_bool(out, row->key, value->number);
+	else if (row->how == SHOW_ARCHIVED)
+		json_put_bool(out, row->key, value->number == 2);
+	else if (row->how >= SHOW_LIST)
+		put_list(out, row->key, buf_str(&text));
+	else
+		json_put_str(out, row->key, buf_str(&text));
+}
+
+/* The id of the token that it made is not in the entry, but its digest is. */
+static void put_made(struct txn *txn, const struct change *change, bool json,
+		     struct buf *out)
+{
+	const struct shown row = { .key = change->type == CHANGE_TOKEN_ADD
+						  ? "token_id"
+						  : "new_token_id",
+				   .how = SHOW_NUMBER };
+	struct value value = { 0 };
+	struct pat pat;
+
+	if ((change->type != CHANGE_TOKEN_ADD &&
+	     change->type != CHANGE_TOKEN_ROTATE) ||
+	    pat_find(txn, &change->digest, &pat))
+		return;
+	value.number = pat.id;
+	put_field(&row, &value, json, out);
+}
+
+static void put_fields(struct txn *txn, const struct change *change, bool json,
+		       struct buf *out)
+{
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct value value = value_of(change, &rows[i]);
+
+		if (!(rows[i].types >> change->type & 1) ||
+		    (!value.number && !rows[i].always))
+			continue;
+		put_field(&rows[i], &value, json, out);
+	}
+	put_made(txn, change, json, out);
+}
+
+static void put_hash(struct buf *out, const char *key,
+		     const struct digest *digest)
+{
+	AUTO(buf) struct buf text;
+
+	buf_init(&text, 2 * DIGEST_LEN + 1);
+	hex_add(&text, digest_str(digest));
+	json_put_str(out, key, buf_str(&text));
+}
+
+void audit_print_json(struct txn *txn, const struct log_entry *entry,
+		      struct buf *out)
+{
+	const struct change *change = &entry->change;
+
+	json_open(out, '{');
+	json_put_int(out, "number", (int64_t)entry->number);
+	put_time(out, "time", change->now);
+	json_put_str(out, "actor", change->actor);
+	json_put_str(out, "action", str_of(change_name(change->type)));
+	put_fields(txn, change, true, out);
+	put_hash(out, "hash", &entry->digest);
+	put_hash(out, "previous", &entry->before);
+	json_close(out, '}');
+}
+
+void audit_print_text(struct txn *txn, const struct log_entry *entry,
+		      struct buf *out)
+{
+	put_fields(txn, &entry->change, false, out);
+}
+
+struct end_text log_end_print(const struct log_end *end)
+{
+	struct end_text text = { "-" };
+	AUTO(buf) struct buf out;
+
+	buf_init(&out, sizeof(text.at) - 1);
+	buf_add_u64(&out, end->number);
+	buf_add_char(&out, ':');
+	hex_add(&out, digest_str(&end->digest));
+	if (end->number && !out.over) {
+		memcpy(text.at, out.at, out.len);
+		text.at[out.len] = '\0';
+	}
+	return text;
+}
+
+static bool hex_digit(char c, unsigned *value)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = memchr(digits, ascii_lower(c), sizeof(digits) - 1);
+
+	*value = at ? (unsigned)(at - digits) : 0;
+	return at;
+}
+
+enum err log_end_parse(struct str text, struct log_end *out)
+{
+	struct log_end end = { 0 };
+	struct str number;
+
+	*out = end;
+	str_cut(&text, ':', &number);
+	if (str_to_u64(number, UINT64_MAX, &end.number) || !end.number ||
+	    text.len != 2 * DIGEST_LEN)
+		return E_SYNTAX;
+	for (size_t i = 0; i < DIGEST_LEN; i++) {
+		unsigned high, low;
+
+		if (!hex_digit(text.at[2 * i], &high) ||
+		    !hex_digit(text.at[2 * i + 1], &low))
+			return E_SYNTAX;
+		((unsigned char *)end.digest.at)[i] =
+			(unsigned char)(high << 4 | low);
+	}
+	*out = end;
+	return E_OK;
+}
