@@ -237,7 +237,7 @@ static const char *const *find_paths(struct config *config, size_t i)
 		&config->store,	  &config->keys,
 		&config->public,  &config->mail.password_file,
 		&config->mail.ca, &config->hook.secret_file,
-		&config->hook.ca,
+		&config->hook.ca, &config->log.file,
 	};
 	size_t n = i - COUNT(fixed);
 

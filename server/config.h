@@ -62,6 +62,12 @@ struct config_admin {
 	unsigned drain;	     /* seconds */
 };
 
+/* Beside standard error, and instead of it for token requests. */
+struct config_log {
+	const char *file;   /* NULL: none */
+	const char *syslog; /* a facility; NULL: none */
+};
+
 struct config {
 	const char *path; /* of the file */
 	const char *issuer;
@@ -81,6 +87,7 @@ struct config {
 	struct config_admin admin;
 	struct config_mail mail;
 	struct config_hook hook;
+	struct config_log log;
 };
 
 /* `path` NULL: DOCKPASS_CONFIG, else /etc/dockpass/dockpass.yaml. */

@@ -1,8 +1,9 @@
-/* server/config_notice.c - the sections mail and webhook of dockpass.yaml. */
+/* server/config_notice.c - mail, webhook and log of dockpass.yaml. */
 #include "server/config_check.h"
 
 #include <string.h>
 
+#include "server/outlet.h"
 #include "token/mail.h"
 
 static enum err check_smtp_url(const struct checker *c, struct str *host)
@@ -128,9 +129,27 @@ static enum err check_hook(const struct checker *c)
 				: check_file(c, "webhook.ca", hook->ca, false);
 }
 
+static enum err check_log(const struct checker *c)
+{
+	const struct config_log *log = &c->config->log;
+	struct cause what;
+	int facility;
+
+	if (log->syslog && !outlet_facility(log->syslog, &facility))
+		return check_bad(
+			c, "log.syslog",
+			"is no facility; write daemon, auth, authpriv, "
+			"user or local0 to local7");
+	if (log->file && outlet_check(log->file, &what))
+		return check_bad(c, "log.file", what.text);
+	return E_OK;
+}
+
 enum err check_notices(const struct checker *c)
 {
 	enum err err = check_mail(c);
 
-	return err ? err : check_hook(c);
+	if (!err)
+		err = check_hook(c);
+	return err ? err : check_log(c);
 }

@@ -145,6 +145,10 @@ void config_print(const struct config *config, struct buf *buf)
 		buf_add(buf, STR("webhook:\n"));
 		print_section(SECTION_HOOK, config, 0, "  ", "  ", buf);
 	}
+	if (config->log.file || config->log.syslog) {
+		buf_add(buf, STR("log:\n"));
+		print_section(SECTION_LOG, config, 0, "  ", "  ", buf);
+	}
 }
 
 static void put_value(const struct option *option, const struct config *config,

@@ -99,6 +99,12 @@
 	X(S, TEXT, "ca", hook.ca, 1, 1024, NULL,                               \
 	  "PEM file of the authorities to trust (default: the system's)")
 
+#define LOG_OPTIONS(X, S)                                                      \
+	X(S, TEXT, "file", log.file, 1, 1024, NULL,                            \
+	  "file of the log, opened again at SIGHUP, mode 0600 or 0640 (default: standard error)") \
+	X(S, TEXT, "syslog", log.syslog, 1, 16, NULL,                          \
+	  "facility: daemon, auth, authpriv, user or local0 to local7 (default: no syslog)")
+
 #define STRUCT_ROOT	 struct config
 #define STRUCT_LISTENERS struct config_listener
 #define STRUCT_TLS	 struct config_listener
@@ -109,6 +115,7 @@
 #define STRUCT_ADMIN	 struct config
 #define STRUCT_MAIL	 struct config
 #define STRUCT_HOOK	 struct config
+#define STRUCT_LOG	 struct config
 
 #define ROW(section_, type_, key_, member, min_, max_, fallback_, help_) \
 	{ .section = SECTION_##section_, .key = key_,                          \
@@ -126,6 +133,7 @@ const struct option options[] = {
 	ADMIN_OPTIONS(ROW, ADMIN)
 	MAIL_OPTIONS(ROW, MAIL)
 	HOOK_OPTIONS(ROW, HOOK)
+	LOG_OPTIONS(ROW, LOG)
 };
 const size_t options_count = COUNT(options);
 
@@ -140,6 +148,7 @@ const struct section_row sections[SECTION_COUNT] = {
 	[SECTION_ADMIN] = { "admin", false },
 	[SECTION_MAIL] = { "mail", false },
 	[SECTION_HOOK] = { "webhook", false },
+	[SECTION_LOG] = { "log", false },
 };
 
 static const cyaml_strval_t styles[] = {
@@ -197,6 +206,9 @@ static const cyaml_schema_field_t mail_fields[] = {
 static const cyaml_schema_field_t hook_fields[] = {
 	HOOK_OPTIONS(FIELD, HOOK) CYAML_FIELD_END
 };
+static const cyaml_schema_field_t log_fields[] = {
+	LOG_OPTIONS(FIELD, LOG) CYAML_FIELD_END
+};
 static const cyaml_schema_value_t listener_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_listener,
 			    listener_fields),
@@ -214,7 +226,8 @@ static const cyaml_schema_field_t root_fields[] = {
 	FLAT("guard", struct config, guard_fields),
 	FLAT("admin", struct config, admin_fields),
 	FLAT("mail", struct config, mail_fields),
-	FLAT("webhook", struct config, hook_fields), CYAML_FIELD_END
+	FLAT("webhook", struct config, hook_fields),
+	FLAT("log", struct config, log_fields), CYAML_FIELD_END
 };
 static const cyaml_schema_value_t root_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, root_fields),

@@ -1,11 +1,12 @@
 /*
- * server/log.h - lines on standard error: JSON for machines, or text.
+ * server/log.h - the log: lines of JSON for machines, or of text.
  *
  *   {"time":"2027-01-31T08:15:00.123Z","level":"info","event":"token",...}
  *
- * A thread writes into a ring of its own and never waits; one log thread
- * writes them out. What does not fit is lost, counted, and said. Before
- * log_start() and after log_stop() a line is written at once.
+ * A thread writes into rings of its own and never waits; one log thread
+ * writes them out: to standard error, or as log_route() says. What does not fit
+ * is lost, counted, and said. Before log_start() and after log_stop() a line is
+ * written at once, on standard error.
  *
  * Never a secret. json_str() escapes what would break a line.
  */
@@ -15,7 +16,18 @@
 
 enum log_format { FORMAT_JSON, FORMAT_TEXT };
 enum log_level { LEVEL_INFO, LEVEL_WARNING, LEVEL_ERROR };
+enum { LINE_MAX_BYTES = 16 * 1024 };
 
+/*
+ * All lines go to a file and to syslog (server/outlet.h), each unless NULL;
+ * those of token requests no longer to standard error then. Called again,
+ * opens the file anew, as rotation wants it; no line is lost meanwhile. Unless
+ * E_OK all stays as it was. log_reopen() does the same again, and says itself
+ * what is wrong. Thread: main.
+ */
+enum err log_route(const char *file, const char *facility,
+		   struct cause *cause) MUST_CHECK;
+void log_reopen(void);
 enum err log_start(enum log_format format) MUST_CHECK;
 void log_stop(void); /* writes what is left */
 
@@ -40,6 +52,8 @@ struct log_token {
 	const struct request_log *log;
 };
 void log_token(const struct log_token *line);
+/* Of a line as those below print it. */
+enum log_level log_line_level(struct str line);
 /* The same as text, for the log and for tests. */
 void log_print_token(const struct log_token *line, enum log_format format,
 		     struct buf *out);

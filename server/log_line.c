@@ -39,6 +39,15 @@ static struct date_text stamp(int64_t when)
 	return text;
 }
 
+/* Behind a time of 24 bytes, and what JSON puts around it. */
+enum log_level log_line_level(struct str line)
+{
+	size_t at = line.len && line.at[0] == '{' ? 44 : 25;
+	char c = at < line.len ? line.at[at] : '\0';
+
+	return c == 'e' ? LEVEL_ERROR : c == 'w' ? LEVEL_WARNING : LEVEL_INFO;
+}
+
 static void json_head(int64_t when, enum log_level level, const char *event,
 		      struct buf *out)
 {

@@ -37,15 +37,23 @@ static void say_warnings(const struct server *server)
 			  server->config->store);
 }
 
+/* The log's file is opened again whatever else is wrong: it was rotated. */
 static void reload(struct server *server)
 {
 	struct live *live;
 	struct cause cause;
+	enum err err;
 
 	log_event(LEVEL_INFO, "reload",
 		  "reading configuration, keys and "
 		  "certificates");
-	if (live_load(server->config_path, &live, &cause)) {
+	err = live_load(server->config_path, &live, &cause);
+	if (!err)
+		err = log_route(live->config->log.file,
+				live->config->log.syslog, &cause);
+	if (err) {
+		live_drop(live);
+		log_reopen();
 		monitor_reload(server->monitor, false, 0);
 		log_event(LEVEL_ERROR, "reload", "the old ones stay: %s",
 			  cause.text);

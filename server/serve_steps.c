@@ -143,9 +143,12 @@ static void down_crowd(struct server *server)
 
 static enum err up_log(struct server *server, struct cause *cause)
 {
-	enum err err = log_start(server->format);
+	const struct config_log *log = &server->config->log;
+	enum err err = log_route(log->file, log->syslog, cause);
 
-	return err ? cause_set(cause, err, "no log thread") : E_OK;
+	if (!err && log_start(server->format))
+		err = cause_set(cause, E_MEMORY, "no log thread");
+	return err;
 }
 
 static void down_log(struct server *server)

@@ -150,7 +150,10 @@ static void write_rest(struct str listen, struct buf *yaml)
 		    "# webhook:\n"
 		    "#   url: https://chat.example.com/hook\n"
 		    "#   secret_file: webhook-secret\n"
-		    "#   ca: webhook-ca.pem\n"));
+		    "#   ca: webhook-ca.pem\n"
+		    "# log:\n"
+		    "#   file: dockpass.log\n"
+		    "#   syslog: local0            # facility\n"));
 }
 
 /* The values that were chosen; all else is a comment with its default. */

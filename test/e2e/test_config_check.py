@@ -32,7 +32,8 @@ DEFAULTS = {
     "guard.exempt": None, "admin.drain": 0, "mail.url": None,
     "mail.from": None, "mail.starttls": None, "mail.user": None,
     "mail.password_file": None, "mail.ca": None, "webhook.url": None,
-    "webhook.secret_file": None, "webhook.ca": None}
+    "webhook.secret_file": None, "webhook.ca": None, "log.file": None,
+    "log.syslog": None}
 
 
 @pytest.fixture(scope="module")

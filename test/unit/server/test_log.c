@@ -108,6 +108,25 @@ static void event_lines(void **state)
 		   ":\"m\"\n");
 }
 
+static void level_of_a_line(void **state)
+{
+	static const enum log_level levels[] = { LEVEL_INFO, LEVEL_WARNING,
+						 LEVEL_ERROR };
+	static const enum log_format formats[] = { FORMAT_JSON, FORMAT_TEXT };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(levels) * COUNT(formats); i++) {
+		AUTO(buf) struct buf got;
+
+		buf_init(&got, 8192);
+		log_print_event(WHEN * INT64_C(1000), levels[i / 2], "error",
+				NULL, STR("warning"), formats[i % 2], &got);
+		assert_int_equal(log_line_level(buf_str(&got)), levels[i / 2]);
+	}
+	assert_int_equal(log_line_level(STR("")), LEVEL_INFO);
+	assert_int_equal(log_line_level(STR("{\"e")), LEVEL_INFO);
+}
+
 /* A long text of a client is cut, the line stays whole. */
 static void long_texts(void **state)
 {
@@ -235,6 +254,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(token_lines),
 		cmocka_unit_test(event_lines),
+		cmocka_unit_test(level_of_a_line),
 		cmocka_unit_test(long_texts),
 		cmocka_unit_test(from_many_threads),
 		cmocka_unit_test(a_full_ring_tears_nothing),
