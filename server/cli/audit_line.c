@@ -155,6 +155,19 @@ static struct str token_kind(uint64_t kind)
 	return kind < COUNT(names) ? names[kind] : (struct str) { 0 };
 }
 
+/* A name may hold anything, a secret too that was typed in its place. */
+static void add_text(struct str text, struct buf *out)
+{
+	char at[FIELD_MAX];
+	size_t n = text.len < sizeof(at) - 1 ? text.len : sizeof(at) - 1;
+
+	if (n)
+		memcpy(at, text.at, n);
+	at[n] = '\0';
+	secret_hide(at);
+	buf_add(out, str_of(at));
+}
+
 /* All but the numbers and flags, which JSON has its own forms for. */
 static void print_value(const struct shown *row, const struct value *value,
 			struct buf *out)
@@ -202,7 +215,7 @@ static void print_value(const struct shown *row, const struct value *value,
 		break;
 	case SHOW_TEXT:
 	case SHOW_LIST:
-		buf_add(out, value->text);
+		add_text(value->text, out);
 		break;
 	}
 }

@@ -119,9 +119,13 @@ def test_no_secret_is_told(desk, tmp_path):
     """Neither of a token nor of a password, and no digest of them."""
     file = tmp_path / "export"
     secret = desk.token("ann", scopes="api", name="other")
+    mistyped = "glpat-where-a-name-belongs"  # looks like one, and is none
+    desk.cli("token", "create", "ann", "--scopes", "api", "--name", mistyped,
+             secret=True)
     desk.cli("audit", "export", file)
     text = file.read_text() + desk.cli("audit", "list")
-    assert "$y$" not in text and PASSWORD not in text and secret not in text
+    assert "$y$" not in text and PASSWORD not in text
+    assert secret not in text and mistyped not in text
     assert hashlib.sha256(secret.encode()).hexdigest() not in text
     secrets.watch(file)
 
