@@ -1,24 +1,17 @@
 /*
- * server/worker.c - evhttp <-> struct request / struct reply; the only place
- * that includes event2/http.h.
+ * server/worker.c - evhttp: its listeners and connections, a request's way to
+ * its handler, the reply. With worker_request.c all that knows event2/http.h.
  */
 #include "server/worker_own.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
-#include <event2/http_struct.h>
-#include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 
-#include "server/http/forwarded.h"
-#include "server/http/params.h"
 #include "server/log.h"
 #include "server/metrics.h"
 #include "server/tls.h"
@@ -29,186 +22,6 @@ enum {
 	EVHTTP_SECONDS = 120, /* likewise */
 	LATE_MAX = 256,	      /* replies held back at a time */
 };
-
-static enum method method_of(const struct evhttp_request *http)
-{
-	switch (evhttp_request_get_command(http)) {
-	case EVHTTP_REQ_GET:
-		return METHOD_GET;
-	case EVHTTP_REQ_HEAD:
-		return METHOD_HEAD;
-	case EVHTTP_REQ_POST:
-		return METHOD_POST;
-	default:
-		return METHOD_OTHER;
-	}
-}
-
-/* evhttp knows "close" alone; it may stand in a list (RFC 9110 7.6.1). */
-static bool has_close(struct str list)
-{
-	struct str word;
-
-	while (str_cut(&list, ',', &word))
-		if (str_eq_nocase(str_trim(word), STR("close")))
-			return true;
-	return false;
-}
-
-static bool is_forwarding(struct str name)
-{
-	return str_eq_nocase(name, STR("x-forwarded-for")) ||
-	       str_eq_nocase(name, STR("forwarded"));
-}
-
-/* A proxy on this machine, it seems: all its clients are 127.0.0.1. */
-static void warn_unnamed(const struct worker *worker, const struct request *req)
-{
-	static _Atomic bool said;
-
-	if (req->admin || worker->live->trusted.len ||
-	    !(str_starts(req->address, STR("127.")) ||
-	      str_eq(req->address, STR("::1"))) ||
-	    atomic_exchange(&said, true))
-		return;
-	log_event(LEVEL_WARNING, "proxy",
-		  "a proxy at " STR_FMT " says for whom it asks, and is not "
-		  "believed: if it is yours, name it under trusted_proxies; "
-		  "until then its clients are one to limits and guard",
-		  STR_ARG(req->address));
-}
-
-static void read_headers(struct worker *worker, struct evhttp_request *http,
-			 struct request *req, struct reply *reply)
-{
-	const struct evkeyvalq *headers =
-		evhttp_request_get_input_headers(http);
-	const struct evkeyval *row;
-
-	TAILQ_FOREACH(row, headers, next)
-	{
-		struct str name = str_of(row->key);
-
-		if (str_eq_nocase(name, STR("authorization"))) {
-			req->authorization = str_of(row->value);
-			req->authorization_count++;
-		} else if (str_eq_nocase(name, STR("content-type"))) {
-			req->content_type = str_of(row->value);
-		} else if (str_eq_nocase(name, STR("user-agent"))) {
-			req->user_agent = str_of(row->value);
-		} else if (str_eq_nocase(name, STR("connection"))) {
-			reply->close |= has_close(str_of(row->value));
-		} else if (is_forwarding(name)) {
-			warn_unnamed(worker, req);
-		}
-	}
-}
-
-/* A path that cannot be decoded is no path of ours. */
-static void read_uri(struct evhttp_request *http, struct request *req)
-{
-	struct str all = str_of(evhttp_request_get_uri(http)), uri, path;
-
-	str_cut(&all, '#', &uri);
-	str_cut(&uri, '?', &path);
-	req->query = uri;
-	if (percent_decode(path, false, req->arena, &req->path))
-		req->path = path;
-}
-
-static void read_body(struct evhttp_request *http, struct request *req)
-{
-	struct evbuffer *body = evhttp_request_get_input_buffer(http);
-	size_t len = evbuffer_get_length(body);
-
-	if (len)
-		req->body =
-			(struct str) { (const char *)evbuffer_pullup(body, -1),
-				       len };
-}
-
-/* Whom a trusted proxy asks for. */
-static void read_forwarded(struct evhttp_request *http, const struct peer *peer,
-			   const struct live *live, struct request *req)
-{
-	const struct evkeyvalq *headers =
-		evhttp_request_get_input_headers(http);
-	struct hops plain = { .count = 0 }, forwarded = { .count = 0 };
-	char text[NETWORK_TEXT_MAX];
-	const struct evkeyval *row;
-	struct client client;
-
-	TAILQ_FOREACH(row, headers, next)
-	{
-		struct str name = str_of(row->key);
-
-		if (str_eq_nocase(name, STR("x-forwarded-for")))
-			hops_add_plain(&plain, str_of(row->value));
-		else if (str_eq_nocase(name, STR("forwarded")))
-			hops_add_forwarded(&forwarded, str_of(row->value));
-	}
-	if (!plain.count && !forwarded.count)
-		return;
-	client =
-		hops_client(&plain, &forwarded, &peer->address, &live->trusted);
-	address_print(&client.address, text);
-	req->address = arena_copy(req->arena, str_of(text));
-	req->unsure = client.unsure;
-}
-
-/* Whom the request comes from, as far as anybody trustworthy says. */
-static void read_address(struct evhttp_request *http,
-			 const struct worker *worker, const struct peer *peer,
-			 struct request *req)
-{
-	struct evhttp_connection *conn = evhttp_request_get_connection(http);
-	char *address = NULL, text[NETWORK_TEXT_MAX];
-	ev_uint16_t port;
-
-	if (peer && peer->named) {
-		address_print(&peer->address, text);
-		address = text;
-	} else {
-		evhttp_connection_get_peer(conn, &address, &port);
-	}
-	req->address = arena_copy(req->arena, str_of(address));
-	if (!peer)
-		return;
-	req->unsure = peer->unsure;
-	if (peer->trusted)
-		read_forwarded(http, peer, worker->live, req);
-}
-
-static int fd_of(struct evhttp_request *http)
-{
-	struct evhttp_connection *conn = evhttp_request_get_connection(http);
-
-	return bufferevent_getfd(evhttp_connection_get_bufferevent(conn));
-}
-
-static void task_begin(struct task *task, struct evhttp_request *http,
-		       bool admin)
-{
-	struct worker *worker = task->worker;
-
-	clock_gettime(CLOCK_MONOTONIC, &task->begun);
-	task->http = http;
-	task->req = (struct request) {
-		.method = method_of(http),
-		.admin = admin,
-		.arena = &task->arena,
-		.services = worker->services,
-		.wake = task_wake,
-		.steady = (int64_t)task->begun.tv_sec * 1000 +
-			  task->begun.tv_nsec / 1000000,
-	};
-	task->reply = (struct reply) { .body = &task->body };
-	read_address(http, worker, conns_peer(&worker->conns, fd_of(http)),
-		     &task->req);
-	read_uri(http, &task->req);
-	read_headers(worker, http, &task->req, &task->reply);
-	read_body(http, &task->req);
-}
 
 static const char *date_now(struct worker *worker, time_t now)
 {

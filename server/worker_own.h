@@ -1,6 +1,6 @@
 /*
- * server/worker_own.h - what worker.c (evhttp) and worker_loop.c (thread,
- * memory, reload, end) share of a worker.
+ * server/worker_own.h - what worker.c (evhttp), worker_request.c (what it has
+ * read) and worker_loop.c (thread, memory, reload, end) share of a worker.
  *
  * A request's memory is a struct task. The worker has one at hand; a request
  * that must wait keeps its task, and the worker takes another.
@@ -75,6 +75,8 @@ struct task *task_get(struct worker *worker);
 void task_reset(struct task *task);
 void task_put(struct worker *worker, struct task *task);
 void task_wake(struct request *req); /* from any thread */
+/* Makes its request of what has come in. `admin`: by the admin listener. */
+void task_begin(struct task *task, struct evhttp_request *http, bool admin);
 
 /*
  * Calls a handler in a fresh view of the store. True: it has answered; else it
