@@ -8,9 +8,10 @@
 # make bench      ratios against references of the same run (test/bench)
 # make conformance  every client at every registry (test/conformance)
 # make install    into DESTDIR and PREFIX
+# make deb        build/dockpass_VERSION_ARCH.deb (docker/debian)
 #
-# run, test, asan, tsan, lint, fuzz, soak, bench and conformance first install
-# what is missing (apt).
+# run, test, asan, tsan, lint, fuzz, soak, bench, conformance and deb first
+# install what is missing (apt).
 MODE    ?= release
 B       := build/$(MODE)
 PREFIX  ?= /usr/local
@@ -164,11 +165,15 @@ install: $B/dockpass
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|/usr/local/bin|$(PREFIX)/bin|' docker/dockpass.service \
 	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/dockpass.service
+deb:
+	@docker/deps build deb
+	@$(AGAIN) -j $(CORES) $B/dockpass
+	@docker/debian/build
 clean:
 	rm -rf build
 
 .PHONY: all unit unit-token unit-store unit-server unit-fuzz e2e programs \
 	check-lint run test asan tsan lint fuzz bench bench-programs \
-	soak conformance install clean
+	soak conformance install deb clean
 .SECONDARY:
 -include $(wildcard $B/*/*.d $B/*/*/*.d $B/test/unit/*/*.d)

@@ -14,6 +14,7 @@
 #include "server/cli/help.h"
 #include "server/cli/line.h"
 #include "server/version.h"
+#include "store/db.h"
 
 enum { OUTPUT_MAX = 1 << 30, NOTES_MAX = 4096 };
 
@@ -348,7 +349,8 @@ static int understand(int argc, char **argv)
 
 	line_read(argc, argv, &line);
 	if (line.version) {
-		puts("dockpass " DOCKPASS_VERSION);
+		printf("dockpass %s (store format %d)\n", DOCKPASS_VERSION,
+		       STORE_FORMAT);
 		return EXIT_DONE;
 	}
 	if (!line.words_count && line.opts[OPT_HELP])

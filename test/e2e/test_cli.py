@@ -106,7 +106,7 @@ def test_help_of_each_group(group):
 
 def test_version():
     done = run("--version", env=BARE)
-    assert re.fullmatch(r"dockpass \d+\.\d+\.\d+\n", done.stdout)
+    assert re.fullmatch(r"dockpass \d+\.\d+\.\d+ \(store format \d+\)\n", done.stdout)
     assert done.returncode == 0
 
 
