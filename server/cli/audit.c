@@ -35,7 +35,8 @@ static int read_day(struct call *call, enum opt opt, int64_t *out)
 			  text.at);
 }
 
-static int read_wanted(struct call *call, struct wanted *out)
+/* And begins to read the store. */
+static int begin(struct call *call, struct wanted *out, struct txn *txn)
 {
 	int status = read_day(call, OPT_SINCE, &out->since);
 
@@ -49,6 +50,9 @@ static int read_wanted(struct call *call, struct wanted *out)
 		out->until += DAY;
 	out->actor = call_opt(call, OPT_ACTOR);
 	out->user = call_opt(call, OPT_USER);
+	if (!call_store(call))
+		return EXIT_REFUSED;
+	txn_read(call->db, txn);
 	return EXIT_DONE;
 }
 
@@ -159,14 +163,11 @@ static int audit_list(struct call *call)
 	struct wanted wanted = { 0 };
 	struct list list = { call, { &call->arena, COUNT(head), 0, 0, NULL } };
 	struct walk how = { &txn, &wanted, list_text, &list };
-	int status = read_wanted(call, &wanted);
+	int status = begin(call, &wanted, &txn);
 	enum err err;
 
 	if (status)
 		return status;
-	if (!call_store(call))
-		return EXIT_REFUSED;
-	txn_read(call->db, &txn);
 	if (call->json)
 		how = (struct walk) { &txn, &wanted, list_json, call };
 	if (call->json)
@@ -310,26 +311,18 @@ static int audit_export(struct call *call)
 	struct wanted wanted = { 0 };
 	struct export export = { .walk = { &txn, &wanted, export_entry,
 					   &export } };
-	int status = read_wanted(call, &wanted);
+	int status = begin(call, &wanted, &txn);
 	enum err err;
 
 	if (status)
 		return status;
-	if (!call_store(call))
-		return EXIT_REFUSED;
-	txn_read(call->db, &txn);
 	changelog_head(&txn, &export.head);
 	buf_init(&export.text, CHUNK + ENTRY_MAX);
 	err = file_write_by(path, EXPORT_MODE, call->opts[OPT_YES],
 			    write_export, &export, &call->cause);
 	buf_done(&export.text);
-	if (err == E_EXISTS)
-		return call_refuse(call,
-				   "%.400s: is there already; name another "
-				   "file, or say --yes to replace it",
-				   path);
 	if (err)
-		return call_failed(call, err);
+		return call_unwritten(call, path, err);
 	tell_export(call, path, &export);
 	return EXIT_DONE;
 }

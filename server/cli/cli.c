@@ -80,6 +80,16 @@ int call_failed(struct call *call, enum err err)
 	return EXIT_REFUSED;
 }
 
+int call_unwritten(struct call *call, const char *path, enum err err)
+{
+	if (err != E_EXISTS)
+		return call_failed(call, err);
+	return call_refuse(call,
+			   "%.400s: is there already; name another file, or "
+			   "say --yes to replace it",
+			   path);
+}
+
 static void add_note(struct call *call, const char *fmt, va_list args)
 {
 	struct cause line;

@@ -144,6 +144,8 @@ struct str call_opt(const struct call *call, enum opt opt); /* or empty */
 int call_usage(struct call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int call_refuse(struct call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int call_failed(struct call *call, enum err err); /* says call->cause */
+/* Of file_write_by(): what to do if `path` is there already. */
+int call_unwritten(struct call *call, const char *path, enum err err);
 /*
  * A line beside the output, on standard error once that is written: notes for
  * a person, not with --json, and warnings.

@@ -85,13 +85,8 @@ static int backup_run(struct call *call)
 	backup.db = call->db;
 	err = file_write_by(path, BACKUP_MODE, call->opts[OPT_YES],
 			    write_backup, &backup, &call->cause);
-	if (err == E_EXISTS)
-		return call_refuse(call,
-				   "%.400s: is there already; name another "
-				   "file, or say --yes to replace it",
-				   path);
 	if (err)
-		return call_failed(call, err);
+		return call_unwritten(call, path, err);
 	tell_alone(call, path, &backup.facts);
 	call_note(call, "the keys and dockpass.yaml are not in it: copy them "
 			"once, to another place");
