@@ -75,7 +75,8 @@ struct config {
 	const char *store, *keys, *public; /* folders */
 	/* Where they are set, for messages: "dockpass.yaml:7: keys". */
 	const char *store_place, *keys_place;
-	unsigned workers; /* never 0 here */
+	unsigned store_size; /* MiB */
+	unsigned workers;    /* never 0 here */
 	struct config_listener *listeners;
 	unsigned listeners_count; /* at least 1 */
 	struct config_service *services;

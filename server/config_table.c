@@ -20,6 +20,8 @@
 	  "what the world calls this server, http(s)://host[:port]; the realm is url + /token (default: the first listener)") \
 	X(S, TEXT, "store", store, 1, 1024, "store",                           \
 	  "folder of the database; relative paths start at this file's folder") \
+	X(S, NUMBER, "store_size", store_size, 1, 61440, "61440",              \
+	  "MiB that it may hold; from then on nothing is added, though all can be revoked or removed") \
 	X(S, TEXT, "keys", keys, 1, 1024, "keys",                              \
 	  "folder of the private keys, mode 0700")                             \
 	X(S, TEXT, "public", public, 1, 1024, "public",                        \

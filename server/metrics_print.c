@@ -208,9 +208,19 @@ static void put_writer(const struct scrape *s)
 	put(s, writer_waiting(s->req->services->writer));
 }
 
+static void put_file(const struct scrape *s)
+{
+	put(s, s->usage.file);
+}
+
 static void put_used(const struct scrape *s)
 {
 	put(s, s->usage.used);
+}
+
+static void put_limit(const struct scrape *s)
+{
+	put(s, s->usage.limit);
 }
 
 static void put_map(const struct scrape *s)
@@ -340,8 +350,10 @@ static const struct {
 	{ "dockpass_answers_held_back_total", "counter", "Answers to wrong secrets that came late, as there were too many of them (guard.failures).", put_late, false },
 	{ "dockpass_password_queue_length", "gauge", "Passwords that wait to be checked.", put_passwords, false },
 	{ "dockpass_writer_queue_length", "gauge", "Changes that wait for the disk.", put_writer, false },
-	{ "dockpass_store_size_bytes", "gauge", "Size of the store's file.", put_used, true },
-	{ "dockpass_store_map_bytes", "gauge", "Size that the store can have.", put_map, true },
+	{ "dockpass_store_size_bytes", "gauge", "Size of the store's file, which never shrinks.", put_file, true },
+	{ "dockpass_store_used_bytes", "gauge", "Of it, what is in use; the rest is taken before it grows.", put_used, true },
+	{ "dockpass_store_limit_bytes", "gauge", "store_size: from so much in use on nothing is added.", put_limit, true },
+	{ "dockpass_store_map_bytes", "gauge", "Size that the file can have.", put_map, true },
 	{ "dockpass_store_entries", "gauge", "Rows, by table.", put_entries, true },
 	{ "dockpass_store_readers", "gauge", "Reader slots in use, by all processes.", put_readers, true },
 	{ "dockpass_store_readers_limit", "gauge", "Reader slots.", put_slots, true },

@@ -110,6 +110,7 @@ void server_limit(struct server *server, const struct config *config)
 	server->connections = config->connections;
 	crowd_limit(server->crowd, &server->connections,
 		    config->connections_per_address);
+	db_limit(server->services.db, (uint64_t)config->store_size << 20);
 }
 
 static enum err up_crowd(struct server *server, struct cause *cause)

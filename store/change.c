@@ -80,9 +80,10 @@ static const struct field {
 static const struct row {
 	enum err (*apply)(struct txn *txn, struct change *change);
 	unsigned fields;
+	bool adds; /* refused when the store is full */
 } rows[] = {
 	[CHANGE_USER_ADD] = { apply_user_add,
-		HAS_user | HAS_text | HAS_value | HAS_flags },
+		HAS_user | HAS_text | HAS_value | HAS_flags, true },
 	[CHANGE_USER_REMOVE] = { apply_user_remove,
 		HAS_user | HAS_yes },
 	[CHANGE_USER_FLAG] = { apply_user_flag,
@@ -90,9 +91,9 @@ static const struct row {
 	[CHANGE_USER_PASSWORD] = { apply_user_password,
 		HAS_user | HAS_value },
 	[CHANGE_GROUP_ADD] = { apply_group_add,
-		HAS_path },
+		HAS_path, true },
 	[CHANGE_PROJECT_ADD] = { apply_project_add,
-		HAS_path | HAS_visibility | HAS_registry | HAS_archived },
+		HAS_path | HAS_visibility | HAS_registry | HAS_archived, true },
 	[CHANGE_PROJECT_SET] = { apply_project_set,
 		HAS_path | HAS_visibility | HAS_registry | HAS_archived },
 	[CHANGE_SPACE_REMOVE] = { apply_space_remove,
@@ -104,15 +105,15 @@ static const struct row {
 	[CHANGE_TOKEN_ADD] = { apply_token_add,
 		HAS_user | HAS_path | HAS_text | HAS_digest | HAS_bot |
 		HAS_kind | HAS_scopes | HAS_role | HAS_expires_at |
-		HAS_limits | HAS_idle },
+		HAS_limits | HAS_idle, true },
 	[CHANGE_TOKEN_REVOKE] = { apply_token_revoke,
 		HAS_id | HAS_recursive },
 	[CHANGE_REFRESH_ADD] = { apply_refresh_add,
-		HAS_text | HAS_digest | HAS_id | HAS_expires_at },
+		HAS_text | HAS_digest | HAS_id | HAS_expires_at, true },
 	[CHANGE_SETTING_PUT] = { apply_setting_put,
 		HAS_text | HAS_value },
 	[CHANGE_TOKEN_ROTATE] = { apply_token_rotate,
-		HAS_digest | HAS_id | HAS_expires_at | HAS_grace },
+		HAS_digest | HAS_id | HAS_expires_at | HAS_grace, true },
 	[CHANGE_COUNTER_PUT] = { apply_counter_put,
 		HAS_text | HAS_id },
 	[CHANGE_USER_EMAIL] = { apply_user_email,
@@ -265,6 +266,20 @@ enum err change_unpack(struct str bytes, struct change *out)
 	return E_OK;
 }
 
+/* What was done before the log was replayed had room. */
+static enum err need_room(struct txn *txn, struct change *change)
+{
+	uint64_t limit;
+
+	if (!row_of(change->type)->adds || change->replayed ||
+	    !db_full(txn->db, &limit))
+		return E_OK;
+	return cause_set(&change->cause, E_FULL,
+			 "the store %s is full: it holds the %llu MiB of "
+			 "store_size; raise that, or run: dockpass audit prune",
+			 db_folder(txn->db), (unsigned long long)(limit >> 20));
+}
+
 static enum err apply(struct txn *txn, struct change *change)
 {
 	const struct row *row = row_of(change->type);
@@ -278,6 +293,8 @@ static enum err apply(struct txn *txn, struct change *change)
 				 "a name or value is too long; names have at "
 				 "most 255 bytes");
 	err = need_text(change, change->actor, TEXT_MAX, "the actor's name");
+	if (!err)
+		err = need_room(txn, change);
 	if (!err)
 		err = row->apply(txn, change);
 	if (!err && !txn->err)

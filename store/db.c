@@ -153,8 +153,10 @@ static struct db *db_new(void)
 {
 	struct db *db = calloc(1, sizeof(*db));
 
-	if (db)
-		db->lock = -1;
+	if (!db)
+		return NULL;
+	db->lock = -1;
+	db_limit(db, DB_SIZE_MOST);
 	return db;
 }
 

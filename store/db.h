@@ -110,13 +110,26 @@ void txn_rest(struct txn *txn);
 /* Which commit it shows: they are counted from 1. */
 uint64_t txn_id(const struct txn *txn);
 
-/* How full the store is, as the transaction shows it. No lock, no disk. */
+/*
+ * How full the store is, as the read transaction shows it. No lock, no disk.
+ * In bytes: of the file, which never shrinks; of its pages that are in use (the
+ * others are taken before the file grows); and what these two may become.
+ */
 struct db_usage {
-	uint64_t used, map; /* bytes; they are full when they are equal */
+	uint64_t file, used, limit, map;
 	unsigned readers,
 		slots; /* transactions that may read, of any process */
 };
 void db_usage(struct txn *txn, struct db_usage *out);
+
+/*
+ * From `bytes` in use on (DB_SIZE_MOST if nobody says) the store is full for
+ * what adds to it. What takes away may use all of the map: a token can be
+ * revoked and the log pruned however full it is. Any thread, at any time.
+ */
+#define DB_SIZE_MOST ((uint64_t)60 << 30)
+void db_limit(struct db *db, uint64_t bytes);
+bool db_full(struct db *db, uint64_t *limit);
 struct str table_name(enum table table);
 
 /* False: not there, or txn->err. *value is then empty. */

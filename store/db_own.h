@@ -5,12 +5,14 @@
 #pragma once
 
 #include <lmdb.h>
+#include <stdatomic.h>
 
 #include "store/db.h"
 
 struct db {
 	MDB_env *env;
 	int lock; /* server.lock, or -1 */
+	_Atomic uint64_t limit;
 	MDB_dbi dbi[TABLE_COUNT];
 };
 

@@ -282,31 +282,3 @@ uint64_t txn_id(const struct txn *txn)
 {
 	return txn->mdb ? mdb_txn_id(txn->mdb) : 0;
 }
-
-/* A line for each slot in use, behind a headline. */
-static int on_reader(const char *line, void *arg)
-{
-	unsigned *lines = arg;
-
-	*lines += *line != '(';
-	return 0;
-}
-
-void db_usage(struct txn *txn, struct db_usage *out)
-{
-	MDB_env *env = txn->db->env;
-	unsigned lines = 0;
-	MDB_envinfo info;
-	MDB_stat stat;
-
-	*out = (struct db_usage) { 0 };
-	if (mdb_env_info(env, &info) || mdb_env_stat(env, &stat) ||
-	    mdb_reader_list(env, on_reader, &lines) < 0) {
-		txn->err = txn->err ? txn->err : E_IO;
-		return;
-	}
-	out->used = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
-	out->map = info.me_mapsize;
-	out->readers = lines ? lines - 1 : 0;
-	out->slots = info.me_maxreaders;
-}

@@ -51,7 +51,7 @@
 	X(E_VERSION, "stored format is of another version")                    \
 	X(E_MODE, "others can read or write it")                               \
 	X(E_BUSY, "in use or overloaded")                                      \
-	X(E_FULL, "store is full")                                             \
+	X(E_FULL, "it is full: run dockpass audit prune, then repeat")         \
 	X(E_SYNTAX, "cannot be read")                                          \
 	X(E_LIMIT, "over a limit")                                             \
 	X(E_NOT_FOUND, "not found")                                            \

@@ -37,6 +37,8 @@ static bool open_store(struct call *call, bool make)
 		config_blame(call->config->store_place, err, &call->cause);
 	if (err)
 		call_failed(call, err);
+	else
+		db_limit(call->db, (uint64_t)call->config->store_size << 20);
 	return !err;
 }
 

@@ -181,6 +181,7 @@ static void write_yaml(struct call *call, struct buf *yaml)
 	buf_add(yaml,
 		STR("\n# relative paths start at this file's folder\n"
 		    "store: store\nkeys: keys\npublic: public\n"
+		    "store_size: 61440               # MiB\n"
 		    "workers: 0                      # event loops; 0: one a "
 		    "core\n"
 		    "# proxies in front, whose X-Forwarded-For, Forwarded or "

@@ -19,7 +19,8 @@ from support.site import Certificate
 from test_config import refused, run
 
 DEFAULTS = {
-    "issuer": "dockpass", "url": "http://localhost:5001", "workers":
+    "issuer": "dockpass", "url": "http://localhost:5001",
+    "store_size": 61440, "workers":
     len(os.sched_getaffinity(0)), "listeners[0].address": "127.0.0.1:5001",
     "listeners[0].tls.certificate": None, "listeners[0].tls.key": None,
     "services[0].name": "r", "services[0].ttl": 300, "services[0].kid":

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from support import tokens
-from support.dockpass import Dockpass
+from support.filling import Filled
 from support.ways import get_basic, login, refresh, refresh_token
 
 ASKED = "repository:g/app:pull,push"
+CLIENTS = 60  # of 32 refresh tokens each: more than the disk can hold
 GRANTED = {"repository:g/app": "pull,push"}
 FULL = "no space left on the disk: free some, then repeat"
 WHERE = 'mount -t tmpfs -o size=1m none "$0" && echo mounted && exec cat'
@@ -68,11 +69,7 @@ def disk(tmp_path):
 @pytest.fixture
 def own(disk, tmp_path):
     """A dockpass whose store and keys are on that disk, not started."""
-    own = Dockpass(tmp_path, services=[{"name": "registry",
-                                        "refresh_tokens": True}])
-    own.user("alice")
-    own.cli("project", "add", "g/app")
-    own.cli("member", "add", "g", "alice", "developer")
+    own = Filled(tmp_path)
     own.secret = own.token("alice", scopes="api")
     for name in ("store", "keys"):
         shutil.copytree(own.folder / name, disk.path / name)
@@ -135,6 +132,25 @@ def test_the_server_says_that_the_disk_is_full(disk, own):
     assert tokens.access(answer, own) == GRANTED
     disk.free()
     assert refresh(own, refresh_token(login(own, own.secret))).ok
+
+
+def test_a_disk_that_fills_loses_nothing(disk, own):
+    """Clients write until it is full, while others are given tokens; once
+    there is room they go on. And all of it outlives a sudden end."""
+    own.make_pats(CLIENTS)
+    own.serve()
+    refreshes, refused = own.fill(when=lambda: disk.fill(but=200 << 10))
+    for answer in refused:
+        tokens.refusal(answer, 500, "UNKNOWN")
+    assert own.cli("store", "check")
+    disk.free()
+    refreshes.append(refresh_token(login(own, own.secret)))
+    own.keeps(refreshes)
+    own.daemon.process.kill()
+    own.daemon.process.wait()
+    own.serve()
+    own.keeps(refreshes)
+    assert own.cli("store", "check")
 
 
 @pytest.mark.parametrize("command", [

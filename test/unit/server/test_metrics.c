@@ -233,7 +233,7 @@ static void gauges(void **state)
 	assert_line("dockpass_store_readers 1");
 	db_usage(&txn, &usage);
 	snprintf(line, sizeof(line), "dockpass_store_size_bytes %llu",
-		 (unsigned long long)usage.used);
+		 (unsigned long long)usage.file);
 	assert_line(line);
 	assert_null(strstr(body.at, "\ndockpass_tokens_expiring_soon"));
 	atomic_store(&monitor->expiring, 3);

@@ -463,6 +463,70 @@ static void refused_one_is_refused_alone(void **state)
 	fixture_close(&f);
 }
 
+/* clang-format off */
+static const struct {
+	struct change change;
+	enum err want;
+} when_full[] = {
+	{ ADD_USER("new"), E_FULL },
+	{ ADD_GROUP("new"), E_FULL },
+	{ ADD_PROJECT("new/p"), E_FULL },
+	{ ADD_TOKEN("alice", D9), E_FULL },
+	{ SPACE_TOKEN(PAT_GROUP, "g", D9), E_FULL },
+	{ ROTATE(1), E_FULL },
+	{ { .type = CHANGE_REFRESH_ADD, .id = 1, .text = S("reg"),
+	    .digest = D9 }, E_FULL },
+	{ { .type = CHANGE_USER_EMAIL, .user = S("bob"), .text = S("b@x") },
+	  E_OK },
+	{ { .type = CHANGE_USER_PASSWORD, .user = S("bob"), .value = S("*") },
+	  E_OK },
+	{ { .type = CHANGE_SETTING_PUT, .text = S("default_token_days"),
+	    .value = S("9") }, E_OK },
+	{ { .type = CHANGE_PROJECT_SET, .path = S("p"), .archived = 2 }, E_OK },
+	{ { .type = CHANGE_TOKEN_END, .id = 1, .expires_at = NOW + DAY },
+	  E_OK },
+	{ { .type = CHANGE_MEMBER_PUT, .user = S("alice"), .path = S("g/app"),
+	    .role = ROLE_GUEST }, E_OK },
+	{ { .type = CHANGE_MEMBER_REMOVE, .user = S("alice"),
+	    .path = S("g/app") }, E_OK },
+	{ { .type = CHANGE_TOKEN_REVOKE, .id = 1 }, E_OK },
+	{ { .type = CHANGE_USER_FLAG, .user = S("alice"),
+	    .flags = USER_BLOCKED, .on = 1 }, E_OK },
+	{ { .type = CHANGE_SPACE_REMOVE, .path = S("p") }, E_OK },
+	{ { .type = CHANGE_USER_REMOVE, .user = S("alice"), .yes = 1 }, E_OK },
+};
+/* clang-format on */
+
+/* What adds is refused, alone; what was done before is done again. */
+static void a_full_store(void **state)
+{
+	struct change old = ADD_USER("old");
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	set_up(f.db);
+	for (size_t i = 0; i < COUNT(when_full); i++) {
+		struct change change = when_full[i].change;
+		struct change *list[] = { &change };
+
+		change.now = change.now ? change.now : NOW;
+		change.actor = STR("cli:root");
+		db_limit(f.db, 0);
+		assert_int_equal(change_commit(f.db, list, 1), E_OK);
+		print_message("%s: %s\n", change_name(change.type),
+			      change.cause.text);
+		assert_int_equal(change.result, when_full[i].want);
+		assert_int_equal(!!strstr(change.cause.text, "audit prune"),
+				 when_full[i].want == E_FULL);
+	}
+	old.replayed = true;
+	done(f.db, old);
+	db_limit(f.db, DB_SIZE_MOST);
+	done(f.db, (struct change)ADD_USER("new"));
+	fixture_close(&f);
+}
+
 static void store_failure_fails_all(void **state)
 {
 	struct change a = ADD_USER("a"), b = ADD_TOKEN("x", D1);
@@ -529,6 +593,7 @@ int main(void)
 		cmocka_unit_test(rules),
 		cmocka_unit_test(equal_changes_make_equal_stores),
 		cmocka_unit_test(refused_one_is_refused_alone),
+		cmocka_unit_test(a_full_store),
 		cmocka_unit_test(store_failure_fails_all),
 		cmocka_unit_test(blocked_owner_gets_no_refresh_token),
 		cmocka_unit_test(long_input_is_refused_not_a_failure),
