@@ -78,6 +78,8 @@ def test_a_store_that_is_full(tmp_path, faketime):  # noqa: ARG001
         for command in ADDING:
             status, message = full.refused(*command.split(), secret=True)
             assert (status, message) == (1, f"dockpass: {why}"), command
+        for secret in full.pats:  # also the one that could not be rotated
+            assert get_basic(full, secret).status_code == 200
         full.daemon.process.kill()
         full.daemon.process.wait()
         full.serve()

@@ -3,7 +3,8 @@
 Each test is named after the advisory or issue that it would have prevented;
 so are those of live changes (test_protocol_live.py), of names and of persons
 taken for others (_names, _persons), of load and time (_load), of what an
-operator writes and reads (_operator), of files and crashes (_store).
+operator writes and reads (_operator), of files and crashes (_store). All of
+them are in one table, in test_advisories.py.
 """
 
 import base64
@@ -17,24 +18,6 @@ from support import secrets, tokens
 from support.dockpass import Dockpass
 from support.ways import (WAYS, Line, basic, get_basic, login, refresh,
                           refresh_token)
-
-NOT_YET = {
-    "Quay federation": "no OIDC identities",
-    "CVE-2026-44428 (jti twice)": "no JWT is accepted at all",
-    "GHSA-2v5f-5r6w-p67r": "no key set is fetched",
-    "octo-sts": "no patterns; what is near a name is in _names",
-    "CVE-2022-31667 CVE-2022-31669 CVE-2022-31670": "no REST API, no rotation",
-    "GHSA-hw28-333w-qxp3": "no REST API, no admin roles",
-    "CVE-2019-16097": "no REST API",
-    "artifact-keeper repository allow-list": "no lists in a token; project "
-                                             "tokens stand for it",
-    "not-yet-valid token": "no start date",
-    "docker_auth D3 D5 D11 D12 D13 D14": "no rules, no such back ends",
-    "CVE-2023-45821 (issuer, host)": "no foreign issuers; services are here",
-    "docker_auth #381 #382": "a list of packages, no behaviour",
-    "LMDB: map full during rotate": "no rotation",
-    "LMDB: yesterday's snapshot": "no backup",
-}
 
 ASKED = "repository:g/priv:pull,push,delete,* registry:catalog:*"
 # owner, scopes of his token, actions on g/priv; the catalog with a "*"

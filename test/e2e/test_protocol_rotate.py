@@ -6,6 +6,7 @@ G numbers are rows of the reference's table of a token's life.
 
 import datetime
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -334,3 +335,23 @@ def test_what_cannot_be_rotated(world, clock):
         f"dockpass: token {new['id']} is revoked; create another"
     clock.set(NOON)
     assert rotate(world, clock, make(world, clock, "alice"))
+
+
+def test_AK_GHSA_qxxr_of_many_rotations_one_wins(world, clock):
+    """At the same time: the others are told, and make no secret."""
+    old = make(world, clock, "alice")
+    before = len(world.json("token", "list", env=clock.env()))
+
+    def try_it(_):
+        return world.run("token", "rotate", old["id"], "--json", "--config",
+                         world.config_file, env=clock.env(), check=False,
+                         secret=True)
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(try_it, range(4)))
+    won, = [json.loads(one.stdout) for one in done if not one.returncode]
+    secrets.remember(won["token"])
+    assert all(one.stdout == "" and "was rotated already" in one.stderr
+               for one in done if one.returncode)
+    assert len(world.json("token", "list", env=clock.env())) == before + 1
+    dead(world, old)
+    assert works(world, won)

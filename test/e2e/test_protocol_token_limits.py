@@ -96,6 +96,17 @@ def test_repositories(world, patterns, scopes, want, reason):
     assert world.reason(answer) == reason
 
 
+@pytest.mark.parametrize("way", ways.WAYS)
+def test_repositories_on_every_way(world, way):
+    """By a refresh token too, which knows no list of its own."""
+    secret = token(world, "--repository", "g/int/*")
+    for asked in PULL, "repository:g/pub:pull", "repository:g/int:pull":
+        assert tokens.access(ways.WAYS[way](world, secret, asked),
+                             world) == {}
+    answer = ways.WAYS[way](world, secret, [PULL, "repository:g/int/a:pull"])
+    assert tokens.access(answer, world) == {"repository:g/int/a": "pull"}
+
+
 def test_no_catalog(world):
     ask = {"scope": "registry:catalog:*"}
     secret = token(world, user="root")
