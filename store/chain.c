@@ -82,9 +82,24 @@ static enum err check(struct cursor *cursor, struct log_facts *facts,
 			     entry.number);
 	if (!digest_eq(&entry.before, &facts->head.digest))
 		return blame_link(cursor, &entry, facts, cause);
+	if (entry.change.type == CHANGE_AUDIT_PRUNE)
+		facts->pruned = (struct log_end) { entry.change.id,
+						   entry.change.digest };
 	facts->head = (struct log_end) { entry.number, entry.digest };
 	facts->count++;
 	return E_OK;
+}
+
+/* An anchor that no prune has left hides that the oldest were dropped. */
+static enum err check_anchor(const struct log_facts *facts, struct cause *cause)
+{
+	if (facts->anchor.number == facts->pruned.number &&
+	    digest_eq(&facts->anchor.digest, &facts->pruned.digest))
+		return E_OK;
+	return cause_set(cause, E_CORRUPT,
+			 "the anchor of the log is entry %llu, but the newest "
+			 "prune ended with entry %llu" ADVICE,
+			 (ull)facts->anchor.number, (ull)facts->pruned.number);
 }
 
 static enum err check_end(struct txn *txn, const struct log_facts *facts,
@@ -106,7 +121,7 @@ static enum err check_end(struct txn *txn, const struct log_facts *facts,
 		return blame(cause, "was added", head.number + 1);
 	if (!digest_eq(&head.digest, &facts->head.digest))
 		return blame(cause, "was changed", head.number);
-	return E_OK;
+	return check_anchor(facts, cause);
 }
 
 enum err changelog_verify(struct txn *txn, struct log_facts *out,

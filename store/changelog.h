@@ -12,7 +12,8 @@
  * elsewhere (changelog_check_head).
  *
  * Two entries do not follow their number's predecessor. After a prune the first
- * follows the anchor, number and hash of the last that went. A "restore" takes
+ * follows the anchor, number and hash of the last that went; the newest prune's
+ * own entry says the same, or anybody might drop the oldest. A "restore" takes
  * the log of the copy, yet numbers go on: it holds number and hash of the head
  * that it replaced, and its own number is the next after both heads.
  */
@@ -46,7 +47,8 @@ enum err changelog_unpack(struct cursor *cursor,
 
 struct log_facts {
 	struct log_end anchor, head;
-	uint64_t count; /* of entries that are there */
+	struct log_end pruned; /* the anchor, as the newest prune says it */
+	uint64_t count;	       /* of entries that are there */
 };
 
 /*

@@ -217,6 +217,13 @@ class Log:
         for number in numbers:
             del self.rows[number]
 
+    def forget(self, number):
+        """All up to it, with the anchor that a prune would leave."""
+        key = struct.pack(">Q", number)
+        digest = hashlib.sha256(key + self.rows[number]).digest()
+        self.txn.put(b"log_anchor", key + digest, db=self.meta)
+        self.drop(*range(min(self.rows), number + 1))
+
     def swap(self, one, other):
         self.rows[one], self.rows[other] = self.rows[other], self.rows[one]
 
@@ -241,6 +248,9 @@ TAMPERING = {
     "dropped": (lambda log: log.drop(5), "log entry 5 is missing"),
     "dropped first": (lambda log: log.drop(1, 2),
                       "log entries 1 to 2 are missing"),
+    "dropped first, as if pruned": (
+        lambda log: log.forget(2), "the anchor of the log is entry 2, but the "
+        "newest prune ended with entry 0"),
     "reordered": (lambda log: log.swap(4, 5),
                   "log entry 4 was changed or is out of place"),
     "tail cut": (lambda log: log.drop(8, 9), "log entries 8 to 9 are missing"),

@@ -296,6 +296,64 @@ static void a_pruned_log_is_verified(void **state)
 	fixture_close(&f);
 }
 
+static struct log_end end_at(struct txn *txn, uint64_t number)
+{
+	struct log_end end = { .number = number };
+	struct pack pack = { 0 }, record = entry_at(txn, number);
+
+	pack_u64(&pack, number);
+	pack_bytes(&pack, pack_str(&record));
+	assert_int_equal(secret_digest(pack_str(&pack), &end.digest), E_OK);
+	return end;
+}
+
+/* Drops entries up to `at` and says that they were pruned. */
+static void forge_anchor(struct txn *txn, uint64_t from, uint64_t at)
+{
+	struct log_end end = end_at(txn, at);
+	struct pack value = { 0 };
+
+	lose(txn, from, at);
+	pack_u64(&value, end.number);
+	pack_bytes(&value, digest_str(&end.digest));
+	txn_put(txn, TABLE_META, STR("log_anchor"), pack_str(&value));
+}
+
+/* Where the anchor is put, where a prune before ended. */
+static const struct {
+	const char *rule;
+	uint64_t anchor, pruned;
+} anchors[] = {
+	{ "nothing was ever pruned", 3, 0 },
+	{ "less was pruned", 7, 5 },
+	{ "all but the prune", LAST, 5 },
+};
+
+static void an_anchor_that_no_prune_has_left(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(anchors); i++) {
+		AUTO(txn) struct txn txn = { 0 };
+		struct log_facts facts;
+		struct cause cause;
+		struct fixture f;
+
+		print_message("%s\n", anchors[i].rule);
+		fixture_open(&f);
+		set_up(f.db);
+		if (anchors[i].pruned)
+			prune(f.db, anchors[i].pruned);
+		txn_write(f.db, &txn);
+		verified(&txn);
+		forge_anchor(&txn, anchors[i].pruned + 1, anchors[i].anchor);
+		assert_int_equal(changelog_verify(&txn, &facts, &cause),
+				 E_CORRUPT);
+		assert_non_null(strstr(cause.text, "the anchor of the log is"));
+		txn_cleanup(&txn);
+		fixture_close(&f);
+	}
+}
+
 static void a_prune_of_what_is_not_there_is_refused(void **state)
 {
 	struct change change = { .type = CHANGE_AUDIT_PRUNE, .id = 3 };
@@ -308,17 +366,6 @@ static void a_prune_of_what_is_not_there_is_refused(void **state)
 	change.id = LAST + 1;
 	assert_int_equal(do_change(f.db, &change), E_NOT_FOUND);
 	fixture_close(&f);
-}
-
-static struct log_end end_at(struct txn *txn, uint64_t number)
-{
-	struct log_end end = { .number = number };
-	struct pack pack = { 0 }, record = entry_at(txn, number);
-
-	pack_u64(&pack, number);
-	pack_bytes(&pack, pack_str(&record));
-	assert_int_equal(secret_digest(pack_str(&pack), &end.digest), E_OK);
-	return end;
 }
 
 /* Of a log that was cut, with a head that fits: only a kept head finds it. */
@@ -505,6 +552,7 @@ int main(void)
 		cmocka_unit_test(log_entry_form),
 		cmocka_unit_test(tampering_is_found),
 		cmocka_unit_test(a_pruned_log_is_verified),
+		cmocka_unit_test(an_anchor_that_no_prune_has_left),
 		cmocka_unit_test(a_prune_of_what_is_not_there_is_refused),
 		cmocka_unit_test(a_kept_head),
 		cmocka_unit_test(a_restore_leaves_numbers_out),
