@@ -161,7 +161,8 @@ static void read_address(struct evhttp_request *http,
 	if (!peer)
 		return;
 	req->unsure = peer->unsure;
-	if (peer->trusted)
+	/* Of whom a PROXY header hides: he may have written the others. */
+	if (peer->trusted && !peer->unsure)
 		read_forwarded(http, peer, worker->live, req);
 }
 

@@ -331,6 +331,21 @@ def test_a_header_and_forwarded_behind_it(world):
             200, "192.0.2.6")
 
 
+@pytest.mark.parametrize("name", ["v1-unknown", "v2-unknown"])
+def test_whom_a_header_hides_does_not_name_himself(world, name):
+    """A proxy that knows no address has written none behind it either; nor
+    is he the proxy."""
+    secret = world.token("alice", "--network", "192.0.2.0/24", "--network",
+                         PROXY, scopes="api", name=f"hidden {name}")
+    head, _ = GOOD[name]
+    for header in ("X-Forwarded-For: 192.0.2.5", "Forwarded: for=192.0.2.5",
+                   "X-Real-IP: 192.0.2.5"):
+        with Wire(world.ports["proxied"], source=PROXY) as wire:
+            wire.send(head)
+            assert seen(world, wire, header) == (200, PROXY)
+            assert seen(world, wire, header, secret=secret) == (401, PROXY)
+
+
 HEALTH = b"GET /healthz HTTP/1.1\r\n\r\n"
 
 
