@@ -22,6 +22,9 @@ enum err log_end_parse(struct str text, struct log_end *out) MUST_CHECK;
  */
 void audit_print_json(struct txn *txn, const struct log_entry *entry,
 		      struct buf *out);
-/* What the change says, for people: "user=alice path=g/app role=developer". */
+/*
+ * What the change says, for people: "user=alice path=g/app role=developer"; in
+ * quotes where a value could pass for several.
+ */
 void audit_print_text(struct txn *txn, const struct log_entry *entry,
 		      struct buf *out);

@@ -231,6 +231,19 @@ static void put_list(struct buf *out, const char *key, struct str words)
 	json_close(out, ']');
 }
 
+/* A name with blanks in it could pass for further fields: in quotes then. */
+static void put_word(struct buf *out, struct str word)
+{
+	AUTO(buf) struct buf quoted;
+
+	buf_init(&quoted, 6 * FIELD_MAX);
+	if (str_has(word, ' ') || str_has(word, '=') || str_has(word, '"')) {
+		json_str(&quoted, word);
+		word = buf_str(&quoted);
+	}
+	buf_add(out, word);
+}
+
 static void put_field(const struct shown *row, const struct value *value,
 		      bool json, struct buf *out)
 {
@@ -238,10 +251,12 @@ static void put_field(const struct shown *row, const struct value *value,
 
 	buf_init(&text, FIELD_MAX);
 	print_value(row, value, &text);
-	if (!json)
-		buf_printf(out, "%s%s=" STR_FMT, out->len ? " " : "", row->key,
-			   STR_ARG(buf_str(&text)));
-	else if (row->how == SHOW_NUMBER)
+	if (!json) {
+		buf_printf(out, "%s%s=", out->len ? " " : "", row->key);
+		put_word(out, buf_str(&text));
+		return;
+	}
+	if (row->how == SHOW_NUMBER)
 		json_put_int(out, row->key, (int64_t)value->number);
 	else if (row->how == SHOW_FLAG)
 		json_put_bool(out, row->key, value->number);

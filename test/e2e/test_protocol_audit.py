@@ -115,6 +115,14 @@ def test_the_same_for_people(desk):
     assert "user=ann path=g/p role=developer" in "\n".join(lines)
 
 
+def test_a_name_is_not_taken_for_other_fields(desk):
+    desk.token("ann", scopes="api", name='x" user=bob  cli:root')
+    desk.token("ann", scopes="api", name="role=owner")
+    lines = desk.cli("audit", "list").splitlines()
+    assert r'user=ann name="x\" user=bob  cli:root" kind=personal' in lines[-2]
+    assert 'user=ann name="role=owner" kind=personal' in lines[-1]
+
+
 def test_no_secret_is_told(desk, tmp_path):
     """Neither of a token nor of a password, and no digest of them."""
     file = tmp_path / "export"
