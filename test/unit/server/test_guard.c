@@ -190,6 +190,14 @@ static void no_other_is_exempt(void **state)
 	assert_true(token("::2") > 0);
 }
 
+static void what_cannot_be_read_is_in_no_network(void **state)
+{
+	(void)state;
+	assert_int_equal(networks_read(STR("::/0"), &rules.exempt, NULL), E_OK);
+	fill("nonsense");
+	assert_int_equal(token("nonsense"), GUARD_STEP_MS);
+}
+
 /* A proxy's own address stands for whomever it hides. */
 static void nobody_hides_behind_an_exempt_proxy(void **state)
 {
@@ -413,6 +421,70 @@ static void a_48_is_not_the_32(void **state)
 	assert_int_equal(token("2001:db8:2:1::1"), 0);
 }
 
+/* To the last failure: the last of each counts for all of them. */
+static void eight_full_networks_fill_the_48_they_share(void **state)
+{
+	char address[64];
+
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		snprintf(address, sizeof(address), "2001:db8:1:%d::1", i);
+		fill(address);
+	}
+	assert_int_equal(token("2001:db8:1:8::1"), GUARD_STEP_MS);
+	assert_int_equal(token("2001:db8:2:8::1"), 0);
+}
+
+/* More than one a millisecond is one a millisecond. */
+static void no_limit_is_too_high_to_count(void **state)
+{
+	unsigned late = 0;
+
+	(void)state;
+	rules.failures = 1000 * 1000;
+	rules.seconds = 1;
+	for (int i = 0; i <= 1000; i++)
+		late += token("192.0.2.1");
+	assert_int_equal(late, GUARD_STEP_MS);
+}
+
+enum { CROWD = 8000, GUESTS = 1000 };
+
+/* Which of the guests, who never came before, share all cells with others? */
+static void see_guests(bool refused[GUESTS])
+{
+	char address[32];
+
+	for (int i = 0; i < CROWD * FEW; i++) {
+		snprintf(address, sizeof(address), "10.%d.%d.1",
+			 i % CROWD / 250, i % 250);
+		token(address);
+	}
+	for (int i = 0; i < GUESTS; i++) {
+		snprintf(address, sizeof(address), "192.0.%d.%d", i / 250,
+			 i % 250);
+		refused[i] = token(address) > 0;
+	}
+}
+
+/* Who learns whose cells are his own learns it of one process alone. */
+static void nobody_knows_whose_cells_he_shares(void **state)
+{
+	bool here[GUESTS], there[GUESTS];
+	int one = 0, both = 0;
+
+	see_guests(here);
+	down(state);
+	up(state);
+	see_guests(there);
+	for (int i = 0; i < GUESTS; i++) {
+		one += here[i];
+		both += here[i] && there[i];
+	}
+	assert_in_range(one, 4, 200);
+	assert_true(2 * both < one);
+}
+
 /* In a quarter of the cells: who comes then is still let in. */
 static void many_networks_and_one_more(void **state)
 {
@@ -493,6 +565,7 @@ int main(void)
 		TEST(some_are_not_counted),
 		TEST(a_full_name_does_not_bind_the_exempt),
 		TEST(no_other_is_exempt),
+		TEST(what_cannot_be_read_is_in_no_network),
 		TEST(nobody_hides_behind_an_exempt_proxy),
 		TEST(a_name_is_counted_from_anywhere),
 		TEST(one_network_alone_fills_no_name),
@@ -504,7 +577,10 @@ int main(void)
 		TEST(the_second_is_looked_at_when_the_first_was),
 		TEST(an_owner_of_many_networks),
 		TEST(a_48_is_not_the_32),
+		TEST(eight_full_networks_fill_the_48_they_share),
+		TEST(no_limit_is_too_high_to_count),
 		TEST(many_networks_and_one_more),
+		TEST(nobody_knows_whose_cells_he_shares),
 		TEST(threads_together_get_no_more),
 	};
 
