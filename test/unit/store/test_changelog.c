@@ -86,6 +86,8 @@ enum tampering {
 	CUT,	   /* one byte less */
 	LOSE,	   /* the entry */
 	SWAP,	   /* with the next one */
+	VERSION,   /* one that we do not know */
+	LONG_KEY,  /* the same number, and a byte more */
 	LOSE_HEAD, /* the store's own */
 	ADD,	   /* a copy of the first */
 	TAIL	   /* this one and all after it */
@@ -122,6 +124,7 @@ static void tamper(struct txn *txn, enum tampering how, uint64_t at,
 		   uint64_t last)
 {
 	struct pack pack, next;
+	char key[9] = "";
 
 	switch (how) {
 	case NOTHING:
@@ -154,6 +157,17 @@ static void tamper(struct txn *txn, enum tampering how, uint64_t at,
 		pack.len--;
 		put_at(txn, at, &pack);
 		break;
+	case VERSION:
+		pack = entry_at(txn, at);
+		pack.at[0]++;
+		put_at(txn, at, &pack);
+		break;
+	case LONG_KEY:
+		pack = entry_at(txn, at);
+		lose(txn, at, at);
+		memcpy(key, key_u64(at).at, 8);
+		txn_put(txn, TABLE_LOG, STR_OF(key), pack_str(&pack));
+		break;
 	case SWAP:
 		pack = entry_at(txn, at);
 		next = entry_at(txn, at + 1);
@@ -179,6 +193,8 @@ static const struct {
 	{ "one's link", RELINK, 5, "entry 5 was changed or is out of place" },
 	{ "the last one's link", RELINK, LAST, "entry 13 was changed or" },
 	{ "one was cut", CUT, 5, "entry 5 was changed: it cannot be read" },
+	{ "one of another version", VERSION, 5, "entry 5 was changed: it can" },
+	{ "a number too long", LONG_KEY, LAST, "entry 13 was changed: it can" },
 	{ "the first is missing", LOSE, 1, "entry 1 is missing" },
 	{ "one is missing", LOSE, 5, "entry 5 is missing" },
 	{ "the last is missing", LOSE, LAST, "entry 13 is missing" },
@@ -307,16 +323,22 @@ static struct log_end end_at(struct txn *txn, uint64_t number)
 	return end;
 }
 
+/* A head or an anchor, with the hash that it must have. */
+static void put_end(struct txn *txn, const char *name, uint64_t number)
+{
+	struct log_end end = end_at(txn, number);
+	struct pack value = { 0 };
+
+	pack_u64(&value, end.number);
+	pack_bytes(&value, digest_str(&end.digest));
+	txn_put(txn, TABLE_META, str_of(name), pack_str(&value));
+}
+
 /* Drops entries up to `at` and says that they were pruned. */
 static void forge_anchor(struct txn *txn, uint64_t from, uint64_t at)
 {
-	struct log_end end = end_at(txn, at);
-	struct pack value = { 0 };
-
+	put_end(txn, "log_anchor", at);
 	lose(txn, from, at);
-	pack_u64(&value, end.number);
-	pack_bytes(&value, digest_str(&end.digest));
-	txn_put(txn, TABLE_META, STR("log_anchor"), pack_str(&value));
 }
 
 /* Where the anchor is put, where a prune before ended. */
@@ -371,7 +393,7 @@ static void a_prune_of_what_is_not_there_is_refused(void **state)
 /* Of a log that was cut, with a head that fits: only a kept head finds it. */
 static void a_kept_head(void **state)
 {
-	struct log_end old, kept, cut;
+	struct log_end old, kept;
 	struct log_facts facts;
 	struct cause cause;
 	struct fixture f;
@@ -381,7 +403,6 @@ static void a_kept_head(void **state)
 	set_up(f.db);
 	{
 		AUTO(txn) struct txn txn;
-		struct pack value = { 0 };
 
 		txn_write(f.db, &txn);
 		kept = verified(&txn).head;
@@ -390,11 +411,8 @@ static void a_kept_head(void **state)
 				 E_OK);
 		assert_int_equal(changelog_check_head(&txn, &old, &cause),
 				 E_OK);
-		cut = end_at(&txn, 10);
 		lose(&txn, 11, LAST);
-		pack_u64(&value, cut.number);
-		pack_bytes(&value, digest_str(&cut.digest));
-		txn_put(&txn, TABLE_META, STR("log"), pack_str(&value));
+		put_end(&txn, "log", 10);
 		assert_int_equal(changelog_verify(&txn, &facts, &cause), E_OK);
 		assert_int_equal(changelog_check_head(&txn, &kept, &cause),
 				 E_CORRUPT);
@@ -447,6 +465,74 @@ static void a_restore_leaves_numbers_out(void **state)
 	assert_non_null(strstr(cause.text, "39 was lost by the restore of"));
 	lose(&txn, LAST, LAST);
 	assert_int_equal(changelog_verify(&txn, &facts, &cause), E_CORRUPT);
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
+/* It says that 40 was lost, and is number 14 itself: then it was not. */
+static void a_restore_that_leaves_too_few_out(void **state)
+{
+	struct log_facts facts;
+	struct cause cause;
+	struct pack entry;
+	struct fixture f;
+	struct txn txn;
+
+	(void)state;
+	fixture_open(&f);
+	set_up(f.db);
+	done(f.db, (struct change) { .type = CHANGE_RESTORE, .id = 40 });
+	txn_write(f.db, &txn);
+	entry = entry_at(&txn, 41);
+	lose(&txn, 41, 41);
+	put_at(&txn, LAST + 1, &entry);
+	put_end(&txn, "log", LAST + 1);
+	assert_int_equal(changelog_verify(&txn, &facts, &cause), E_CORRUPT);
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
+/* Not cut short and kept so. */
+static void what_is_too_large_is_not_kept(void **state)
+{
+	static char name[RECORD_MAX + 1];
+	struct change change = { .type = CHANGE_USER_ADD,
+				 .now = NOW,
+				 .user = { name, sizeof(name) } };
+	struct fixture f;
+	struct txn txn;
+
+	(void)state;
+	memset(name, 'x', sizeof(name));
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	changelog_append(&txn, &change);
+	assert_int_equal(txn.err, E_LIMIT);
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
+/* The head is of another entry than the newest that there is. */
+static void when_the_newest_was_made(void **state)
+{
+	struct fixture f;
+	struct txn txn;
+	int64_t when;
+
+	(void)state;
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	assert_int_equal(changelog_newest(&txn, &when), E_OK);
+	assert_int_equal(when, 0);
+	txn_cleanup(&txn);
+	set_up(f.db);
+	txn_write(f.db, &txn);
+	assert_int_equal(changelog_newest(&txn, &when), E_OK);
+	assert_int_equal(when, NOW);
+	tamper(&txn, ADD, LAST + 1, 0);
+	lose(&txn, LAST, LAST);
+	assert_int_equal(changelog_newest(&txn, &when), E_CORRUPT);
+	assert_int_equal(when, 0);
 	txn_cleanup(&txn);
 	fixture_close(&f);
 }
@@ -510,6 +596,36 @@ static void who_revoked_a_token(void **state)
 }
 
 /* Where a restore left numbers out, and behind what was pruned. */
+/* Two of one second may have: it is said of none, unless one says so. */
+static void who_revoked_one_of_two_that_may_have(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	set_up(f.db);
+	done(f.db, (struct change) { .type = CHANGE_USER_REMOVE,
+				     .now = NOW + 9,
+				     .yes = 1,
+				     .user = STR("bob") });
+	assert_int_equal(revoked_by(f.db, 2, "cli:root", CHANGE_USER_REMOVE),
+			 E_OK);
+	done(f.db, (struct change) { .type = CHANGE_SPACE_REMOVE,
+				     .now = NOW + 9,
+				     .path = STR("p"),
+				     .kind = SPACE_PROJECT,
+				     .yes = 1 });
+	assert_int_equal(revoked_by(f.db, 2, "", CHANGE_USER_REMOVE),
+			 E_NOT_FOUND);
+	done(f.db, (struct change) { .type = CHANGE_TOKEN_REVOKE,
+				     .now = NOW + 9,
+				     .actor = STR("job:lifetime"),
+				     .id = 1 });
+	assert_int_equal(
+		revoked_by(f.db, 1, "job:lifetime", CHANGE_TOKEN_REVOKE), E_OK);
+	fixture_close(&f);
+}
+
 static void who_revoked_one_where_entries_are_missing(void **state)
 {
 	struct fixture f;
@@ -547,6 +663,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_revoked_a_token),
 		cmocka_unit_test(who_revoked_one_where_entries_are_missing),
+		cmocka_unit_test(who_revoked_one_of_two_that_may_have),
+		cmocka_unit_test(when_the_newest_was_made),
+		cmocka_unit_test(what_is_too_large_is_not_kept),
 		cmocka_unit_test(names),
 		cmocka_unit_test(packed_form),
 		cmocka_unit_test(log_entry_form),
@@ -556,6 +675,7 @@ int main(void)
 		cmocka_unit_test(a_prune_of_what_is_not_there_is_refused),
 		cmocka_unit_test(a_kept_head),
 		cmocka_unit_test(a_restore_leaves_numbers_out),
+		cmocka_unit_test(a_restore_that_leaves_too_few_out),
 	};
 
 	return cmocka_run_group_tests_name("changelog", tests, NULL, NULL);
