@@ -285,6 +285,7 @@ static const struct {
 	{ "BuildKit's daemon: GET, then POST", false, true, 5000, true },
 	{ "POST twice", true, true, 5000, false },
 	{ "GET twice", false, false, 5000, false },
+	{ "just in time", true, false, GUARD_TWICE_MS, true },
 	{ "too late", true, false, GUARD_TWICE_MS + 1000, false },
 };
 

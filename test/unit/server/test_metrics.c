@@ -9,6 +9,8 @@
 #include "server/crowd.h"
 #include "server/metrics.h"
 #include "server/services.h"
+#include "store/job.h"
+#include "store/mailbox.h"
 #include "token/claims.h"
 
 enum { WORKERS = 2, MANY = 100000 };
@@ -249,6 +251,54 @@ static void gauges(void **state)
 	assert_line("dockpass_reload_success_timestamp_seconds 1800000000");
 }
 
+static void begin(struct txn *write)
+{
+	txn_cleanup(&txn);
+	txn_write(fixture.db, write);
+}
+
+static void commit(struct txn *write)
+{
+	assert_int_equal(txn_commit(write), E_OK);
+	txn_read(fixture.db, &txn);
+}
+
+/* How many were given up is of all jobs. */
+static void notices(void **state)
+{
+	const struct notice notice = { .next_at = NOW,
+				       .queued_at = NOW - 60,
+				       .job = JOB_EXPIRING,
+				       .way = WAY_MAIL,
+				       .user = 1,
+				       .total = 1,
+				       .len = 1,
+				       .tokens = { 1 } };
+	struct notice queued = notice;
+	struct txn write;
+
+	(void)state;
+	begin(&write);
+	mailbox_add(&write, &queued);
+	for (unsigned job = JOB_FIRST; job <= JOB_LAST; job++)
+		job_put(&write, (enum job)job,
+			&(struct job_state) { .ran_at = 100 * job,
+					      .marker = 7,
+					      .given_up = job });
+	commit(&write);
+	atomic_store(&monitor->oldest_notice, NOW - 60);
+	ask(true, "/metrics", NULL);
+	assert_line("dockpass_notices_queued 1");
+	assert_line("dockpass_notices_oldest_age_seconds 60");
+	assert_line("dockpass_notices_given_up_total 6");
+	assert_line("dockpass_check_last_run_timestamp_seconds"
+		    "{check=\"expired\"} 200");
+	/* By a clock that was set back since. */
+	atomic_store(&monitor->oldest_notice, NOW + 60);
+	ask(true, "/metrics", NULL);
+	assert_line("dockpass_notices_oldest_age_seconds 0");
+}
+
 /* What cannot be read is left out, not told as nothing. */
 static void a_store_that_fails(void **state)
 {
@@ -283,6 +333,17 @@ static const struct {
 	  READY("not ready", "ok", "ok", "the server has been told to end") },
 };
 
+/* Nobody has read it before, so nobody knows. */
+static void damage_meta(void)
+{
+	struct txn write;
+
+	begin(&write);
+	txn_remove(&write, TABLE_META, STR("created"));
+	commit(&write);
+	atomic_store(&monitor->draining, false);
+}
+
 static void readiness(void **state)
 {
 	struct signer *signer;
@@ -299,6 +360,10 @@ static void readiness(void **state)
 		assert_string_equal(body.at, ready[i].body);
 		txn.err = E_OK;
 	}
+	damage_meta();
+	assert_int_equal(ask(true, "/readyz", signer), STATUS_UNAVAILABLE);
+	assert_string_equal(body.at, ready[1].body);
+	txn.err = E_OK;
 	signer_free(signer);
 }
 
@@ -335,6 +400,7 @@ int main(void)
 		cmocka_unit_test(ends_of_buckets),
 		cmocka_unit_test(every_status_and_reason),
 		cmocka_unit_test(gauges),
+		cmocka_unit_test(notices),
 		cmocka_unit_test(a_store_that_fails),
 		cmocka_unit_test(readiness),
 		cmocka_unit_test(which_listener_has_what),

@@ -448,6 +448,27 @@ static void a_log_pruned_past_the_copy(void **state)
 	}
 }
 
+/* As many changes, and others: it is no later state, so it tells nothing. */
+static void a_store_of_another_life(void **state)
+{
+	struct fixture other;
+	struct restored out;
+	struct copy c;
+
+	(void)state;
+	copy_make(&c);
+	fixture_open(&other);
+	add_user(other.db, "zoe", 0);
+	set_up(other.db);
+	out = bring_back(&c, other.db, 0);
+	assert_false(out.descends || out.pruned);
+	assert_int_equal(out.lost, 0);
+	assert_int_equal(out.taken_away, 0);
+	assert_int_equal(sound(other.db).users, 4);
+	fixture_close(&other);
+	copy_end(&c);
+}
+
 static void whatever_has_changed_is_no_backup(void **state)
 {
 	static char bytes[1 << 20];
@@ -671,6 +692,7 @@ int main(void)
 		cmocka_unit_test(ids_are_never_given_again),
 		cmocka_unit_test(numbers_of_the_log_go_on),
 		cmocka_unit_test(a_log_pruned_past_the_copy),
+		cmocka_unit_test(a_store_of_another_life),
 		cmocka_unit_test(whatever_has_changed_is_no_backup),
 		cmocka_unit_test(each_damaged_row_is_found),
 		cmocka_unit_test(what_was_observed_and_is_damaged),
