@@ -16,6 +16,7 @@ from support import metrics, secrets
 from support.dockpass import PATIENCE, Dockpass
 from support.process import wait_until
 from support.site import Certificate
+from support.ways import basic
 from support.wire import Wire, request, send
 
 REQUESTS = 'dockpass_token_requests_total{outcome="%s",reason="%s"}'
@@ -118,6 +119,19 @@ def test_the_histogram_adds_up(own_world):
             assert counts[ends.index(0.001)] == 0
 
 
+def test_answers_that_are_held_back(own_world):
+    own_world.configure(guard={"failures": 3})
+    own_world.serve()
+    for n in range(5):
+        secret = secrets.remember(f"glpat-{n:020}")
+        with Wire(own_world.port, source="127.0.9.1") as wire:
+            answer = wire.send(request(
+                "GET /token?service=registry",
+                f"Authorization: {basic('x', secret)}")).answer()
+            assert answer.status_code == 401
+    assert metrics.scrape(own_world)["dockpass_answers_held_back_total"] == 2
+
+
 def test_a_reload_keeps_what_was_counted(own):
     own.serve()
     for i in range(5):
@@ -201,6 +215,10 @@ def test_a_crowd_of_watchers_is_bounded(own):
         except (AssertionError, ConnectionError):
             return False
     wait_until(let_in, 20 * PATIENCE, "a place for a watcher")
+    # Nor does it count with those for whom the server is.
+    seen = metrics.scrape(own)
+    assert seen["dockpass_connections_accepted_total"] == 1
+    assert seen["dockpass_connections_crowded_total"] == 0
     for wire in wires:
         wire.close()
 

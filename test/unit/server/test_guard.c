@@ -344,6 +344,23 @@ static void another_secret_or_name_is_no_pair(void **state)
 	assert_int_equal(left(), FEW - 4);
 }
 
+/* However many there are, each is itself: none is half of a pair. */
+static void no_secret_is_taken_for_another(void **state)
+{
+	enum { MANY = 20000 };
+
+	(void)state;
+	rules.failures = MANY;
+	rules.seconds = 10 * MANY;
+	for (int i = 0; i <= MANY; i++) {
+		struct guard_try try = from("192.0.2.1");
+
+		try.post = i % 2;
+		assert_int_equal(guard_token(guard, &try),
+				 i < MANY ? 0 : GUARD_STEP_MS);
+	}
+}
+
 /* The second of a pair frees nothing for a third. */
 static void a_pair_has_two(void **state)
 {
@@ -574,6 +591,7 @@ int main(void)
 		TEST(those_looked_at_now_are_counted),
 		TEST(a_pair_is_one_failure),
 		TEST(another_secret_or_name_is_no_pair),
+		TEST(no_secret_is_taken_for_another),
 		TEST(a_pair_has_two),
 		TEST(the_second_is_looked_at_when_the_first_was),
 		TEST(an_owner_of_many_networks),

@@ -60,6 +60,7 @@ static void tokens_that_die_soon(void **state)
 		if (rows[i].rotated)
 			rotate(f.db, id);
 		assert_int_equal(count(f.db, NOW), rows[i].counted);
+		assert_int_equal(count(f.db, TODAY), rows[i].counted);
 		assert_int_equal(count(f.db, TODAY + 8 * DAY), 0);
 		fixture_close(&f);
 	}

@@ -431,10 +431,50 @@ static void a_kept_head(void **state)
 		changelog_anchor(&txn, &anchor);
 		assert_int_equal(changelog_check_head(&txn, &anchor, &cause),
 				 E_OK);
+		anchor.digest.at[0] ^= 1;
+		assert_int_equal(changelog_check_head(&txn, &anchor, &cause),
+				 E_CORRUPT);
 		assert_int_equal(changelog_check_head(&txn, &old, &cause),
 				 E_NOT_FOUND);
 		assert_non_null(strstr(cause.text, "was pruned"));
 	}
+	fixture_close(&f);
+}
+
+static void a_head_that_is_set_back(void **state)
+{
+	struct log_facts facts;
+	struct cause cause;
+	struct fixture f;
+	struct txn txn;
+
+	(void)state;
+	fixture_open(&f);
+	set_up(f.db);
+	txn_write(f.db, &txn);
+	put_end(&txn, "log", LAST - 1);
+	assert_int_equal(changelog_verify(&txn, &facts, &cause), E_CORRUPT);
+	assert_non_null(strstr(cause.text, "entry 13 was added;"));
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
+/* Of no entries it says that there are none, but if nobody can read it. */
+static void a_head_that_cannot_be_read(void **state)
+{
+	struct log_facts facts;
+	struct cause cause;
+	struct fixture f;
+	struct txn txn;
+
+	(void)state;
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	verified(&txn);
+	txn_put(&txn, TABLE_META, STR("log"), STR("x"));
+	assert_int_equal(changelog_verify(&txn, &facts, &cause), E_CORRUPT);
+	assert_non_null(strstr(cause.text, "cannot read the log"));
+	txn_cleanup(&txn);
 	fixture_close(&f);
 }
 
@@ -674,6 +714,8 @@ int main(void)
 		cmocka_unit_test(an_anchor_that_no_prune_has_left),
 		cmocka_unit_test(a_prune_of_what_is_not_there_is_refused),
 		cmocka_unit_test(a_kept_head),
+		cmocka_unit_test(a_head_that_is_set_back),
+		cmocka_unit_test(a_head_that_cannot_be_read),
 		cmocka_unit_test(a_restore_leaves_numbers_out),
 		cmocka_unit_test(a_restore_that_leaves_too_few_out),
 	};
