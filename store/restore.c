@@ -69,20 +69,65 @@ static void plan_token(struct plan *plan, struct str key)
 					    .expires_at = now.grace_ends });
 }
 
+/* Flags of which each that is there, or is not, is less for its user. */
+enum { LESS_WITH = USER_EXTERNAL | USER_BLOCKED | USER_TWO_FACTOR };
+
+static void plan_flags(struct plan *plan, const struct user *then, unsigned now)
+{
+	unsigned less = (now & ~then->flags & LESS_WITH) |
+			(then->flags & ~now & USER_ADMIN);
+
+	for (unsigned flag = 1; flag <= less; flag <<= 1)
+		if (less & flag)
+			add(plan, (struct change) { .type = CHANGE_USER_FLAG,
+						    .user = then->name,
+						    .flags = flag,
+						    .on = flag != USER_ADMIN });
+}
+
+/* Who is gone is blocked; a password that was replaced is no longer one. */
 static void plan_user(struct plan *plan, struct str key, struct str value)
 {
 	struct user then, now;
 	enum err err;
 
-	if (!plan->descends || user_unpack(plan->copy, key, value, &then) ||
-	    then.flags & USER_BLOCKED)
+	if (!plan->descends || user_unpack(plan->copy, key, value, &then))
 		return;
 	err = user_get(plan->now, then.id, &now);
-	if (err == E_NOT_FOUND || (!err && now.flags & USER_BLOCKED))
-		add(plan, (struct change) { .type = CHANGE_USER_FLAG,
-					    .user = then.name,
-					    .flags = USER_BLOCKED,
-					    .on = 1 });
+	if (err == E_NOT_FOUND)
+		plan_flags(plan, &then, then.flags | USER_BLOCKED);
+	if (err)
+		return;
+	plan_flags(plan, &then, now.flags);
+	if (then.password.len && !str_eq(then.password, now.password))
+		add(plan,
+		    (struct change) {
+			    .type = CHANGE_USER_PASSWORD,
+			    .user = then.name,
+			    .value = arena_copy(&plan->arena, now.password),
+		    });
+}
+
+/* A project that is open to fewer, or for less. */
+static void plan_project(struct plan *plan, struct str key, struct str value)
+{
+	struct change change = { .type = CHANGE_PROJECT_SET };
+	const struct project_rules *rules;
+	struct space then, now;
+
+	if (!plan->descends || space_unpack(plan->copy, key, value, &then) ||
+	    space_get(plan->now, then.id, &now) || now.kind != SPACE_PROJECT)
+		return;
+	rules = &now.rules;
+	if (rules->visibility < then.rules.visibility)
+		change.visibility = 1 + rules->visibility;
+	if (rules->registry > then.rules.registry)
+		change.registry = 1 + rules->registry;
+	if (rules->archived && !then.rules.archived)
+		change.archived = 2;
+	change.path = then.path;
+	if (change.visibility || change.registry || change.archived)
+		add(plan, change);
 }
 
 static void plan_member(struct plan *plan, struct str key, struct str value)
@@ -169,6 +214,10 @@ static enum err make_plan(struct plan *plan)
 	cursor_cleanup(&c);
 	for (cursor_open(plan->copy, TABLE_USER, STR(""), &c); cursor_next(&c);)
 		plan_user(plan, c.key, c.value);
+	cursor_cleanup(&c);
+	for (cursor_open(plan->copy, TABLE_SPACE, STR(""), &c);
+	     cursor_next(&c);)
+		plan_project(plan, c.key, c.value);
 	cursor_cleanup(&c);
 	for (cursor_open(plan->copy, TABLE_MEMBER, STR(""), &c);
 	     cursor_next(&c);)

@@ -104,9 +104,10 @@ static const struct {
 	{ "restore",
 	  "A running server follows at once. What was taken away since the "
 	  "backup stays so:\nrevoked tokens, graces that ended, blocked and "
-	  "removed users, lowered roles. That\ntakes the store that is "
-	  "replaced. Where it was lost, what was revoked since works\nagain: "
-	  "look through dockpass token list, and revoke it.\n" },
+	  "removed users, passwords that were\nreplaced, lowered roles, "
+	  "projects that were closed. That takes the store that is\nreplaced. "
+	  "Where it was lost, what was revoked since works again: look "
+	  "through\ndockpass token list, and revoke it.\n" },
 	{ "token list",
 	  "Whoever may read the store sees all tokens, impersonation tokens "
 	  "too.\n" },

@@ -136,9 +136,9 @@ static void tell_restored(struct call *call, const char *path,
 			  since, (unsigned long long)done->newer);
 	if (done->descends)
 		call_note(call,
-			  "changes since then that are lost: %llu; tokens, "
-			  "users and memberships that had ended since then, "
-			  "and stay so: %llu",
+			  "changes since then that are lost: %llu; what was "
+			  "taken away from users, tokens and projects since "
+			  "then, and stays so: %llu",
 			  (unsigned long long)done->lost,
 			  (unsigned long long)done->taken_away);
 	else

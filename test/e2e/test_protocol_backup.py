@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from support import tokens
+from support import secrets, tokens
 from support.dockpass import Dockpass
 
 PULL = "repository:g/p:pull"
@@ -70,6 +70,23 @@ def test_what_was_revoked_since_stays_revoked(desk):
     desk.cli("token", "revoke", 1)
     assert desk.json("restore", desk.file, "--yes")["taken_away"] == 1
     lives(desk, desk.secret, 401)
+
+
+def test_what_was_replaced_or_closed_since_stays_so(desk):
+    """The old password, which somebody had learnt; a project that all saw."""
+    old, new = "the-one-he-told-somebody", "the-one-he-has-now"
+    desk.user("bob", password=old)
+    desk.cli("project", "set", "g/p", "--visibility", "public")
+    desk.serve()
+    assert len(tokens.access(desk.ask(PULL), desk)) == 1
+    desk.cli("backup", desk.file)
+    secrets.remember(new)
+    desk.cli("user", "password", "bob", "--password-stdin", stdin=new)
+    desk.cli("project", "set", "g/p", "--visibility", "private")
+    assert desk.json("restore", desk.file, "--yes")["taken_away"] == 2
+    assert desk.ask(auth=("bob", old)).status_code == 401
+    assert desk.ask(auth=("bob", new)).status_code == 200
+    assert not tokens.access(desk.ask(PULL), desk)
 
 
 def test_after_a_loss_of_the_store(desk):

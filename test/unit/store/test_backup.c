@@ -12,6 +12,7 @@
 #include "store/mailbox.h"
 #include "store/member.h"
 #include "store/pat.h"
+#include "store/space.h"
 #include "store/told.h"
 #include "store/used.h"
 #include "store/user.h"
@@ -58,7 +59,7 @@ static struct restored bring_back(struct copy *c, struct db *db,
 	struct cause cause;
 
 	assert_int_equal(backup_open(c->path, &copy, &facts, &cause), E_OK);
-	assert_int_equal(facts.changes, COUNT(setup));
+	assert_true(facts.changes >= COUNT(setup));
 	if (backup_restore(db, copy, &how, &out, &cause))
 		fail_msg("%s", cause.text);
 	return out;
@@ -239,6 +240,81 @@ static void what_was_taken_away_stays_so(void **state)
 		    role_of(db, 2, 1) != since[i].role)
 			fail_msg("%s: %llu taken away", since[i].what,
 				 (unsigned long long)out.taken_away);
+		copy_end(&c);
+	}
+}
+
+/* clang-format off */
+#define FLAG(name, is)                                                         \
+	{ .type = CHANGE_USER_FLAG, .user = S("root"), .flags = USER_##name,   \
+	  .on = is }
+#define PASSWORD(text)                                                         \
+	{ .type = CHANGE_USER_PASSWORD, .user = S("root"), .value = S(text) }
+#define APP(rule, to)                                                          \
+	{ .type = CHANGE_PROJECT_SET, .path = S("g/app"), .rule = to }
+#define SEEN(who)      APP(visibility, 1 + VISIBILITY_##who)
+#define REGISTRY(how)  APP(registry, 1 + REGISTRY_##how)
+
+/* What root or g/app (2, 2) was in the copy, became since; does it stay? */
+static const struct {
+	const char *what;
+	struct change before, since;
+	bool stays;
+} narrowed[] = {
+	{ "no longer an admin", { 0 }, FLAG(ADMIN, 0), true },
+	{ "external", { 0 }, FLAG(EXTERNAL, 1), true },
+	{ "with two-factor", { 0 }, FLAG(TWO_FACTOR, 1), true },
+	{ "without", FLAG(TWO_FACTOR, 1), FLAG(TWO_FACTOR, 0), false },
+	{ "with a password", { 0 }, PASSWORD("new"), false },
+	{ "with another one", PASSWORD("old"), PASSWORD("new"), true },
+	{ "private", SEEN(PUBLIC), SEEN(PRIVATE), true },
+	{ "public", { 0 }, SEEN(PUBLIC), false },
+	{ "disabled", { 0 }, REGISTRY(DISABLED), true },
+	{ "enabled", REGISTRY(PRIVATE), REGISTRY(ENABLED), false },
+	{ "archived", { 0 }, APP(archived, 2), true },
+	{ "no longer archived", APP(archived, 2), APP(archived, 1), false },
+};
+/* clang-format on */
+
+/* All of them that may change, as text. */
+static void look(struct db *db, char out[64])
+{
+	AUTO(txn) struct txn txn;
+	struct space app;
+	struct user root;
+
+	txn_read(db, &txn);
+	assert_int_equal(user_get(&txn, 2, &root), E_OK);
+	assert_int_equal(space_get(&txn, 2, &app), E_OK);
+	snprintf(out, 64, "%x '" STR_FMT "' %d %d %d", root.flags,
+		 STR_ARG(root.password), app.rules.visibility,
+		 app.rules.registry, app.rules.archived);
+}
+
+static void what_was_narrowed_stays_so(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(narrowed); i++) {
+		char before[64], since_then[64], after[64];
+		struct restored out;
+		struct copy c;
+
+		print_message("%s\n", narrowed[i].what);
+		fixture_open(&c.f);
+		set_up(c.f.db);
+		if (narrowed[i].before.type)
+			done(c.f.db, narrowed[i].before);
+		copy_write(&c);
+		look(c.f.db, before);
+		done(c.f.db, narrowed[i].since);
+		look(c.f.db, since_then);
+		assert_string_not_equal(before, since_then);
+		out = bring_back(&c, c.f.db, 0);
+		sound(c.f.db);
+		look(c.f.db, after);
+		assert_string_equal(after,
+				    narrowed[i].stays ? since_then : before);
+		assert_int_equal(out.taken_away, narrowed[i].stays);
 		copy_end(&c);
 	}
 }
@@ -685,6 +761,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_rows_come_back),
 		cmocka_unit_test(what_was_taken_away_stays_so),
+		cmocka_unit_test(what_was_narrowed_stays_so),
 		cmocka_unit_test(a_grace_ends_when_it_was_to),
 		cmocka_unit_test(an_end_is_not_taken_back),
 		cmocka_unit_test(newer_tokens_are_revoked),
