@@ -1,6 +1,5 @@
 /*
- * server/jobs/courier.h - delivers a letter by SMTP or a JSON text by HTTP; the
- * only place that includes curl/curl.h.
+ * server/jobs/courier.h - delivers a letter by SMTP or a JSON text by HTTP.
  *
  * Certificates are verified, with two exceptions that mail.starttls says: not
  * encrypted at all, or encrypted as well as it goes, when it is opportunistic
@@ -8,22 +7,18 @@
  * use, and never part of a cause.
  *
  * Thread: one at a time; blocks, no longer than COURIER_SECONDS, and for the
- * answer to a letter COURIER_ANSWER (RFC 5321 4.5.3.2.6: who goes sooner sends
+ * answer to a letter TRANSFER_ANSWER (RFC 5321 4.5.3.2.6: who goes sooner sends
  * it again and again). While it waits, it asks whether to go on.
  */
 #pragma once
 
 #include "server/config.h"
-#include "token/buf.h"
+#include "server/transfer.h"
 
-enum {
-	COURIER_SECONDS = 30,
-	COURIER_ANSWER = 10 * 60,
-	COURIER_SECRET_MIN = 16
-};
+enum { COURIER_SECONDS = 30, COURIER_SECRET_MIN = 16 };
 
 struct courier;
-typedef bool courier_go_on(void *arg); /* false: the delivery is cut short */
+typedef transfer_go_on courier_go_on; /* false: the delivery is cut short */
 
 enum err courier_new(courier_go_on *go_on, void *arg,
 		     struct courier **out) MUST_CHECK;
@@ -41,6 +36,9 @@ enum err courier_mail(struct courier *courier, const struct config_mail *mail,
 enum err courier_post(struct courier *courier, const struct config_hook *hook,
 		      uint64_t id, struct str json,
 		      struct cause *cause) MUST_CHECK;
+
+/* How that mail server is asked. */
+struct transfer_ask courier_ask(const struct config_mail *mail);
 
 /* Can the files of password and secret be used? */
 enum err courier_check(const struct config *config,
