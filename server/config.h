@@ -29,8 +29,9 @@ struct config_listener {
 };
 
 struct config_service {
-	const char *name; /* the JWT's aud */
-	unsigned ttl;	  /* seconds, at least 60 */
+	const char *name;  /* the JWT's aud */
+	const char *place; /* where that is set */
+	unsigned ttl;	   /* seconds, at least 60 */
 	enum kid_style kid;
 	bool x5c, anonymous, refresh_tokens;
 };
@@ -74,7 +75,7 @@ struct config {
 	const char *url; /* without a slash at the end; the realm is + /token */
 	const char *store, *keys, *public; /* folders */
 	/* Where they are set, for messages: "dockpass.yaml:7: keys". */
-	const char *store_place, *keys_place;
+	const char *store_place, *keys_place, *url_place, *issuer_place;
 	unsigned store_size; /* MiB */
 	unsigned workers;    /* never 0 here */
 	struct config_listener *listeners;

@@ -394,6 +394,8 @@ static void keep_places(const struct checker *c, struct config *config)
 {
 	config->store_place = keep_place(c, "store");
 	config->keys_place = keep_place(c, "keys");
+	config->url_place = keep_place(c, "url");
+	config->issuer_place = keep_place(c, "issuer");
 	config->mail.place = keep_place(c, "mail.password_file");
 	config->hook.place = keep_place(c, "webhook.secret_file");
 	for (unsigned i = 0; i < config->listeners_count; i++) {
@@ -401,6 +403,12 @@ static void keep_places(const struct checker *c, struct config *config)
 
 		snprintf(path, sizeof(path), "listeners[%u].tls.key", i);
 		config->listeners[i].place = keep_place(c, path);
+	}
+	for (unsigned i = 0; i < config->services_count; i++) {
+		char path[OPTION_NAME_MAX];
+
+		snprintf(path, sizeof(path), "services[%u].name", i);
+		config->services[i].place = keep_place(c, path);
 	}
 }
 

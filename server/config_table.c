@@ -282,10 +282,14 @@ void config_free(struct config *config)
 	free((void *)(uintptr_t)config->path);
 	free((void *)(uintptr_t)config->store_place);
 	free((void *)(uintptr_t)config->keys_place);
+	free((void *)(uintptr_t)config->url_place);
+	free((void *)(uintptr_t)config->issuer_place);
 	free((void *)(uintptr_t)config->mail.place);
 	free((void *)(uintptr_t)config->hook.place);
 	for (unsigned i = 0; i < config->listeners_count; i++)
 		free((void *)(uintptr_t)config->listeners[i].place);
+	for (unsigned i = 0; i < config->services_count; i++)
+		free((void *)(uintptr_t)config->services[i].place);
 	cyaml_free(&cyaml, &root_value, config, 0);
 }
 

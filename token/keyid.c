@@ -222,3 +222,13 @@ enum err keyid_print(const struct key *key, enum kid_style style,
 	json_close(buf, '}');
 	return E_OK;
 }
+
+/* It forgets zeros in front. */
+bool key_is_misread(const struct key *key)
+{
+	struct key_public public;
+
+	return alg_of(key->alg)->group &&
+	       !keyid_public(key->pkey, key->alg, &public) &&
+	       (!public.part[0].at[0] || !public.part[1].at[0]);
+}

@@ -52,6 +52,9 @@ const struct key *keyring_current(const struct keyring *keyring); /* or NULL */
 /* By either id; NULL if there is none. */
 const struct key *keyring_find(const struct keyring *keyring, struct str kid);
 
+/* Has it a coordinate that registry 3.1 makes another rfc7638 id of? */
+bool key_is_misread(const struct key *key);
+
 enum err key_alg_parse(struct str name, enum key_alg *out) MUST_CHECK;
 struct str key_alg_name(enum key_alg alg); /* as in RFC 7518, RFC 8037 */
 enum err key_state_parse(struct str name, enum key_state *out) MUST_CHECK;

@@ -22,7 +22,7 @@ static const struct command_group *const groups[] = {
 	&server_commands, &user_commands,  &space_commands,
 	&member_commands, &token_commands, &settings_commands,
 	&job_commands,	  &key_commands,   &explain_commands,
-	&store_commands,  &audit_commands,
+	&store_commands,  &audit_commands, &doctor_commands,
 };
 
 struct str call_opt(const struct call *call, enum opt opt)
@@ -292,12 +292,14 @@ static int flush(struct call *call, int status)
 	if (call->out.over)
 		return call_refuse(call,
 				   "the output is too long; ask for less");
-	if (status == EXIT_DONE && out.len)
+	if ((status == EXIT_DONE || call->report) && out.len)
 		fwrite(out.at, 1, out.len, stdout);
 	if (!flushed())
 		return call_refuse(
 			call, "standard output cannot be written%s%s",
 			call->lost ? ": " : "", call->lost ? call->lost : "");
+	if (status && call->report)
+		return call_refuse(call, "%s", call->cause.text);
 	if (status == EXIT_DONE)
 		fprintf(stderr, STR_FMT, STR_ARG(buf_str(&call->notes)));
 	return status;

@@ -76,6 +76,8 @@
 	X(CURRENT, "current", NULL, "the signing key alone")                   \
 	X(FORMAT, "format", "F", "pem or jwks")                                \
 	X(TABLE, "table", NULL, "all options as README's table")               \
+	X(CACERT, "cacert", "FILE",                                            \
+	  "PEM file of the authorities to trust (default: the system's)")      \
 	X(BUNDLE, "bundle", "PATH",                                            \
 	  "where the registry finds bundle.pem; jwks.json lies beside it")     \
 	X(TOKEN_ID, "token-id", "ID", "a token, by its id")                    \
@@ -123,6 +125,8 @@ struct call {
 	struct buf out;	  /* standard output */
 	struct buf notes; /* standard error, once all is well */
 	const char *lost; /* what is true even if `out` cannot be written */
+	bool report;	  /* `out` is printed though it is refused, and then
+			     `cause` says why */
 	struct config *config;
 	struct db *db;
 	struct cause cause;
@@ -136,7 +140,7 @@ struct command_group {
 extern const struct command_group space_commands, user_commands,
 	member_commands, token_commands, settings_commands, job_commands,
 	key_commands, server_commands, explain_commands, store_commands,
-	audit_commands;
+	audit_commands, doctor_commands;
 
 struct str call_opt(const struct call *call, enum opt opt); /* or empty */
 

@@ -116,6 +116,13 @@ static const struct {
 	  "their grace;\na grace ends with the token's date. Of a secret that "
 	  "has leaked, dockpass token\nrevoke ID --family ends all that came "
 	  "of it.\n" },
+	{ "doctor",
+	  "REGISTRY-URL as https://registry.example.com: what is wrong with "
+	  "its logins, told by\nwhat it says and which of our tokens it "
+	  "takes (for nothing, for a minute). Without:\nconfiguration, keys, "
+	  "store, certificates, server, mail, clock. Status 1 if something\n"
+	  "is wrong; the last line says what to mend first. No secret is "
+	  "sent.\n" },
 	{ "key new", FOLLOW },
 	{ "key activate", KID FOLLOW },
 	{ "key remove", KID FOLLOW },

@@ -1,0 +1,117 @@
+/*
+ * server/cli/doctor.h - inside of dockpass doctor: one row a check, and what
+ * the checks know of each other.
+ *
+ * A check says what it found in one line, and what mends it. What a registry
+ * answers is its own, never believed and never obeyed: limits on sizes and
+ * times, no redirect is followed, what cannot be printed is shown as '?'. What
+ * it is shown are JWTs for nothing (no scope) that live a minute; never a PAT.
+ */
+#pragma once
+
+#include "server/cli/command.h"
+#include "server/http/challenge.h"
+#include "server/transfer.h"
+
+enum {
+	DOCTOR_SECONDS = 60,	 /* all checks */
+	DOCTOR_ASK_SECONDS = 10, /* a request */
+	DOCTOR_ANSWER_MAX = 64 * 1024,
+};
+
+enum health { HEALTH_OK, HEALTH_WARN, HEALTH_FAIL, HEALTH_SKIPPED };
+
+/* What a check has made sure of, for those that need it. */
+enum fact {
+	KNOWN_CONFIG = 1 << 0,
+	KNOWN_OWNER = 1 << 1, /* is the store's owner now */
+	KNOWN_KEYS = 1 << 2,
+	KNOWN_STORE = 1 << 3,
+	KNOWN_SERVER = 1 << 4,	  /* it answers on this machine */
+	KNOWN_REGISTRY = 1 << 5,  /* it answers as one */
+	KNOWN_CHALLENGE = 1 << 6, /* it names a realm */
+	KNOWN_KEY = 1 << 7,	  /* it takes a key's tokens */
+};
+
+/* Whose tokens a registry takes. `x5c` goes with any kid. */
+enum { FORM_X5C, FORM_LIBTRUST, FORM_RFC7638, FORMS };
+enum taken {
+	TAKEN_UNASKED,
+	TAKEN_NO,
+	TAKEN_KNOWN, /* not taken, but its key is known: registry 3 tells */
+	TAKEN_YES,
+};
+
+struct doctor {
+	struct call *call;
+	struct transfer *transfer;
+	int64_t until;	 /* monotonic seconds */
+	unsigned known;	 /* of enum fact */
+	const char *ca;	 /* --cacert */
+	const char *url; /* the registry's, without a slash; NULL: this side
+			  */
+	struct keyring *keyring;
+
+	/* What is found, by the check that runs. */
+	const char *text, *mend;
+
+	/* The registry's answer to GET /v2/. */
+	long status;
+	bool registry2;		    /* looks like registry 2 */
+	struct str head;	    /* its lines */
+	struct challenge challenge; /* Bearer's */
+	const char *realm;
+	struct str service;
+	int64_t ahead, realm_ahead; /* of our clock, seconds */
+	bool dated, realm_dated;
+	const char *given; /* the token that the realm has given; or NULL */
+
+	enum taken taken[KEYS_MAX][FORMS];
+};
+
+/* Prints into the command's memory; only what can be printed, no secret. */
+const char *doctor_text(struct doctor *d, const char *fmt, ...)
+	PRINTF_LIKE(2, 3);
+/* What a check found. `mend` NULL: nothing needs to be done. */
+enum health doctor_found(struct doctor *d, enum health health, const char *mend,
+			 const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+typedef enum health check_run(struct doctor *d);
+struct check {
+	const char *name; /* stable: --json has it */
+	unsigned needs;	  /* of enum fact */
+	check_run *run;
+};
+
+/*
+ * GET `url`, `token` beside it or NULL. *head and *body are empty when there is
+ * no answer; initialised here, the caller's to end.
+ */
+void doctor_get(struct doctor *d, const char *url, const char *token,
+		bool unverified, struct buf *head, struct buf *body,
+		struct transfer_reply *reply);
+/*
+ * Why there was no answer, and what mends that; `what`: "the registry"; `ca`:
+ * which option names the authority to trust.
+ */
+enum health doctor_no_answer(struct doctor *d, const char *what,
+			     const char *url, const char *ca,
+			     const struct transfer_reply *reply);
+/*
+ * The value of the line `name` of *head, which becomes what follows it. False:
+ * there is none any more.
+ */
+bool doctor_head(struct str *head, struct str name, struct str *value);
+/* "host" of http(s)://host[:port]/..., and with its port, 80 or 443. */
+struct str url_host(struct str url);
+struct str url_host_port(struct doctor *d, struct str url);
+/* An address that crane and regctl take no realm at. */
+bool is_private_literal(struct str host);
+
+check_run check_config, check_owner, check_keys, check_public,
+	check_certificate, check_tls, check_secrets, check_store, check_room,
+	check_disk, check_server, check_served, check_url, check_mail,
+	check_webhook, check_clock, check_descriptors;
+check_run check_registry, check_proxy, check_challenge, check_realm,
+	check_scheme, check_endpoint, check_service, check_skew, check_key,
+	check_form, check_issuer, check_signer, check_token;

@@ -1,0 +1,314 @@
+/* server/cli/doctor_here.c - this side: configuration, keys, store, folders. */
+#include "server/cli/doctor.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "server/file.h"
+#include "server/jobs/courier.h"
+#include "server/keys.h"
+#include "server/tls.h"
+#include "store/verify.h"
+#include "token/date.h"
+
+enum {
+	WARN_DAYS = 30,	     /* before a certificate ends */
+	VERIFY_MAX = 200000, /* rows; more take longer than a look */
+	SPACE_WARN = 256 << 20,
+	SPACE_FAIL = 16 << 20,
+};
+
+enum health check_config(struct doctor *d)
+{
+	struct call *call = d->call;
+	struct cause cause;
+
+	if (config_load(call->opts[OPT_CONFIG], &call->config, &cause))
+		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
+	d->known |= KNOWN_CONFIG;
+	return doctor_found(d, HEALTH_OK, NULL, "%s can be read",
+			    call->config->path);
+}
+
+/* The first file of a folder that another user owns; false: none. */
+static bool find_foreign(const char *folder, uid_t owner, char *out,
+			 size_t size)
+{
+	DIR *dir = opendir(folder);
+	const struct dirent *entry;
+	bool found = false;
+	struct stat st;
+
+	while (dir && !found && (entry = readdir(dir))) {
+		if (!strcmp(entry->d_name, ".."))
+			continue;
+		snprintf(out, size, "%s/%s", folder, entry->d_name);
+		found = !lstat(out, &st) && st.st_uid != owner;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static enum health check_owners(struct doctor *d)
+{
+	const struct config *config = d->call->config;
+	const char *const folders[] = { config->store, config->keys,
+					config->public };
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (stat(config->store, &st))
+		return doctor_found(d, HEALTH_FAIL, NULL, "%s: not found",
+				    config->store);
+	for (size_t i = 0; i < COUNT(folders); i++)
+		if (find_foreign(folders[i], st.st_uid, path, sizeof(path)))
+			return doctor_found(
+				d, HEALTH_FAIL,
+				doctor_text(d, "chown -R --reference=%s %s",
+					    config->store, folders[i]),
+				"%s is not the store's owner's, so the server "
+				"cannot write it",
+				path);
+	if (!st.st_uid)
+		return doctor_found(
+			d, HEALTH_WARN,
+			doctor_text(d,
+				    "make a user for it, chown -R "
+				    "dockpass %s %s %s, then restart",
+				    folders[0], folders[1], folders[2]),
+			"root owns the store, so the server stays root");
+	return doctor_found(d, HEALTH_OK, NULL,
+			    "store, keys and public belong to one user");
+}
+
+/* All that follows is seen as the server sees it. */
+enum health check_owner(struct doctor *d)
+{
+	const struct config *config = d->call->config;
+	enum health health;
+	struct cause cause;
+	bool root;
+	enum err err = become_owner(config->store, &root, &cause);
+
+	if (err == E_NOT_FOUND)
+		config_blame(config->store_place, err, &cause);
+	if (err)
+		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
+	health = check_owners(d);
+	if (health != HEALTH_FAIL)
+		d->known |= KNOWN_OWNER;
+	return health;
+}
+
+enum health check_keys(struct doctor *d)
+{
+	const struct config *config = d->call->config;
+	enum err err;
+	struct cause cause;
+
+	err = keys_load(config->keys, &d->keyring, &cause);
+	if (err == E_NOT_FOUND)
+		config_blame(config->keys_place, err, &cause);
+	if (err)
+		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
+	if (!keyring_current(d->keyring))
+		return doctor_found(d, HEALTH_FAIL,
+				    "dockpass key new, then dockpass key "
+				    "activate KID",
+				    "%s: no key is current", config->keys);
+	d->known |= KNOWN_KEYS;
+	for (size_t i = 0; i < keyring_len(d->keyring); i++) {
+		const struct key *key = keyring_at(d->keyring, i);
+
+		if (key_is_misread(key))
+			return doctor_found(
+				d, HEALTH_WARN,
+				"change to another key, beginning with "
+				"dockpass key new",
+				"%s has a coordinate that begins with a zero: "
+				"registry 3 computes another rfc7638 id of "
+				"its certificate",
+				key->libtrust);
+	}
+	return doctor_found(d, HEALTH_OK, NULL, "%zu in %s, %s signs",
+			    keyring_len(d->keyring), config->keys,
+			    keyring_current(d->keyring)->libtrust);
+}
+
+enum health check_public(struct doctor *d)
+{
+	const struct config *config = d->call->config;
+	struct cause cause;
+
+	if (keys_check_public(d->keyring, config->public, &cause))
+		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
+	return doctor_found(d, HEALTH_OK, NULL,
+			    "%s has bundle.pem and jwks.json of these keys",
+			    config->public);
+}
+
+static enum health found_end(struct doctor *d, const char *what, int64_t end,
+			     enum health ended, const char *mend)
+{
+	int64_t left = end - d->call->now;
+
+	if (left <= 0)
+		return doctor_found(d, ended, mend, "%s ended at %s", what,
+				    time_print(end).at);
+	if (left < WARN_DAYS * DAY)
+		return doctor_found(d, HEALTH_WARN, mend, "%s ends at %s", what,
+				    time_print(end).at);
+	return doctor_found(d, HEALTH_OK, NULL, "%s ends at %s", what,
+			    date_print(end).at);
+}
+
+/* Tokens go without x5c then: registries that need it refuse them. */
+enum health check_certificate(struct doctor *d)
+{
+	return found_end(d, "that of the key that signs",
+			 keyring_current(d->keyring)->not_after, HEALTH_FAIL,
+			 "change the key, beginning with dockpass key new");
+}
+
+enum health check_tls(struct doctor *d)
+{
+	const struct config *config = d->call->config;
+	enum health worst = HEALTH_OK;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < config->listeners_count; i++) {
+		const struct config_listener *l = &config->listeners[i];
+		struct ssl_ctx_st *tls;
+		struct cause cause;
+
+		if (!l->certificate)
+			continue;
+		if (tls_new(l->certificate, l->key, &tls, &cause)) {
+			config_blame(l->place, E_SYNTAX, &cause);
+			return doctor_found(d, HEALTH_FAIL, NULL, "%s",
+					    cause.text);
+		}
+		worst = found_end(d, l->certificate, tls_not_after(tls),
+				  HEALTH_FAIL, "renew it, then reload");
+		tls_free(tls);
+		if (worst != HEALTH_OK)
+			return worst;
+		count++;
+	}
+	if (count)
+		return worst;
+	return doctor_found(d, HEALTH_OK, NULL, "no listener has it");
+}
+
+enum health check_secrets(struct doctor *d)
+{
+	struct cause cause;
+
+	if (courier_check(d->call->config, &cause))
+		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
+	return doctor_found(d, HEALTH_OK, NULL,
+			    "files of secrets can be read, and by none else");
+}
+
+static enum health verify(struct doctor *d, struct txn *txn)
+{
+	uint64_t rows = txn_count(txn, TABLE_PAT) + txn_count(txn, TABLE_LOG);
+	struct store_facts facts;
+	struct cause cause;
+
+	if (txn->err)
+		return doctor_found(d, HEALTH_FAIL, NULL, "%s: %s",
+				    d->call->config->store, err_text(txn->err));
+	if (rows > VERIFY_MAX)
+		return doctor_found(d, HEALTH_OK, NULL,
+				    "%s opens; dockpass store check reads all "
+				    "of it",
+				    d->call->config->store);
+	if (store_verify(txn, &facts, &cause))
+		return doctor_found(d, HEALTH_FAIL,
+				    "restore a backup: dockpass restore FILE",
+				    "%s", cause.text);
+	return doctor_found(
+		d, HEALTH_OK, NULL, "%s is sound: %llu users, %llu tokens",
+		d->call->config->store, (unsigned long long)facts.users,
+		(unsigned long long)facts.tokens);
+}
+
+enum health check_store(struct doctor *d)
+{
+	struct call *call = d->call;
+	AUTO(txn) struct txn txn = { 0 };
+	enum health health;
+	struct cause cause;
+	enum err err = db_open(call->config->store, DB_OPEN, call->now,
+			       &call->db, &cause);
+
+	if (err == E_NOT_FOUND)
+		config_blame(call->config->store_place, err, &cause);
+	if (err)
+		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
+	txn_read(call->db, &txn);
+	health = verify(d, &txn);
+	if (health != HEALTH_FAIL)
+		d->known |= KNOWN_STORE;
+	return health;
+}
+
+/* Nine tenths: as the alerts have it. */
+enum health check_room(struct doctor *d)
+{
+	AUTO(txn) struct txn txn = { 0 };
+	struct db_usage usage;
+
+	txn_read(d->call->db, &txn);
+	db_usage(&txn, &usage);
+	if (txn.err)
+		return doctor_found(d, HEALTH_FAIL, NULL, "the store: %s",
+				    err_text(txn.err));
+	if (usage.used / 9 >= usage.map / 10)
+		return doctor_found(d, HEALTH_WARN,
+				    "remove what is dead, or prune the log: "
+				    "dockpass audit prune",
+				    "the store has %llu of the %llu MiB that "
+				    "it can have",
+				    (unsigned long long)(usage.used >> 20),
+				    (unsigned long long)(usage.map >> 20));
+	if (usage.readers * 10 >= usage.slots * 9)
+		return doctor_found(d, HEALTH_WARN,
+				    "end dockpass commands that hang",
+				    "%u of the store's %u readers are taken",
+				    usage.readers, usage.slots);
+	return doctor_found(d, HEALTH_OK, NULL,
+			    "%llu of %llu MiB, %u of %u readers",
+			    (unsigned long long)(usage.used >> 20),
+			    (unsigned long long)(usage.map >> 20),
+			    usage.readers, usage.slots);
+}
+
+enum health check_disk(struct doctor *d)
+{
+	const char *store = d->call->config->store;
+	struct statvfs disk;
+	uint64_t left;
+
+	if (statvfs(store, &disk))
+		return doctor_found(d, HEALTH_FAIL, NULL, "%s: not found",
+				    store);
+	left = (uint64_t)disk.f_bavail * disk.f_frsize;
+	if (disk.f_flag & ST_RDONLY)
+		return doctor_found(d, HEALTH_FAIL, "mount it for writing",
+				    "the disk of %s is read-only", store);
+	if (left < SPACE_WARN)
+		return doctor_found(
+			d, left < SPACE_FAIL ? HEALTH_FAIL : HEALTH_WARN,
+			"free some space", "%llu MiB are left for %s",
+			(unsigned long long)(left >> 20), store);
+	return doctor_found(d, HEALTH_OK, NULL, "%llu MiB are left for %s",
+			    (unsigned long long)(left >> 20), store);
+}

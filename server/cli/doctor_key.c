@@ -1,0 +1,479 @@
+/*
+ * server/cli/doctor_key.c - which of our keys does a registry trust, how must
+ * they be named, and does it take what the realm gives?
+ *
+ * It is shown JWTs of our own making: for nothing, in its service's name, by
+ * its own clock, signed by each key and named in each way. So neither service
+ * nor clock can be the reason of a no.
+ *
+ * Registry 2 says no in one way. Registry 3 looks for the key first, and to a
+ * signature that is wrong under a key that it knows it answers without
+ * error="invalid_token": so a token with a spoilt signature tells whether it is
+ * the key that it does not know, or the issuer that it does not like.
+ */
+#include "server/cli/doctor.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/rand.h>
+
+#include "token/claims.h"
+
+enum {
+	TRY_SECONDS = 60,
+	TRY_MAX = 64 * 1024,
+	SKEW = 5, /* below, the Date is as good as our clock */
+};
+
+static const char *const form_names[FORMS] = {
+	[FORM_X5C] = "x5c",
+	[FORM_LIBTRUST] = "kid: libtrust",
+	[FORM_RFC7638] = "kid: rfc7638",
+};
+
+static enum err make_head(const struct key *key, int form, struct buf *out)
+{
+	buf_init(out, TRY_MAX);
+	return claims_header(key,
+			     form == FORM_RFC7638 ? KID_RFC7638 : KID_LIBTRUST,
+			     form == FORM_X5C, out);
+}
+
+/* What the registry believes the time to be, as far as it says. */
+static int64_t its_time(const struct doctor *d)
+{
+	int64_t now = (int64_t)time(NULL);
+
+	return d->ahead > SKEW || d->ahead < -SKEW ? now + d->ahead : now;
+}
+
+static void spoil_signature(struct buf *token)
+{
+	size_t dot = token->len;
+
+	while (dot && token->at[dot - 1] != '.')
+		dot--;
+	dot += (token->len - dot) / 2;
+	token->at[dot] = token->at[dot] == 'A' ? 'B' : 'A';
+}
+
+/* Ends with a NUL. */
+static enum err make_token(struct doctor *d, const struct key *key, int form,
+			   int64_t now, bool spoilt, struct buf *out)
+{
+	AUTO(signer) struct signer *signer = NULL;
+	AUTO(buf) struct buf head;
+	struct scope_list nothing = { .len = 0 };
+	struct claims claims = {
+		.issuer = str_of(d->call->config->issuer),
+		.audience = d->service,
+		.now = now,
+		.expires_at = now + TRY_SECONDS,
+		.access = &nothing,
+	};
+	enum err err = make_head(key, form, &head);
+
+	buf_init(out, TRY_MAX);
+	if (!err && RAND_bytes(claims.jti, sizeof(claims.jti)) != 1)
+		err = E_CRYPTO;
+	if (!err)
+		err = signer_new(key, &signer);
+	if (!err)
+		err = claims_sign(&claims, buf_str(&head), signer, out);
+	if (!err && spoilt)
+		spoil_signature(out);
+	if (!err)
+		buf_add_char(out, '\0');
+	return err ? err : out->over ? E_LIMIT : E_OK;
+}
+
+/* Of a 401: does its challenge say that the token is invalid? */
+static bool says_invalid(struct doctor *d, struct str lines)
+{
+	struct challenge c;
+	struct str line, error;
+
+	while (doctor_head(&lines, STR("WWW-Authenticate"), &line))
+		while (!challenge_next(&line, &d->call->arena, &c))
+			if (str_eq_nocase(c.scheme, STR("Bearer")))
+				return challenge_get(&c, STR("error"), &error);
+	return true; /* zot's has none */
+}
+
+static enum taken show(struct doctor *d, const char *token,
+		       struct transfer_reply *reply)
+{
+	const char *url = doctor_text(d, "%s/v2/", d->url);
+	AUTO(buf) struct buf head, body;
+
+	doctor_get(d, url, token, false, &head, &body, reply);
+	if (reply->end != TRANSFER_DONE)
+		return TAKEN_UNASKED;
+	if (reply->status == 200)
+		return TAKEN_YES;
+	if (reply->status == 401 && !says_invalid(d, buf_str(&head)))
+		return TAKEN_KNOWN;
+	return TAKEN_NO;
+}
+
+static enum taken try(struct doctor *d, size_t i, int form, bool spoilt,
+		      struct transfer_reply *reply)
+{
+	AUTO(buf) struct buf token;
+
+	*reply = (struct transfer_reply) { .end = TRANSFER_DONE };
+	if (make_token(d, keyring_at(d->keyring, i), form, its_time(d), spoilt,
+		       &token))
+		return TAKEN_NO;
+	return show(d, token.at, reply);
+}
+
+/* TAKEN_UNASKED: it has stopped answering. */
+static enum taken try_all(struct doctor *d, bool spoilt,
+			  struct transfer_reply *reply)
+{
+	enum taken best = TAKEN_NO;
+
+	for (size_t i = 0; i < keyring_len(d->keyring); i++) {
+		for (int form = 0; form < FORMS; form++) {
+			enum taken taken = try(d, i, form, spoilt, reply);
+
+			if (taken == TAKEN_UNASKED)
+				return taken;
+			/* Without `spoilt`, "known" is a registry that never
+			   says why. */
+			if (!spoilt && taken == TAKEN_KNOWN)
+				taken = TAKEN_NO;
+			d->taken[i][form] = taken;
+			best = taken > best ? taken : best;
+		}
+	}
+	return best;
+}
+
+static bool is_taken(const struct doctor *d, size_t i, enum taken least)
+{
+	for (int form = 0; form < FORMS; form++)
+		if (d->taken[i][form] >= least)
+			return true;
+	return false;
+}
+
+/* "x5c, kid: libtrust" */
+static const char *print_forms(struct doctor *d, size_t i, enum taken least)
+{
+	const char *list = "";
+
+	for (int form = 0; form < FORMS; form++)
+		if (d->taken[i][form] >= least)
+			list = doctor_text(d, "%s%s%s", list, *list ? ", " : "",
+					   form_names[form]);
+	return list;
+}
+
+/* Those of one state that are taken; NULL: none. */
+static const struct key *find_taken(struct doctor *d, enum key_state state,
+				    enum taken least, size_t *at)
+{
+	for (size_t i = 0; i < keyring_len(d->keyring); i++) {
+		const struct key *key = keyring_at(d->keyring, i);
+
+		*at = i;
+		if (key->state == state && is_taken(d, i, least))
+			return key;
+	}
+	return NULL;
+}
+
+static const char *bring(struct doctor *d)
+{
+	return doctor_text(d,
+			   "bring %s/bundle.pem (or jwks.json; dockpass key "
+			   "export prints both) to the registry's "
+			   "auth.token.rootcertbundle (or jwks), and restart "
+			   "it",
+			   d->call->config->public);
+}
+
+static enum health found_key(struct doctor *d, size_t at, enum taken least)
+{
+	const struct key *key = keyring_at(d->keyring, at);
+	const char *also = "";
+
+	d->known |= KNOWN_KEY;
+	for (size_t i = 0; i < keyring_len(d->keyring); i++) {
+		const struct key *other = keyring_at(d->keyring, i);
+
+		if (i != at && is_taken(d, i, least))
+			also = doctor_text(
+				d, "%s; and %s, " STR_FMT, also,
+				other->libtrust,
+				STR_ARG(key_state_name(other->state)));
+	}
+	return doctor_found(d, HEALTH_OK, NULL, "%s %s, which signs (%s)%s",
+			    least == TAKEN_YES ? "takes" : "knows",
+			    key->libtrust, print_forms(d, at, least), also);
+}
+
+static enum health found_another(struct doctor *d, enum taken least)
+{
+	size_t at;
+	const struct key *key = find_taken(d, KEY_RETIRED, least, &at);
+
+	if (key)
+		return doctor_found(
+			d, HEALTH_FAIL, bring(d),
+			"the registry knows only %s, which is retired: its "
+			"bundle is older than the key that signs",
+			key->libtrust);
+	key = find_taken(d, KEY_NEXT, least, &at);
+	return doctor_found(
+		d, HEALTH_FAIL,
+		doctor_text(d, "dockpass key activate %s and reload; or %s",
+			    key->libtrust, bring(d)),
+		"the registry knows only %s, which does not sign yet",
+		key->libtrust);
+}
+
+static enum health found_none(struct doctor *d, bool tells)
+{
+	const struct key *key = keyring_current(d->keyring);
+	const char *issuer = d->call->config->issuer;
+	struct transfer_reply reply;
+
+	if (d->given && show(d, d->given, &reply) == TAKEN_YES)
+		return doctor_found(
+			d, HEALTH_FAIL,
+			doctor_text(d,
+				    "compare %s and %s with what they were "
+				    "when it started, before a reload",
+				    d->call->config->issuer_place,
+				    d->call->config->keys_place),
+			"the registry takes what the realm gives, and nothing "
+			"that this configuration would give (issuer '%s')",
+			issuer);
+	if (d->registry2 && key->alg == ALG_EDDSA)
+		return doctor_found(d, HEALTH_FAIL,
+				    "change to another key: dockpass key new "
+				    "--alg ES256",
+				    "registry 2 verifies no Ed25519 key");
+	if (tells && !d->registry2)
+		return doctor_found(
+			d, HEALTH_FAIL, bring(d),
+			"the registry trusts another certificate: it knows "
+			"none of our keys (or its signingalgorithms "
+			"lack " STR_FMT ")",
+			STR_ARG(key_alg_name(key->alg)));
+	return doctor_found(
+		d, HEALTH_FAIL,
+		doctor_text(d,
+			    "%s; there also look at auth.token.issuer, it "
+			    "must be %s. Its log says which: 'certificate "
+			    "signed by unknown authority', 'untrusted key' "
+			    "or 'untrusted issuer'",
+			    bring(d), issuer),
+		"the registry trusts another certificate, or another issuer "
+		"than %s: it takes no token of any of our keys",
+		issuer);
+}
+
+enum health check_key(struct doctor *d)
+{
+	struct transfer_reply reply;
+	enum taken best = try_all(d, false, &reply);
+	enum taken garbage;
+	bool tells = false;
+	size_t at;
+
+	if (best == TAKEN_NO) {
+		garbage = show(d, "a.b.c", &reply);
+		tells = garbage == TAKEN_NO && reply.status == 401;
+		if (garbage == TAKEN_UNASKED)
+			best = garbage;
+		else if (tells)
+			best = try_all(d, true, &reply);
+	}
+	if (best == TAKEN_UNASKED)
+		return doctor_no_answer(d, "the registry", d->url, "", &reply);
+	if (best == TAKEN_NO)
+		return found_none(d, tells);
+	if (find_taken(d, KEY_CURRENT, best, &at))
+		return found_key(d, at, best);
+	return found_another(d, best);
+}
+
+static const struct config_service *service_of(const struct doctor *d)
+{
+	const struct config *config = d->call->config;
+	const struct config_service *service =
+		config_service(config, d->service);
+
+	return service ? service : &config->services[0];
+}
+
+static size_t current_at(const struct doctor *d)
+{
+	for (size_t i = 0; i < keyring_len(d->keyring); i++)
+		if (keyring_at(d->keyring, i)->state == KEY_CURRENT)
+			return i;
+	return 0;
+}
+
+/* As live_header() has it. */
+static int form_of(const struct doctor *d, const struct config_service *service)
+{
+	const struct key *key = keyring_current(d->keyring);
+
+	if (service->x5c && key->not_after > d->call->now)
+		return FORM_X5C;
+	return service->kid == KID_RFC7638 ? FORM_RFC7638 : FORM_LIBTRUST;
+}
+
+/* Do the tokens name their key in a way by which it finds it? */
+enum health check_form(struct doctor *d)
+{
+	static const char *const write[FORMS] = {
+		[FORM_X5C] = "x5c: true",
+		[FORM_LIBTRUST] = "x5c: false and kid: libtrust",
+		[FORM_RFC7638] = "x5c: false and kid: rfc7638",
+	};
+	const struct config_service *service = service_of(d);
+	int form = form_of(d, service), good = 0;
+	size_t at = current_at(d);
+
+	if (d->taken[at][form] >= TAKEN_KNOWN)
+		return doctor_found(d, HEALTH_OK, NULL,
+				    "service %s names its key by %s, as the "
+				    "registry finds it",
+				    service->name, form_names[form]);
+	while (good < FORMS - 1 && d->taken[at][good] < TAKEN_KNOWN)
+		good++;
+	return doctor_found(
+		d, HEALTH_FAIL,
+		doctor_text(d, "beside %s write %s, and reload%s",
+			    service->place, write[good],
+			    form == FORM_X5C
+				    ? "; or give the registry "
+				      "auth.token.rootcertbundle as well"
+				    : ""),
+		"service %s names its key by %s, the registry finds it only by "
+		"%s",
+		service->name, form_names[form],
+		print_forms(d, at, TAKEN_KNOWN));
+}
+
+enum health check_issuer(struct doctor *d)
+{
+	const struct config *config = d->call->config;
+
+	if (is_taken(d, current_at(d), TAKEN_YES))
+		return doctor_found(d, HEALTH_OK, NULL, "takes '%s'",
+				    config->issuer);
+	return doctor_found(
+		d, HEALTH_FAIL,
+		doctor_text(d,
+			    "write auth.token.issuer: %s in the registry's "
+			    "config.yml and restart it, or change %s and "
+			    "reload",
+			    config->issuer, config->issuer_place),
+		"the registry knows the key, its service and clock are right, "
+		"and it takes no token: it expects another issuer than '%s'",
+		config->issuer);
+}
+
+/* Which key has signed it? A JWT begins as its key's header does. */
+static const struct key *signer_of(struct doctor *d, struct str token)
+{
+	for (size_t i = 0; i < keyring_len(d->keyring); i++) {
+		const struct key *key = keyring_at(d->keyring, i);
+
+		for (int form = 0; form <= FORMS; form++) {
+			AUTO(buf) struct buf head;
+			enum err err;
+
+			/* x5c beside the other id. */
+			buf_init(&head, TRY_MAX);
+			err = form < FORMS ? make_head(key, form, &head)
+					   : claims_header(key, KID_RFC7638,
+							   true, &head);
+			buf_add_char(&head, '.');
+			if (!err && head.len && !head.over &&
+			    str_starts(token, buf_str(&head)))
+				return key;
+		}
+	}
+	return NULL;
+}
+
+enum health check_signer(struct doctor *d)
+{
+	const struct key *key;
+
+	if (!d->given)
+		return doctor_found(d, HEALTH_SKIPPED, NULL,
+				    "the realm gives nothing to the anonymous");
+	key = signer_of(d, str_of(d->given));
+	if (!key)
+		return doctor_found(
+			d, HEALTH_FAIL,
+			"if it is this dockpass, systemctl reload dockpass; "
+			"else make the realm lead to this one",
+			"what %.200s gives is signed by no key of %s", d->realm,
+			d->call->config->keys);
+	if (key->state != KEY_CURRENT)
+		return doctor_found(
+			d, HEALTH_FAIL, "systemctl reload dockpass",
+			"the running server signs with %s, which is not the "
+			"current key: it was not told of the change",
+			key->libtrust);
+	return doctor_found(d, HEALTH_OK, NULL,
+			    "the realm's tokens are signed by %s",
+			    key->libtrust);
+}
+
+/* At last, what a client would do. */
+enum health check_token(struct doctor *d)
+{
+	const struct config_service *service =
+		config_service(d->call->config, d->service);
+	AUTO(buf) struct buf own;
+	struct transfer_reply reply;
+	const char *token = d->given;
+	enum taken taken;
+
+	buf_init(&own, 0);
+	if (!token && !service)
+		return doctor_found(d, HEALTH_SKIPPED, NULL,
+				    "none is given for that service");
+	if (!token) {
+		if (make_token(d, keyring_current(d->keyring),
+			       form_of(d, service), (int64_t)time(NULL), false,
+			       &own))
+			return doctor_found(d, HEALTH_FAIL, NULL,
+					    "no token can be made");
+		token = own.at;
+	}
+	taken = show(d, token, &reply);
+	if (taken == TAKEN_UNASKED)
+		return doctor_no_answer(d, "the registry", d->url, "", &reply);
+	if (taken == TAKEN_YES)
+		return doctor_found(d, HEALTH_OK, NULL, "the registry takes %s",
+				    d->given ? "what the realm gives"
+					     : "a token as the realm gives it");
+	if (reply.status != 401)
+		return doctor_found(
+			d, HEALTH_FAIL,
+			"look at the limits of a proxy in front: x5c makes "
+			"tokens longer",
+			"the registry answers a token of %zu bytes with %ld",
+			strlen(token), reply.status);
+	return doctor_found(d, HEALTH_FAIL,
+			    d->known & KNOWN_KEY
+				    ? "the registry's own log says why"
+				    : "mend what failed above",
+			    "the registry refuses %s",
+			    d->given ? "what the realm gives"
+				     : "a token as the realm gives it");
+}
