@@ -27,6 +27,7 @@ struct restore {
 struct restored {
 	bool descends;	     /* the store was a later state of the copy */
 	bool pruned;	     /* its log was pruned past the copy: who knows? */
+	bool fresh;	     /* it had not lived through any change */
 	uint64_t lost;	     /* its changes since */
 	uint64_t taken_away; /* changes that were made again, see below */
 	uint64_t newer;	     /* tokens that newer_than alone has revoked */

@@ -33,11 +33,21 @@ enum {
 };
 #define MAP_SIZE ((size_t)64 << 30)
 
+/* Pages that cannot be: LMDB has found it out itself, and would abort. */
+static void on_nonsense(MDB_env *env, const char *what)
+{
+	(void)env;
+	(void)what;
+	folder_damaged();
+}
+
 static enum err open_env(struct db *db, const char *folder, struct cause *cause)
 {
 	int dead, code = mdb_env_create(&db->env);
 
 	folder_tame_signals(folder);
+	if (!code)
+		code = mdb_env_set_assert(db->env, on_nonsense);
 	if (!code)
 		code = mdb_env_set_mapsize(db->env, MAP_SIZE);
 	if (!code)
@@ -53,7 +63,8 @@ static enum err open_env(struct db *db, const char *folder, struct cause *cause)
 		return cause_set(
 			cause, err_of(code), "cannot open store %s: %s%s",
 			folder, mdb_strerror(code),
-			err_of(code) == E_CORRUPT ? "; restore a backup"
+			err_of(code) == E_CORRUPT ? "; restore a backup "
+						    "with --damaged"
 						  : errno_advice(code));
 	return E_OK;
 }
@@ -71,6 +82,14 @@ static enum err open_tables(struct txn *txn, unsigned flags)
 	return E_OK;
 }
 
+/* Tables without a format are what is left of a store, and none to begin. */
+static bool has_tables(struct txn *txn)
+{
+	MDB_stat stat;
+
+	return !mdb_env_stat(txn->db->env, &stat) && stat.ms_entries;
+}
+
 /* 0: no store yet. */
 static uint64_t read_format(struct txn *txn)
 {
@@ -82,12 +101,12 @@ static uint64_t read_format(struct txn *txn)
 		return 0;
 	code = mdb_dbi_open(txn->mdb, tables[TABLE_META], 0,
 			    &txn->db->dbi[TABLE_META]);
-	if (code) {
-		if (code != MDB_NOTFOUND)
-			txn->err = err_of(code);
-		return 0;
-	}
-	if (!txn_get(txn, TABLE_META, STR("format"), &u.rest))
+	if (code && code != MDB_NOTFOUND)
+		txn->err = err_of(code);
+	else if ((code || !txn_get(txn, TABLE_META, STR("format"), &u.rest)) &&
+		 !txn->err && has_tables(txn))
+		txn->err = E_CORRUPT;
+	if (txn->err || !u.rest.len)
 		return 0;
 	format = unpack_u64(&u);
 	if (!unpack_done(&u))
@@ -169,7 +188,11 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 	*out = NULL;
 	if (!db)
 		return cause_set(cause, E_MEMORY, "out of memory");
-	if (mode == DB_CREATE)
+	if (mode == DB_ANEW) {
+		err = folder_set_aside(folder, cause);
+		mode = DB_CREATE;
+	}
+	if (!err && mode == DB_CREATE)
 		err = folder_make(folder, cause);
 	if (!err)
 		err = folder_check(folder, mode == DB_CREATE, cause);

@@ -56,6 +56,8 @@ struct db;
 
 enum db_mode {
 	DB_CREATE, /* a new store in an empty or missing folder, mode 0700 */
+	DB_ANEW,   /* likewise, where a damaged one is: it becomes, unread,
+		    * data.mdb.damaged; E_BUSY while a server uses it */
 	DB_OPEN,   /* what is there; E_NOT_FOUND if nothing is */
 	DB_SERVE   /* likewise, and as its one server: E_BUSY if there is one */
 };

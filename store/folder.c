@@ -13,7 +13,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { OTHERS = S_IRWXG | S_IRWXO, FOLDER_MAX = PATH_MAX - 16 };
+#define SET_ASIDE "data.mdb.damaged"
+
+enum { OTHERS = S_IRWXG | S_IRWXO, FOLDER_MAX = PATH_MAX - 32 };
 
 struct path {
 	char at[PATH_MAX];
@@ -57,8 +59,9 @@ static enum err check_mode(const char *path, const char *mode, bool missing_ok,
 
 static bool is_store_file(const char *name)
 {
-	static const char *const names[] = { ".", "..", "data.mdb", "lock.mdb",
-					     "server.lock" };
+	static const char *const names[] = { ".",	    "..",
+					     "data.mdb",    "lock.mdb",
+					     "server.lock", SET_ASIDE };
 
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (!strcmp(name, names[i]))
@@ -165,6 +168,29 @@ void folder_unlock(int lock)
 		close(lock);
 }
 
+/* Whoever still has the old files open keeps them, and their locks. */
+enum err folder_set_aside(const char *folder, struct cause *cause)
+{
+	struct path data = path_of(folder, "data.mdb");
+	struct path aside = path_of(folder, SET_ASIDE);
+	struct path locks = path_of(folder, "lock.mdb");
+	int lock;
+	enum err err = folder_lock(folder, &lock, cause);
+
+	if (err)
+		return err;
+	if (!access(aside.at, F_OK))
+		err = cause_set(cause, E_EXISTS,
+				"%s: is there from another time: move it away",
+				aside.at);
+	else if (rename(data.at, aside.at) && errno != ENOENT)
+		err = cause_errno(cause, "cannot rename it", data.at);
+	else if (unlink(locks.at) && errno != ENOENT)
+		err = cause_errno(cause, "cannot remove it", locks.at);
+	folder_unlock(lock);
+	return err ? err : folder_sync(folder, cause);
+}
+
 bool folder_full(const char *folder)
 {
 	struct statvfs disk;
@@ -179,11 +205,16 @@ static struct {
 } last_words;
 
 /* No return value of LMDB can tell. It is safe at any point, as kill -9 is. */
+void folder_damaged(void)
+{
+	(void)!write(STDERR_FILENO, last_words.at, last_words.len);
+	_exit(1);
+}
+
 static void on_damage(int number)
 {
 	(void)number;
-	(void)!write(STDERR_FILENO, last_words.at, last_words.len);
-	_exit(1);
+	folder_damaged();
 }
 
 void folder_tame_signals(const char *folder)
@@ -193,7 +224,8 @@ void folder_tame_signals(const char *folder)
 
 	snprintf(last_words.at, sizeof(last_words.at),
 		 "dockpass: %s: damaged or cut short, or its disk is full or "
-		 "fails; free some space, or restore a backup\n",
+		 "fails; free some space, or restore a backup with "
+		 "--damaged\n",
 		 data.at);
 	last_words.len = strlen(last_words.at);
 	sigaction(SIGBUS, &action, NULL);

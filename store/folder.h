@@ -19,7 +19,12 @@ enum err folder_sync(const char *folder, struct cause *cause) MUST_CHECK;
 /* E_BUSY while another process holds it. */
 enum err folder_lock(const char *folder, int *lock,
 		     struct cause *cause) MUST_CHECK;
-void folder_unlock(int lock);	      /* -1 is fine */
+void folder_unlock(int lock); /* -1 is fine */
+/*
+ * data.mdb, if it is there, becomes data.mdb.damaged, unread. E_BUSY while a
+ * server uses it, E_EXISTS: another has that name already.
+ */
+enum err folder_set_aside(const char *folder, struct cause *cause) MUST_CHECK;
 bool folder_full(const char *folder); /* its disk has no space left */
 /*
  * From now on: a page of data.mdb that is mapped and cannot be read (the file
@@ -27,3 +32,4 @@ bool folder_full(const char *folder); /* its disk has no space left */
  * a file that may not grow (ulimit -f) is a failed write and no more.
  */
 void folder_tame_signals(const char *folder);
+_Noreturn void folder_damaged(void); /* the same, from elsewhere */

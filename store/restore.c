@@ -320,6 +320,7 @@ enum err backup_restore(struct db *db, struct db *copy,
 	plan.descends = done.descends =
 		changelog_follows(&to, &from, &done.lost);
 	done.pruned = pruned_past(&to, &from);
+	done.fresh = !txn_count(&to, TABLE_LOG);
 	err = make_plan(&plan);
 	if (!err)
 		err = copy_rows(&from, &to, done.descends);

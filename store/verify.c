@@ -235,7 +235,7 @@ static enum err damaged(struct cause *cause, const char *what, uint64_t number)
 {
 	return cause_set(cause, E_CORRUPT,
 			 "the store is damaged: %s number %llu, or what points "
-			 "to it; restore a backup",
+			 "to it; restore a backup with --damaged",
 			 what, (unsigned long long)number);
 }
 

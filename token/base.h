@@ -47,7 +47,7 @@
 	X(E_SPACE, "no space left on the disk: free some, then repeat")        \
 	X(E_READONLY, "the disk is read-only: make it writable, then repeat")  \
 	X(E_CRYPTO, "cryptographic failure")                                   \
-	X(E_CORRUPT, "the store is damaged; restore a backup")                 \
+	X(E_CORRUPT, "the store is damaged; restore a backup with --damaged")  \
 	X(E_VERSION, "stored format is of another version")                    \
 	X(E_MODE, "others can read or write it")                               \
 	X(E_BUSY, "in use or overloaded")                                      \

@@ -314,6 +314,8 @@ static int audit_export(struct call *call)
 	int status = begin(call, &wanted, &txn);
 	enum err err;
 
+	if (!status)
+		status = call_elsewhere(call, path);
 	if (status)
 		return status;
 	changelog_head(&txn, &export.head);

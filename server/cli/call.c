@@ -2,6 +2,7 @@
 #include "server/cli/command.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "server/cli/line.h"
 #include "server/file.h"
@@ -19,8 +20,39 @@ bool call_config(struct call *call)
 	return !err;
 }
 
-static bool open_store(struct call *call, bool make)
+static bool same_folder(const char *a, const char *b)
 {
+	struct stat x, y;
+
+	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+int call_elsewhere(struct call *call, const char *path)
+{
+	const struct config *config = call->config;
+	const char *own[] = { config->store, config->keys, config->public };
+	const char *slash = strrchr(path, '/');
+	const char *folder = !slash ? "."
+			     : slash > path
+				     ? arena_printf(&call->arena, "%.*s",
+						    (int)(slash - path), path)
+					       .at
+				     : "/";
+
+	for (size_t i = 0; i < COUNT(own); i++)
+		if (same_folder(folder, own[i]))
+			return call_refuse(call,
+					   "%.400s: %.300s is dockpass's own "
+					   "folder; name a file elsewhere",
+					   path, own[i]);
+	return EXIT_DONE;
+}
+
+/* DB_CREATE: if there is none. */
+static bool open_store(struct call *call, enum db_mode mode)
+{
+	enum db_mode first = mode == DB_CREATE ? DB_OPEN : mode;
 	enum err err;
 	bool root;
 
@@ -28,11 +60,11 @@ static bool open_store(struct call *call, bool make)
 		return false;
 	err = become_owner(call->config->store, &root, &call->cause);
 	if (!err)
-		err = db_open(call->config->store, DB_OPEN, call->now,
-			      &call->db, &call->cause);
-	if (err == E_NOT_FOUND && make)
-		err = db_open(call->config->store, DB_CREATE, call->now,
-			      &call->db, &call->cause);
+		err = db_open(call->config->store, first, call->now, &call->db,
+			      &call->cause);
+	if (err == E_NOT_FOUND && mode != first)
+		err = db_open(call->config->store, mode, call->now, &call->db,
+			      &call->cause);
 	else if (err == E_NOT_FOUND)
 		config_blame(call->config->store_place, err, &call->cause);
 	if (err)
@@ -44,12 +76,12 @@ static bool open_store(struct call *call, bool make)
 
 bool call_store(struct call *call)
 {
-	return open_store(call, false);
+	return open_store(call, DB_OPEN);
 }
 
-bool call_store_or_new(struct call *call)
+bool call_store_or_new(struct call *call, bool damaged)
 {
-	return open_store(call, true);
+	return open_store(call, damaged ? DB_ANEW : DB_CREATE);
 }
 
 int call_commit(struct call *call, struct change *change)

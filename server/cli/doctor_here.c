@@ -232,7 +232,8 @@ static enum health verify(struct doctor *d, struct txn *txn)
 				    d->call->config->store);
 	if (store_verify(txn, &facts, &cause))
 		return doctor_found(d, HEALTH_FAIL,
-				    "restore a backup: dockpass restore FILE",
+				    "stop the server, then: dockpass restore "
+				    "FILE --damaged",
 				    "%s", cause.text);
 	return doctor_found(
 		d, HEALTH_OK, NULL, "%s is sound: %llu users, %llu tokens",

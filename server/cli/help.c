@@ -68,6 +68,8 @@ static const struct {
 	{ "explain", OPT_SERVICE, "the registry that is asked for" },
 	{ "backup", OPT_YES, "in the place of a FILE that is there" },
 	{ "restore", OPT_YES, "in the place of a store that is there" },
+	{ "audit export", OPT_YES, "in the place of a FILE that is there" },
+	{ "audit prune", OPT_YES, "do it" },
 };
 
 static const struct {

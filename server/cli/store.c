@@ -79,9 +79,13 @@ static int backup_run(struct call *call)
 	const char *path = arena_cstr(&call->arena, call->args[0]);
 	struct backup backup = { 0 };
 	enum err err;
+	int status;
 
 	if (!call_store(call))
 		return EXIT_REFUSED;
+	status = call_elsewhere(call, path);
+	if (status)
+		return status;
 	backup.db = call->db;
 	err = file_write_by(path, BACKUP_MODE, call->opts[OPT_YES],
 			    write_backup, &backup, &call->cause);
@@ -99,7 +103,7 @@ static int open_target(struct call *call, const char *path)
 	AUTO(txn) struct txn txn = { 0 };
 	uint64_t changes;
 
-	if (!call_store_or_new(call))
+	if (!call_store_or_new(call, call->opts[OPT_DAMAGED] != NULL))
 		return EXIT_REFUSED;
 	txn_read(call->db, &txn);
 	changes = txn_count(&txn, TABLE_LOG);
@@ -112,6 +116,20 @@ static int open_target(struct call *call, const char *path)
 				   call->config->store,
 				   (unsigned long long)changes, path);
 	return EXIT_DONE;
+}
+
+static const char *why_unknown(const struct call *call,
+			       const struct restored *done)
+{
+	if (call->opts[OPT_DAMAGED])
+		return "the store that was here, now data.mdb.damaged, was not "
+		       "read";
+	if (done->pruned)
+		return "the log of the store that was here was pruned past "
+		       "this backup, so it does not tell what came after";
+	if (done->fresh)
+		return "no store was here that could tell what came after";
+	return "the store that was here is no later state of this backup";
 }
 
 static void tell_restored(struct call *call, const char *path,
@@ -143,18 +161,14 @@ static void tell_restored(struct call *call, const char *path,
 			  (unsigned long long)done->taken_away);
 	else
 		call_warn(call,
-			  "%s: what was revoked or blocked after %s works "
+			  "%s: what was revoked or blocked after %s may work "
 			  "again; look through dockpass token list and revoke "
 			  "it%s",
-			  done->pruned
-				  ? "the log of the store that was here was "
-				    "pruned past this backup, so it does not "
-				    "tell what came after"
-				  : "the store that was here is no later state "
-				    "of this backup",
+			  why_unknown(call, done),
 			  time_print(facts->changed_at).at,
 			  since ? ""
-				: ", or repeat with --revoke-newer-than DATE");
+				: ", or repeat with --yes --revoke-newer-than "
+				  "DATE");
 }
 
 static int restore_run(struct call *call)
@@ -190,7 +204,7 @@ static int restore_run(struct call *call)
 /* clang-format off */
 static const struct command rows[] = {
 	{ "backup", "FILE [--yes]", "copy the live store into one file", 1, 1, O(JSON) | O(YES), backup_run },
-	{ "restore", "FILE [--yes] [--revoke-newer-than YYYY-MM-DD]", "put a backup in the place of the store", 1, 1, O(JSON) | O(YES) | O(REVOKE_NEWER_THAN), restore_run },
+	{ "restore", "FILE [--yes | --damaged] [--revoke-newer-than YYYY-MM-DD]", "put a backup in the place of the store", 1, 1, O(JSON) | O(YES) | O(DAMAGED) | O(REVOKE_NEWER_THAN), restore_run },
 	{ "store check", "", "read all of the store: is every record sound, does every index agree", 0, 0, O(JSON), store_check },
 };
 /* clang-format on */

@@ -96,9 +96,10 @@ def test_after_a_loss_of_the_store(desk):
     for path in (desk.folder / "store").iterdir():
         path.unlink()
     done = desk.run("restore", desk.file, "--config", desk.config_file)
-    assert "is no later state of this backup: what was revoked or blocked " \
-        "after 20" in done.stderr and "works again" in done.stderr
-    assert "or repeat with --revoke-newer-than DATE" in done.stderr
+    assert "no store was here that could tell what came after: what was " \
+        "revoked or blocked after 20" in done.stderr
+    assert "may work again" in done.stderr
+    assert "or repeat with --yes --revoke-newer-than DATE" in done.stderr
     desk.serve()
     lives(desk, desk.secret)
     newer = ["restore", desk.file, "--yes", "--revoke-newer-than",
@@ -112,7 +113,61 @@ def test_after_a_loss_of_the_store(desk):
     for path in (desk.folder / "store").iterdir():
         path.unlink()
     said = desk.run(*newer).stderr
-    assert "works again" in said and "repeat" not in said
+    assert "may work again" in said and "repeat" not in said
+
+
+def zero(path, first, pages):
+    with open(path, "r+b") as file:
+        file.seek(first * 4096)
+        file.write(bytes(pages * 4096))
+
+
+def scribble(path):
+    with open(path, "r+b") as file:
+        file.seek(2 * 4096)
+        file.write(os.urandom(12 * 4096))
+
+
+@pytest.mark.parametrize("damage", [
+    lambda path: zero(path, 0, 2), lambda path: zero(path, 5, 3),
+    lambda path: os.truncate(path, 20480), scribble,
+], ids=["meta", "pages", "cut", "nonsense"])
+def test_a_damaged_store_is_set_aside(desk, damage):
+    """As every message of damage says: restore a backup with --damaged."""
+    desk.cli("backup", desk.file)
+    data = desk.folder / "store/data.mdb"
+    damage(data)
+    damaged = data.read_bytes()
+    status, said = desk.refused("store", "check")
+    assert status == 1 and "restore a backup with --damaged" in said
+    restore = ["restore", desk.file, "--damaged"]
+    done = desk.run(*restore, "--config", desk.config_file)
+    assert "data.mdb.damaged, was not read: what was revoked" in done.stderr
+    assert (desk.folder / "store/data.mdb.damaged").read_bytes() == damaged
+    desk.cli("store", "check")
+    desk.serve()
+    lives(desk, desk.secret)
+    # Not under a server; and what was set aside is not written over.
+    assert "another server uses this store; stop it first" in \
+        desk.refused(*restore)[1]
+    desk.stop()
+    assert "data.mdb.damaged: is there from another time: move it away" in \
+        desk.refused(*restore)[1]
+    assert "ann" in desk.cli("user", "list")
+
+
+@pytest.mark.parametrize("name", ["store/data.mdb", "store/new", "keys/new",
+                                  "public/bundle.pem"])
+@pytest.mark.parametrize("command", [["backup"], ["audit", "export"]],
+                         ids=lambda words: words[0])
+def test_the_servers_own_folders_take_no_backup(desk, command, name):
+    """They would write over what the server lives on."""
+    before = (desk.folder / "store/data.mdb").read_bytes()
+    status, said = desk.refused(*command, desk.folder / name, "--yes")
+    assert status == 1 and "is dockpass's own folder; name a file elsewhere" \
+        in said
+    assert not (desk.folder / "store/new").exists()
+    assert (desk.folder / "store/data.mdb").read_bytes() == before
 
 
 @pytest.mark.parametrize("harm, message", [

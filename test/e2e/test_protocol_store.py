@@ -168,7 +168,8 @@ def test_a_store_cut_short_under_the_server(own):
     assert daemon.process.wait(10 * PATIENCE) == 1
     assert own.output.endswith(f"{own.folder}/store/data.mdb: damaged or cut "
                                "short, or its disk is full or fails; free some "
-                               "space, or restore a backup\n")
+                               "space, or restore a backup with "
+                               "--damaged\n")
 
 
 def key(*ids):
