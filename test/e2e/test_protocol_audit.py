@@ -365,6 +365,9 @@ def test_a_pruned_log_is_as_safe(desk):
                 + value[43:]
         log.chain()
     old = [f'{entry["number"]}:{entry["hash"]}' for entry in entries(desk)]
+    # Each at 00:00 of its day, which is that day's alone.
+    assert numbers(desk, "--since", "1970-01-03", "--until",
+                   "1970-01-04") == [2, 3]
     desk.cli("audit", "prune", "--before", "1970-01-06", "--yes")
     assert numbers(desk) == [5, 6, 7, 8, 9, 10]
     assert desk.json("audit", "verify")["pruned"] == old[3]

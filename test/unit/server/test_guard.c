@@ -344,6 +344,36 @@ static void another_secret_or_name_is_no_pair(void **state)
 	assert_int_equal(left(), FEW - 4);
 }
 
+/* Elsewhere it is another's failure. */
+static void a_pair_is_of_one_address(void **state)
+{
+	struct guard_try try = from("192.0.2.2");
+
+	(void)state;
+	try.post = true;
+	assert_int_equal(guard_token(guard, &try), 0);
+	try.post = false;
+	try.address = STR("192.0.2.1");
+	assert_int_equal(guard_token(guard, &try), 0);
+	assert_int_equal(left(), FEW - 1);
+}
+
+/* What was not counted is not taken back. */
+static void the_second_of_a_pair_that_nobody_could_look_at(void **state)
+{
+	struct guard_try try = from("192.0.2.1");
+
+	(void)state;
+	try.post = true;
+	assert_int_equal(guard_password(guard, &try), 0);
+	assert_int_equal(guard_wrong(guard, &try), 0);
+	try.post = false;
+	assert_int_equal(guard_password(guard, &try), 0);
+	assert_false(try.counted);
+	guard_right(guard, &try);
+	assert_int_equal(left(), FEW - 1);
+}
+
 /* However many there are, each is itself: none is half of a pair. */
 static void no_secret_is_taken_for_another(void **state)
 {
@@ -591,6 +621,8 @@ int main(void)
 		TEST(those_looked_at_now_are_counted),
 		TEST(a_pair_is_one_failure),
 		TEST(another_secret_or_name_is_no_pair),
+		TEST(a_pair_is_of_one_address),
+		TEST(the_second_of_a_pair_that_nobody_could_look_at),
 		TEST(no_secret_is_taken_for_another),
 		TEST(a_pair_has_two),
 		TEST(the_second_is_looked_at_when_the_first_was),

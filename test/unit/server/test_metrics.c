@@ -5,12 +5,15 @@
 #include "test/unit/store/fixture.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 
 #include "server/crowd.h"
 #include "server/metrics.h"
 #include "server/services.h"
 #include "store/job.h"
 #include "store/mailbox.h"
+#include "store/user.h"
 #include "token/claims.h"
 
 enum { WORKERS = 2, MANY = 100000 };
@@ -299,6 +302,78 @@ static void notices(void **state)
 	assert_line("dockpass_notices_oldest_age_seconds 0");
 }
 
+static sem_t reached, released;
+
+static void hold(struct password_job *job)
+{
+	(void)job;
+	sem_post(&reached);
+	sem_wait(&released);
+}
+
+static void go_on(struct password_job *job)
+{
+	(void)job;
+}
+
+/* One is being checked, two wait. */
+static void passwords_that_wait(void **state)
+{
+	static struct password_job jobs[3];
+
+	(void)state;
+	sem_init(&reached, 0, 0);
+	sem_init(&released, 0, 0);
+	for (size_t i = 0; i < COUNT(jobs); i++) {
+		jobs[i] = (struct password_job) { .password = "x",
+						  .hash = "*",
+						  .done = i ? go_on : hold };
+		assert_int_equal(password_submit(shared.pool, &jobs[i]), E_OK);
+		if (!i)
+			sem_wait(&reached);
+	}
+	ask(true, "/metrics", NULL);
+	sem_post(&released);
+	assert_line("dockpass_password_queue_length 2");
+	while (password_waiting(shared.pool))
+		sched_yield();
+	ask(true, "/metrics", NULL);
+	assert_line("dockpass_password_queue_length 0");
+}
+
+static void on_written(struct change *change, void *arg)
+{
+	(void)change, (void)arg;
+}
+
+/* Somebody else has the store's lock. */
+static void changes_that_wait(void **state)
+{
+	static struct change changes[2];
+	struct txn write;
+
+	(void)state;
+	begin(&write);
+	for (size_t i = 0; i < COUNT(changes); i++) {
+		changes[i] = (struct change) { .type = CHANGE_USER_FLAG,
+					       .now = NOW,
+					       .user = STR("alice"),
+					       .flags = USER_BLOCKED,
+					       .on = i };
+		assert_int_equal(writer_submit(shared.writer, &changes[i],
+					       on_written, NULL),
+				 E_OK);
+	}
+	txn_read(fixture.db, &txn);
+	ask(true, "/metrics", NULL);
+	txn_cleanup(&write);
+	assert_line("dockpass_writer_queue_length 2");
+	while (writer_waiting(shared.writer))
+		sched_yield();
+	ask(true, "/metrics", NULL);
+	assert_line("dockpass_writer_queue_length 0");
+}
+
 /* What cannot be read is left out, not told as nothing. */
 static void a_store_that_fails(void **state)
 {
@@ -402,6 +477,8 @@ int main(void)
 		cmocka_unit_test(every_status_and_reason),
 		cmocka_unit_test(gauges),
 		cmocka_unit_test(notices),
+		cmocka_unit_test(passwords_that_wait),
+		cmocka_unit_test(changes_that_wait),
 		cmocka_unit_test(a_store_that_fails),
 		cmocka_unit_test(readiness),
 		cmocka_unit_test(which_listener_has_what),
