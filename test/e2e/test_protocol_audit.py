@@ -8,6 +8,7 @@ import json
 import re
 import stat
 import struct
+from datetime import datetime, timedelta, timezone
 
 import lmdb
 import pytest
@@ -93,6 +94,7 @@ def test_limits_mail_and_the_end_of_a_grace_are_told(desk, tmp_path):
     rotate = entries(desk)[-1]
     assert said(rotate) == {"action": "token_rotate", "token_id": 2,
                             "new_token_id": 3, "grace": 3600}
+    assert numbers(desk, "--user", "ann")[-1] == rotate["number"]
     desk.cli("restore", tmp_path / "file", "--yes")
     limited, mail, restore, *counters, end = map(said, entries(desk)[9:])
     assert limited == {
@@ -105,7 +107,13 @@ def test_limits_mail_and_the_end_of_a_grace_are_told(desk, tmp_path):
     assert {row["action"] for row in counters} == {"counter_put"}
     assert (end["action"], end["token_id"]) == ("token_end", 2)
     assert TIME.fullmatch(end["expires_at"])
-    assert numbers(desk, "--user", "ann")[-1] == entries(desk)[-1]["number"]
+    about = entries(desk, "--user", "ann")
+    assert about[-1]["number"] == entries(desk)[-1]["number"]
+    # Ids of others, which are the same numbers.
+    assert "counter_put" not in {entry["action"] for entry in about}
+    desk.cli("token", "revoke", 1, "--family")
+    assert said(entries(desk)[-1]) == {"action": "token_revoke", "token_id": 1,
+                                       "family": True}
 
 
 def test_the_same_for_people(desk):
@@ -169,6 +177,7 @@ def test_those_by_somebody_and_about_somebody(desk):
     (["verify", "--head", "7"], 2, "--head: '7' is no NUMBER:HASH"),
     (["verify", "--head", "0:" + NOTHING], 2, "is no NUMBER:HASH"),
     (["verify", "--head", "7:" + "g" * 64], 2, "is no NUMBER:HASH"),
+    (["verify", "--head", "7:" + "0" * 65], 2, "is no NUMBER:HASH"),
     (["prune"], 2, "which entries? add --before"),
     (["prune", "--before", "2999-01-01", "--yes"], 2, "has not come yet"),
 ])
@@ -191,6 +200,36 @@ def test_an_export(desk, tmp_path):
     desk.cli("audit", "export", file, "--user", "bob", "--yes")
     assert file.read_text().count("\n") == len(entries(desk, "--user", "bob"))
     assert [path.name for path in tmp_path.glob("audit*")] == ["audit.jsonl"]
+
+
+def test_a_long_export_is_whole(desk, tmp_path):
+    file, many = tmp_path / "audit.jsonl", 1000
+    with Log(desk) as log:
+        for number in range(10, many + 1):
+            log.rows[number] = log.rows[7]
+        log.chain()
+    assert desk.json("audit", "export", file)["entries"] == many
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [row["number"] for row in rows] == list(range(1, many + 1))
+
+
+def test_an_export_of_what_cannot_be_read(desk, tmp_path):
+    with Log(desk) as log:
+        log.rows[5] = b"\2" + log.rows[5][1:]
+    file = tmp_path / "audit.jsonl"
+    for command in (["list"], ["export", file]):
+        status, line = desk.refused("audit", *command)
+        assert status == 1 and "log entry 5 cannot be read" in line
+    assert not list(tmp_path.glob("audit*"))
+
+
+def test_tomorrow_has_not_come(desk):
+    today = datetime.now(timezone.utc).date()
+    status, line = desk.refused("audit", "prune", "--yes", "--before",
+                                str(today + timedelta(1)))
+    assert status == 2 and "has not come yet" in line
+    assert desk.json("audit", "prune", "--yes", "--before",
+                     str(today))["entries"] == 0
 
 
 # Tampering, by who can write the file
