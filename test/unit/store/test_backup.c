@@ -359,6 +359,99 @@ static void a_grace_ends_when_it_was_to(void **state)
 	}
 }
 
+/* The copy was made in it; it was shortened since. */
+static void a_grace_that_was_shortened(void **state)
+{
+	struct change end = { .type = CHANGE_TOKEN_END,
+			      .id = 1,
+			      .expires_at = NOW + 60 };
+	struct copy c;
+
+	(void)state;
+	fixture_open(&c.f);
+	set_up(c.f.db);
+	done(c.f.db, end);
+	copy_write(&c);
+	end.expires_at = NOW + 30;
+	done(c.f.db, end);
+	assert_int_equal(bring_back(&c, c.f.db, 0).taken_away, 1);
+	assert_int_equal(token(c.f.db, 1).grace_ends, NOW + 30);
+	copy_end(&c);
+}
+
+/* A limit that nobody has seen coming counts from the restore on. */
+static void a_limit_is_set_anew(void **state)
+{
+	const struct change limit = { .type = CHANGE_SETTING_PUT,
+				      .text = STR("max_token_lifetime"),
+				      .value = STR("7") };
+	struct settings settings;
+	struct copy c;
+
+	(void)state;
+	fixture_open(&c.f);
+	set_up(c.f.db);
+	done(c.f.db, limit);
+	copy_write(&c);
+	assert_int_equal(bring_back(&c, c.f.db, 0).taken_away, 0);
+	{
+		AUTO(txn) struct txn txn;
+
+		txn_read(c.f.db, &txn);
+		assert_int_equal(settings_read(&txn, &settings), E_OK);
+	}
+	assert_int_equal(settings.max_token_lifetime, 7);
+	assert_int_equal(settings.set_at[SETTING_max_token_lifetime], NOW + 1);
+	copy_end(&c);
+}
+
+/* Whoever may not take away what must be taken away may not restore. */
+static void what_cannot_be_done_again_undoes_all(void **state)
+{
+	const struct restore how = { .now = NOW + 1, .actor = STR("bob") };
+	AUTO(db) struct db *copy = NULL;
+	struct store_facts facts;
+	struct restored out;
+	struct cause cause;
+	struct copy c;
+
+	(void)state;
+	copy_make(&c);
+	done(c.f.db, (struct change) { .type = CHANGE_TOKEN_REVOKE, .id = 1 });
+	add_user(c.f.db, "zoe", 0);
+	assert_int_equal(backup_open(c.path, &copy, &facts, &cause), E_OK);
+	assert_int_not_equal(backup_restore(c.f.db, copy, &how, &out, &cause),
+			     E_OK);
+	assert_string_not_equal(cause.text, "");
+	assert_false(out.descends || out.lost || out.taken_away);
+	assert_int_equal(sound(c.f.db).users, 5);
+	copy_end(&c);
+}
+
+/* A copy of before all: it says nothing of what came. */
+static void a_copy_of_nothing(void **state)
+{
+	const struct restore how = { .now = NOW, .actor = STR("cli:root") };
+	struct store_facts facts;
+	struct restored out;
+	struct cause cause;
+	struct db *copy;
+	struct copy c;
+
+	(void)state;
+	fixture_open(&c.f);
+	copy_write(&c);
+	set_up(c.f.db);
+	assert_int_equal(backup_open(c.path, &copy, &facts, &cause), E_OK);
+	assert_int_equal(facts.changes, 0);
+	assert_int_equal(backup_restore(c.f.db, copy, &how, &out, &cause),
+			 E_OK);
+	db_close(copy);
+	assert_false(out.descends || out.pruned);
+	assert_int_equal(sound(c.f.db).users, 0);
+	copy_end(&c);
+}
+
 /* A later copy over an earlier one. */
 static void an_end_is_not_taken_back(void **state)
 {
@@ -428,10 +521,16 @@ static void each_broken_link_of_a_family_is_found(void **state)
 
 static void newer_tokens_are_revoked(void **state)
 {
+	struct fixture fresh;
 	struct copy c;
 
 	(void)state;
 	copy_make(&c);
+	fixture_open(&fresh); /* which knows none of them */
+	assert_int_equal(bring_back(&c, fresh.db, NOW).newer, 2);
+	assert_true(revoked(fresh.db, 1));
+	assert_false(revoked(fresh.db, 2));
+	fixture_close(&fresh);
 	bring_back(&c, c.f.db, NOW + 1);
 	assert_false(revoked(c.f.db, 1));
 	bring_back(&c, c.f.db, NOW);
@@ -763,6 +862,10 @@ int main(void)
 		cmocka_unit_test(what_was_taken_away_stays_so),
 		cmocka_unit_test(what_was_narrowed_stays_so),
 		cmocka_unit_test(a_grace_ends_when_it_was_to),
+		cmocka_unit_test(a_grace_that_was_shortened),
+		cmocka_unit_test(a_limit_is_set_anew),
+		cmocka_unit_test(what_cannot_be_done_again_undoes_all),
+		cmocka_unit_test(a_copy_of_nothing),
 		cmocka_unit_test(an_end_is_not_taken_back),
 		cmocka_unit_test(newer_tokens_are_revoked),
 		cmocka_unit_test(what_was_observed_stays),
