@@ -49,6 +49,27 @@ def test_killed_backups(desk):  # noqa: F811
     assert len(desk.json("user", "list")) == 2
 
 
+def calls(desk, folder, *args):
+    """What is synced and what is named, in order, of the backup's files."""
+    seen = folder / "calls"
+    subprocess.run(
+        ["strace", "-f", "-y", "-qq", "-o", seen, "-e",
+         "trace=fsync,link,rename,renameat2,linkat", PROGRAM, "backup",
+         desk.file, *args, "--config", desk.config_file],
+        env=ENV, capture_output=True, timeout=60, check=True)
+    words = [line.split(None, 1)[1] for line in seen.read_text().splitlines()]
+    return [(word.split("(")[0], f"{desk.file}." in word)
+            for word in words if str(desk.file.parent) in word]
+
+
+def test_a_backup_is_on_disk_before_it_has_its_name(desk, tmp_path):  # noqa: F811
+    """And its name is, before it is said to be there."""
+    folder = ("fsync", False)
+    assert calls(desk, tmp_path) == [("fsync", True), ("link", True), folder]
+    assert calls(desk, tmp_path, "--yes") == [
+        ("fsync", True), ("rename", True), folder]
+
+
 def test_killed_restores(desk):  # noqa: F811
     desk.cli("backup", desk.file)
     desk.cli("user", "add", "bob", "--email", "b@example.com")

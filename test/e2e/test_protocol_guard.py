@@ -154,6 +154,24 @@ def test_wrong_passwords_count_like_wrong_tokens(world, there):
     assert ask(world, get("x", wrong()), there).took > 0.49
 
 
+def test_right_passwords_are_not_counted(world, there):
+    for _ in range(2 * FEW):
+        answer = ask(world, get("carol", world.PASSWORD), there)
+        assert tokens.subject(answer) == "carol"
+    fill(world, there)
+
+
+def test_a_token_that_is_dead_counts_as_a_wrong_one(world, there):
+    """Whether it is known or not is not told by the time it takes."""
+    secret = world.token("gus", scopes="api", name="dead")
+    world.cli("token", "revoke", world.token_id("dead"))
+    for i in range(1, FEW + 3):
+        answer = ask(world, get("x", secret), there)
+        tokens.refusal(answer, 401)
+        late = max(0, i - FEW) * 0.5
+        assert late - 0.01 < answer.took < late + 0.4 * PATIENCE
+
+
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory):
     """After the first wrong secret it is full; 127.0.0.1 is a proxy."""
@@ -318,6 +336,8 @@ def test_not_all_are_held_back(one_worker):
              for _ in range(LATE_MAX + 50)]
     answer = ask(one_worker, get("x", wrong()), "127.0.9.2")
     assert 1 <= refused(answer) <= 5
+    # Whoever is not late has nothing to do with it.
+    tokens.refusal(ask(one_worker, get("x", wrong()), "127.0.9.3"), 401)
     answer = ask(one_worker, get("x", one_worker.pat("alice", "api")),
                  "127.0.9.2")
     assert tokens.subject(answer) == "alice" and answer.took < 0.4 * PATIENCE

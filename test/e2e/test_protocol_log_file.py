@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 import requests
@@ -160,6 +161,21 @@ def test_rotated_though_the_configuration_is_bad(own):
     assert name not in clients(old)
     own.config_file.write_text(good)
     assert own.reload().startswith("done: ")
+
+
+def test_a_file_that_was_rotated_is_let_go(own):
+    """However often: no descriptor is left, and its room on the disk is free."""
+    own.serve()
+    fds = Path(f"/proc/{own.daemon.process.pid}/fd")
+
+    def held():
+        return [path for path in map(os.readlink, fds.iterdir())
+                if str(own.logs) in path]
+    for turn in range(5):
+        rotate(own, turn).unlink()
+        name = ask(own)
+        wait_until(lambda: name in clients(own.to), 10 * PATIENCE, "a line")
+        assert held() == [str(own.to)]
 
 
 def test_a_reload_may_name_another_file(own):
@@ -359,3 +375,28 @@ def test_many_lines_at_once_reach_syslog(own, syslog):
                                for name in names).encode())
         reader.join(20 * PATIENCE)
     assert seen == set(names)
+
+
+def test_a_full_disk_takes_nothing_from_syslog(own, syslog):
+    """However long: what waits for the one is given up for the other."""
+    own.inside = syslog.inside
+    own.configure(workers=1, log={"file": str(own.to), "syslog": "daemon"})
+    for command in (["mount", "-t", "tmpfs", "-o", "size=64k", "none",
+                     own.logs],
+                    ["sh", "-c", 'cat /dev/zero >"$0/fill"; test -s "$0/fill"',
+                     own.logs]):
+        subprocess.run([*syslog.inside, *command], capture_output=True,
+                       check=True, timeout=20)
+    own.serve()
+    seen, many = set(), 150
+
+    def read():
+        while len(seen) < many:
+            seen.add(syslog.next("token")[2]["client"])
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    with requests.Session() as session:
+        asked = {ask(own, session, WIDE) for _ in range(many)}
+    reader.join(20 * PATIENCE)
+    assert seen == asked
+    assert said(own, "No space left on device")

@@ -77,6 +77,14 @@ def test_each_request_is_counted_once_over_two_workers(own_world):
     assert rise["dockpass_connections_accepted_total"] == sum(codes.values())
 
 
+def test_what_is_always_there(own):
+    own.serve()
+    before = metrics.scrape(own)["process_cpu_seconds_total"]
+    for _ in range(20):
+        own.ask()
+    assert 0 < before < metrics.scrape(own)["process_cpu_seconds_total"] < 600
+
+
 def test_both_workers_count(own):
     """Each connection says by its order which worker has it: what one has
     counted, the other tells as well."""
