@@ -295,6 +295,17 @@ def test_anything_else_is_closed(world, data, port):
 
 
 @pytest.mark.parametrize("port", ["proxied", "secure"])
+@pytest.mark.parametrize("data", [b"", b"PROX", SIGNATURE, binary()[:20]])
+def test_who_leaves_in_the_midst_of_it_is_gone(world, data, port):
+    """At once, not when his time is up."""
+    with Wire(world.ports[port], source=PROXY).send(data) as wire:
+        begun = time.monotonic()
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert closed(wire)
+        assert time.monotonic() - begun < 1 * PATIENCE
+
+
+@pytest.mark.parametrize("port", ["proxied", "secure"])
 @pytest.mark.parametrize("source", [STRANGER, "127.0.0.1"])
 def test_only_from_trusted_proxies(world, source, port):
     with Wire(world.ports[port], source=source) as wire:
@@ -370,6 +381,21 @@ def test_a_proxy_has_no_cap_but_its_clients_have(world):
         with Wire(world.ports["proxied"], source=PROXY) as wire:
             return wire.send(line(one) + HEALTH).answer().status_code == 200
     wait_until(again, 5 * PATIENCE, "let in again")
+
+
+def test_room_may_come_before_the_header(own_world):
+    """He is let in then, and was never one too many."""
+    own_world.configure(listener={"proxy_protocol": True}, workers=1,
+                        trusted_proxies=PROXY, limits={"connections": 1})
+    own_world.serve()
+    with Wire(own_world.port, source=PROXY) as first:
+        assert first.send(line() + HEALTH).answer().status_code == 200
+        second = Wire(own_world.port, source=PROXY)
+        metrics.reaches(own_world, "dockpass_connections_accepted_total", 2)
+    metrics.reaches(own_world, "dockpass_connections", 0)
+    with second:
+        assert second.send(line() + HEALTH).answer().status_code == 200
+    assert metrics.scrape(own_world)["dockpass_connections_crowded_total"] == 0
 
 
 def test_without_trusted_proxies_anybody_is_believed(own_world):

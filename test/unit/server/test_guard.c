@@ -287,6 +287,7 @@ static const struct {
 	{ "GET twice", false, false, 5000, false },
 	{ "just in time", true, false, GUARD_TWICE_MS, true },
 	{ "too late", true, false, GUARD_TWICE_MS + 1000, false },
+	{ "nine hours later", true, false, 32768 * 1000, false },
 };
 
 /* How many of FEW are left after a try. */
@@ -328,7 +329,7 @@ static void a_pair_is_one_failure(void **state)
 			down(state);
 			up(state);
 			/* Nothing is forgotten meanwhile. */
-			rules.seconds = 10 * 1000;
+			rules.seconds = 1000 * 1000;
 			try_pair(tokens, pairs[i].first_post,
 				 pairs[i].second_post, pairs[i].ms, NULL, NULL);
 			assert_int_equal(left(), FEW - (pairs[i].one ? 1 : 2));
@@ -372,6 +373,38 @@ static void the_second_of_a_pair_that_nobody_could_look_at(void **state)
 	assert_false(try.counted);
 	guard_right(guard, &try);
 	assert_int_equal(left(), FEW - 1);
+}
+
+/* Of passwords, too: the third is not half of another pair. */
+static void a_pair_of_passwords_has_two(void **state)
+{
+	struct guard_try try = from("192.0.2.1");
+
+	(void)state;
+	for (int i = 0; i < 2 * FEW; i++) {
+		try.post = i % 2 == 0;
+		assert_int_equal(guard_password(guard, &try), 0);
+		assert_int_equal(guard_wrong(guard, &try), 0);
+	}
+	try.post = true;
+	assert_int_equal(guard_password(guard, &try), SECONDS / FEW);
+}
+
+/* Nor can a name be made of a part of the secret. */
+static void name_and_secret_are_two(void **state)
+{
+	struct guard_try try = from("192.0.2.1");
+
+	(void)state;
+	try.user = STR("alice");
+	try.secret = STR("wrong");
+	try.post = true;
+	assert_int_equal(guard_token(guard, &try), 0);
+	try.user = STR("alicew");
+	try.secret = STR("rong");
+	try.post = false;
+	assert_int_equal(guard_token(guard, &try), 0);
+	assert_int_equal(left(), FEW - 2);
 }
 
 /* However many there are, each is itself: none is half of a pair. */
@@ -625,6 +658,8 @@ int main(void)
 		TEST(the_second_of_a_pair_that_nobody_could_look_at),
 		TEST(no_secret_is_taken_for_another),
 		TEST(a_pair_has_two),
+		TEST(a_pair_of_passwords_has_two),
+		TEST(name_and_secret_are_two),
 		TEST(the_second_is_looked_at_when_the_first_was),
 		TEST(an_owner_of_many_networks),
 		TEST(a_48_is_not_the_32),

@@ -43,6 +43,8 @@ static const struct {
 	  NULL },
 	{ "and the other way round", STR("PROXY TCP4 ::1 ::2 1 2\r\n"), NULL },
 	{ "of two families", STR("PROXY TCP4 192.0.2.1 ::2 1 2\r\n"), NULL },
+	{ "of two families, too", STR("PROXY TCP4 ::1 192.0.2.2 1 2\r\n"),
+	  NULL },
 	{ "a port missing", STR("PROXY TCP4 192.0.2.1 192.0.2.2 1\r\n"), NULL },
 	{ "one too many", STR("PROXY TCP4 192.0.2.1 192.0.2.2 1 2 3\r\n"),
 	  NULL },
@@ -75,6 +77,8 @@ static const struct {
 	{ "too short for IPv4", BINARY("\x21\x11\0\x0b" V4), NULL },
 	{ "too short for IPv6", BINARY("\x21\x21\0\x23" V6 V6 "\0\1\0\2"),
 	  NULL },
+	{ "as long as it may be", BINARY("\x21\x11\3\xf0"), "" },
+	{ "a byte too long", BINARY("\x21\x11\3\xf1"), NULL },
 	{ "too long", BINARY("\x21\x11\4\0"), NULL },
 };
 
