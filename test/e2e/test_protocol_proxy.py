@@ -421,6 +421,19 @@ def test_without_trusted_proxies_anybody_is_believed(own_world):
         assert seen(own_world, wire) == (200, "192.0.2.1")
 
 
+def test_who_is_cut_off_is_told_of_once_a_minute(own_world):
+    own_world.configure(listener={"proxy_protocol": True}, workers=1,
+                        trusted_proxies=PROXY)
+    own_world.serve()
+    for _ in range(5):
+        with Wire(own_world.port, source=PROXY).send(HEALTH) as wire:
+            assert closed(wire)
+    with Wire(own_world.port, source=PROXY) as wire:
+        assert seen(own_world, wire.send(line())) == (200, "192.0.2.1")
+    cut_off, = own_world.log("proxy")
+    assert cut_off["message"].startswith(f"{PROXY} was cut off")
+
+
 def test_a_slow_header_has_ten_seconds(own_world, faketime):
     """On a clock that runs twenty times as fast."""
     if PATIENCE > 1:

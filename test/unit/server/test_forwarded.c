@@ -42,6 +42,7 @@ static const struct {
 	{ "a wild port", "192.0.2.1:65536", NULL, "?10.0.0.1" },
 	{ "half a bracket", "[2001:db8::1", NULL, "?10.0.0.1" },
 	{ "behind the bracket", "[2001:db8::1]x", NULL, "?10.0.0.1" },
+	{ "between bracket and port", "[2001:db8::1]x80", NULL, "?10.0.0.1" },
 	{ "IPv4 in brackets", "[192.0.2.1]", NULL, "?10.0.0.1" },
 	{ "a name", "client.example.com", NULL, "?10.0.0.1" },
 	{ "a network", "192.0.2.0/24", NULL, "?10.0.0.1" },
@@ -86,6 +87,8 @@ static const struct {
 	{ "they agree", "6.6.6.6, 192.0.2.1", "for=192.0.2.1", "192.0.2.1" },
 	{ "they do not", "192.0.2.1", "for=6.6.6.6", "?10.0.0.1" },
 	{ "one hides", "192.0.2.1", "for=unknown", "?10.0.0.1" },
+	{ "one names the proxy itself", "10.0.0.1", "for=unknown",
+	  "?10.0.0.1" },
 	{ "an empty one says nothing", "192.0.2.1", "", "192.0.2.1" },
 };
 

@@ -4,6 +4,7 @@
  */
 #include "test/unit/store/fixture.h"
 
+#include <sched.h>
 #include <semaphore.h>
 
 #include "server/http/params.h"
@@ -714,6 +715,70 @@ static void what_happens_while_it_waits(void **state)
 	}
 }
 
+static sem_t reached, released;
+
+static void hold(struct password_job *job)
+{
+	(void)job;
+	sem_post(&reached);
+	sem_wait(&released);
+}
+
+static void go_on(struct password_job *job)
+{
+	(void)job;
+}
+
+/* From where failures are counted. */
+static enum status ask_from_afar(const char *authorization)
+{
+	enum status status;
+	struct call call;
+
+	call_begin(&call);
+	call.req.address = STR("192.0.2.1");
+	call.req.query = STR(S);
+	authorize(&call, authorization);
+	status = call_run(&call);
+	call_end(&call);
+	return status;
+}
+
+/* At what nobody could look is no failure. */
+static void a_full_queue_counts_nothing(void **state)
+{
+	enum { FEW = 3 };
+	static struct password_job jobs[1 + PASSWORD_QUEUE];
+	int busy = 0;
+
+	(void)state;
+	sem_init(&reached, 0, 0);
+	sem_init(&released, 0, 0);
+	live.guard = (struct guard_rules) { .failures = FEW,
+					    .failures_per_user = FEW,
+					    .seconds = 600 };
+	for (size_t i = 0; i < COUNT(jobs); i++) {
+		jobs[i] = (struct password_job) { .password = "x",
+						  .hash = "*",
+						  .done = i ? go_on : hold };
+		assert_int_equal(password_submit(shared.pool, &jobs[i]), E_OK);
+		if (!i)
+			sem_wait(&reached);
+	}
+	for (int i = 0; i < 2 * FEW; i++)
+		busy += ask_from_afar("Basic alice:wrong") ==
+			STATUS_UNAVAILABLE;
+	sem_post(&released);
+	while (password_waiting(shared.pool))
+		sched_yield();
+	assert_int_equal(busy, 2 * FEW);
+	for (int i = 0; i < FEW; i++)
+		assert_int_equal(ask_from_afar("Basic alice:wrong"),
+				 STATUS_UNAUTHORIZED);
+	assert_int_equal(ask_from_afar("Basic alice:wrong"), STATUS_TOO_MANY);
+	live.guard = (struct guard_rules) { .failures = 0 };
+}
+
 /* The audit trail names the token's owner. */
 static void a_refresh_token_is_logged(void **state)
 {
@@ -901,6 +966,7 @@ int main(void)
 		cmocka_unit_test(refresh_use),
 		cmocka_unit_test(revoked_means_refused),
 		cmocka_unit_test(what_happens_while_it_waits),
+		cmocka_unit_test(a_full_queue_counts_nothing),
 		cmocka_unit_test(a_refresh_token_is_logged),
 		cmocka_unit_test(life),
 		cmocka_unit_test(limits),
