@@ -62,7 +62,7 @@ def calls(desk, folder, *args):
             for word in words if str(desk.file.parent) in word]
 
 
-def test_a_backup_is_on_disk_before_it_has_its_name(desk, tmp_path):  # noqa: F811
+def test_synced_before_it_has_its_name(desk, tmp_path):  # noqa: F811
     """And its name is, before it is said to be there."""
     folder = ("fsync", False)
     assert calls(desk, tmp_path) == [("fsync", True), ("link", True), folder]

@@ -164,7 +164,7 @@ def test_rotated_though_the_configuration_is_bad(own):
 
 
 def test_a_file_that_was_rotated_is_let_go(own):
-    """However often: no descriptor is left, and its room on the disk is free."""
+    """However often: no descriptor is left, its room on the disk is free."""
     own.serve()
     fds = Path(f"/proc/{own.daemon.process.pid}/fd")
 

@@ -383,6 +383,33 @@ def test_a_proxy_has_no_cap_but_its_clients_have(world):
     wait_until(again, 5 * PATIENCE, "let in again")
 
 
+def test_the_cap_of_an_IPv6_client_is_that_of_his_64(world):
+    wires = [Wire(world.ports["proxied"], source=PROXY).send(
+        binary(f"2001:db8:0:1::{i}") + HEALTH) for i in range(1, 8)]
+    got = [wire.answer().status_code for wire in wires]
+    assert got.count(200) == 5 and got.count(503) == 2
+    with Wire(world.ports["proxied"], source=PROXY) as wire:
+        wire.send(binary("2001:db8:0:2::1") + HEALTH)
+        assert wire.answer().status_code == 200
+    for wire in wires:
+        wire.close()
+
+
+def test_a_header_may_be_wanted_from_a_reload_on(own_world):
+    own_world.configure(trusted_proxies=PROXY)
+    own_world.serve()
+    with Wire(own_world.port, source=PROXY) as wire:
+        assert seen(own_world, wire) == (200, PROXY)
+        own_world.configure(listener={"proxy_protocol": True})
+        assert own_world.reload().startswith("done:")
+        # Who has entered has entered.
+        assert seen(own_world, wire) == (200, PROXY)
+    with Wire(own_world.port, source=PROXY) as wire:
+        assert seen(own_world, wire.send(line())) == (200, "192.0.2.1")
+    with Wire(own_world.port, source=PROXY).send(HEALTH) as wire:
+        assert closed(wire)
+
+
 def test_room_may_come_before_the_header(own_world):
     """He is let in then, and was never one too many."""
     own_world.configure(listener={"proxy_protocol": True}, workers=1,
