@@ -48,6 +48,7 @@ class Dockpass:
     """`services` and `listener` are what dockpass.yaml holds of them."""
 
     verify = True  # with TLS: the path of the CA's file, as text
+    pace = 1  # of the server's clock
     inside = ()  # words of a command that runs the program somewhere
 
     def __init__(self, folder, services=None, listener=None, **options):
@@ -226,13 +227,24 @@ class Dockpass:
         answer.client = fields["client_id"]
         return answer
 
-    def reason(self, answer):
-        """Why ask() was answered so: by the log, which comes a little later."""
+    def line(self, answer):
+        """What the log has of ask()'s answer: it comes a little later."""
+        mark = f'"client":"{answer.client}"'
+
         def lines():
-            return [line for line in self.log("token")
-                    if line["client"] == answer.client]
+            return [line for line in self.output.split("\n")[:-1]
+                    if mark in line]
         wait_until(lines, 10 * PATIENCE, f"no line of {answer.client}")
-        return lines()[0]["reason"]
+        return json.loads(lines()[0])
+
+    def took(self, answer):
+        """Seconds from the request to its answer, by the server's clock: who
+        asked may have been late himself."""
+        return self.line(answer)["us"] / 1e6 / self.pace
+
+    def reason(self, answer):
+        """Why ask() was answered so."""
+        return self.line(answer)["reason"]
 
     @property
     def service(self):
