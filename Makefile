@@ -4,7 +4,7 @@
 # make asan tsan  unit and protocol tests under the sanitizers
 # make lint       layers, banned functions, format, analyzers
 # make fuzz       each fuzzer for FUZZ_SECONDS; fuzz-scope: one, until ^C
-# make soak       faults and reloads by the thousand, each fuzzer ten minutes
+# make soak       what takes hours: see test/soak.py
 # make bench      ratios against references of the same run (test/bench)
 # make conformance  every client at every registry (test/conformance)
 # make install    into DESTDIR and PREFIX
@@ -136,12 +136,14 @@ fuzz-%:
 	    -artifact_prefix=build/fuzz/$*- \
 	    build/fuzz/corpus/$* $(wildcard test/fuzz/corpus/$*)
 
-SOAKS := $(addprefix test/e2e/test_protocol_,faults.py reload.py)
+# ONLY="kills fuzz-server": some parts; SOAK_FUZZ=60: of seconds.
 soak:
-	@docker/deps build test
-	@$(AGAIN) -j $(CORES) $B/dockpass
-	SOAK=1 $(AGAIN) e2e E2E="$(SOAKS)"
-	@$(AGAIN) fuzz FUZZ_SECONDS=600
+	@docker/deps build test fuzz
+	@for mode in release asan tsan; do \
+	    $(AGAIN) MODE=$$mode -j $(CORES) all || exit 1; done
+	@$(AGAIN) MODE=fuzz -j $(CORES) fuzzers
+	$(PY) test/soak.py $(ONLY)
+fuzzers: $(FUZZERS)
 
 # ONLY="--only memory writes": a part.
 bench:
@@ -174,6 +176,6 @@ clean:
 
 .PHONY: all unit unit-token unit-store unit-server unit-fuzz e2e programs \
 	check-lint run test asan tsan lint fuzz bench bench-programs \
-	soak conformance install deb clean
+	soak fuzzers conformance install deb clean
 .SECONDARY:
 -include $(wildcard $B/*/*.d $B/*/*/*.d $B/test/unit/*/*.d)

@@ -1,10 +1,10 @@
 """What must not go wrong: sudden ends, slots that dead readers hold, a clock
 that is set back, keys that change under load.
 
-SOAK=1 (make soak) does the same for longer. Other faults have their tests
-where their subject is: a full or read-only disk (test_protocol_disk),
-descriptors (test_protocol_load), bad files at a reload (test_protocol_reload),
-mail and webhooks that hang (test_jobs_*), killed backups (test_cli_backup).
+`make soak` does the same for longer. Other faults have their tests where their
+subject is: a full or read-only disk (test_protocol_disk), a full store (_full),
+descriptors (_load), bad files at a reload (_reload, _tls), mail and webhooks
+that hang (test_jobs_*), killed backups (test_cli_backup).
 """
 
 import os
@@ -21,7 +21,8 @@ import requests
 
 from support import secrets, tokens
 from support.clock import Clock
-from support.dockpass import ENV, PATIENCE, PROGRAM, SOAK, Dockpass
+from support.dockpass import (ENV, PATIENCE, PROGRAM, SOAK, Dockpass,
+                              progress)
 from support.process import wait_until
 from support.ways import get_basic, login, refresh, refresh_token
 from support.wire import Wire
@@ -121,6 +122,7 @@ def test_kill_9_under_writing_load(own):
         writers.turn(number, chance.uniform(0, 0.15 * PATIENCE))
         if number % 20 == 0:
             own.cli("store", "check")
+            progress(f"kill {number} of {KILLS}")
     own.cli("store", "check")
     assert len(writers.made) > KILLS / 8 and len(writers.dead) > KILLS / 50
     assert seen > KILLS / 2
@@ -245,7 +247,8 @@ def test_keys_change_under_load(own):
         loads = [pool.submit(load) for _ in range(3)]
         try:
             wait_until(lambda: seen or ended(loads), 20 * PATIENCE, "load")
-            for _ in range(KEYS):
+            for number in range(KEYS):
+                progress(f"key {number} of {KEYS}")
                 old = next(key["rfc7638"] for key in own.json("key", "list")
                            if key["state"] == "current")
                 new = own.json("key", "new")["kid"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from support import secrets, tokens
-from support.dockpass import PATIENCE, Dockpass
+from support.dockpass import PATIENCE, SOAK, Dockpass, progress
 from support.process import wait_until
 from support.ways import Line, basic, get_basic, login, refresh, refresh_token
 
@@ -202,9 +202,26 @@ def test_descriptors_come_back(busy):
 
 def test_token_server_64_clients_at_once(busy):
     """contrib/token-server died of two logins at once (offline_token=true)."""
-    pats = [busy.token("alice", scopes="read_registry", name=f"c{i}")
-            for i in range(16)]
-    ids = [busy.token_id(f"c{i}") for i in range(16)]
+    until = time.monotonic() + (600 if SOAK else 0)
+    for turn in itertools.count(1):
+        pats = clients_at_once(busy, turn)
+        progress(f"64 clients, turn {turn}")
+        if time.monotonic() > until:
+            break
+    assert busy.daemon.process.poll() is None
+    assert refresh(busy, refresh_token(login(busy, pats[15]))).ok
+    wait_until(lambda: busy.log("token"), PATIENCE, "the log")
+    assert not [line for line in busy.log() if line["level"] == "error" and
+                line.get("status") != 503]
+    assert tokens.access(get_basic(busy, busy.good), busy) == {}
+
+
+def clients_at_once(busy, turn):
+    """They log in and refresh, while half of their tokens are revoked."""
+    names = [f"{turn} c{i}" for i in range(16)]
+    pats = [busy.token("alice", scopes="read_registry", name=name)
+            for name in names]
+    ids = [busy.token_id(name) for name in names]
     revoked, wrong = set(), []
 
     def client(i):
@@ -232,9 +249,4 @@ def test_token_server_64_clients_at_once(busy):
     assert wrong == []
     for i, pat in enumerate(pats):
         assert get_basic(busy, pat).status_code == (401 if i < 8 else 200)
-    assert busy.daemon.process.poll() is None
-    assert refresh(busy, refresh_token(login(busy, pats[15]))).ok
-    wait_until(lambda: busy.log("token"), PATIENCE, "the log")
-    assert not [line for line in busy.log() if line["level"] == "error" and
-                line.get("status") != 503]
-    assert tokens.access(get_basic(busy, busy.good), busy) == {}
+    return pats

@@ -12,7 +12,7 @@ import jwt
 import pytest
 
 from support import secrets, tokens
-from support.dockpass import PATIENCE, SOAK, Dockpass
+from support.dockpass import PATIENCE, SOAK, Dockpass, progress
 from support.process import wait_until
 from support.site import Certificate
 from support.ways import basic
@@ -313,6 +313,7 @@ def test_a_hundred_reloads_under_load(dockpass):
             for i in range(1000 if SOAK else 100):
                 dockpass.config_file.write_text(configs[i % 2])
                 assert dockpass.reload().startswith("done: ")
+                progress(f"reload {i}")
                 answer = wire.send(asking()).answer()
                 assert answer.json()["expires_in"] == (300, 600)[i % 2]
                 if i == 9:

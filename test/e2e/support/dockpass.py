@@ -17,7 +17,7 @@ TOP = Path(__file__).resolve().parents[3]
 PROGRAM = (TOP / os.environ.get("DOCKPASS", "build/release/dockpass")).resolve()
 # A sanitized build is several times slower.
 PATIENCE = 1 if "release" in str(PROGRAM) else 6
-SOAK = bool(os.environ.get("SOAK"))  # make soak: for longer
+SOAK = os.environ.get("SOAK")  # make soak, for longer: a file, see progress()
 # libfaketime, for one command that is to believe in another day.
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 # ask() says in each request which one it is: the log has that.
@@ -27,6 +27,13 @@ TSAN = f"suppressions={Path(__file__).parent / 'tsan.supp'}:history_size=4"
 ENV = {"TSAN_OPTIONS": TSAN,
        **{key: value for key, value in os.environ.items()
           if not key.startswith("DOCKPASS_")}}
+
+
+def progress(text):
+    """How far a long test has come."""
+    if SOAK:
+        with open(SOAK, "a", encoding="utf-8") as log:
+            log.write(f"{text}\n")
 
 
 def on(day):
