@@ -4,6 +4,8 @@
  */
 #include "server/worker_own.h"
 
+#include <errno.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
@@ -21,6 +23,7 @@ enum {
 	EVHTTP_BODY = 512 * 1024,
 	EVHTTP_SECONDS = 120, /* likewise */
 	LATE_MAX = 256,	      /* replies held back at a time */
+	SAY_SECONDS = 60,
 };
 
 static const char *date_now(struct worker *worker, time_t now)
@@ -244,12 +247,25 @@ void conn_watch(struct bufferevent *bev, struct conn *conn)
 
 /*
  * No descriptor is left: until the next tick, instead of spinning. `arg` is
- * evhttp's, not ours.
+ * evhttp's, not ours; so whichever worker is the first says it for all.
  */
 static void on_accept_error(struct evconnlistener *evl, void *arg)
 {
+	static _Atomic time_t said;
+	time_t last = atomic_load(&said);
+	int code = errno;
+	struct timespec now;
+
 	(void)arg;
 	evconnlistener_disable(evl);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if ((last && now.tv_sec - last < SAY_SECONDS) ||
+	    !atomic_compare_exchange_strong(&said, &last, now.tv_sec))
+		return;
+	errno = code;
+	log_event(LEVEL_WARNING, "limits",
+		  "new connections wait: %m; raise the descriptor limit "
+		  "(ulimit -n, LimitNOFILE) (said once a minute)");
 }
 
 enum err listener_open(struct listener *listener, int fd)

@@ -1,11 +1,16 @@
-"""A mail server that is slow, or hangs: nothing but its own mail waits."""
+"""A mail server or webhook that is slow, or hangs: nothing but what is for it
+waits."""
 
 import asyncio
+import threading
 import time
 
+from support.load import Load, plain
 from support.mail import Post
 from support.process import wait_until
+from support.wire import request
 # Fixtures are found by their names here.
+from test_jobs_hook import Handler, Hook, hook_to
 from test_jobs_life import (ALICE, DAY, HOUR, MINUTE, TODAY, date,  # noqa: F401
                             desk, post, queued, revoked, set_limit, told)
 
@@ -96,3 +101,63 @@ def test_a_mail_that_is_kept_is_sent(queued, post):  # noqa: F811
     queued.wait_sent()
     assert len(set(mail["Message-ID"] for mail in post.mails)) == 2
     assert len(post.mails) == 2
+
+
+class Stuck(Hook):
+    """It reads what is posted, and answers when `go` is set."""
+
+    def __init__(self):
+        self.reached, self.go = threading.Event(), threading.Event()
+        super().__init__()
+        self.RequestHandlerClass = Waits
+
+    def handle_error(self, *_):
+        """Nobody waits for its answer any more."""
+
+    def __exit__(self, *args):
+        self.go.set()
+        super().__exit__(*args)
+
+
+class Waits(Handler):
+    def do_POST(self):
+        self.server.reached.set()
+        self.server.go.wait(60)
+        super().do_POST()
+
+
+def test_a_webhook_that_hangs(queued, post, tmp_path):  # noqa: F811
+    """Mail goes, tokens are given and changes are made; half a minute later it
+    has failed, and once it answers it has the same again."""
+    with Stuck() as hook:
+        queued.configure(webhook=hook_to(hook, tmp_path))
+        queued.start(queued.due)
+        assert hook.reached.wait(20)
+        begun = time.monotonic()
+        with Load(request("GET /token?service=registry"), plain(queued),
+                  fresh=[plain(queued)]) as load:
+            load.more(500)
+            queued.cli("user", "block", "bob")
+            queued.cli("user", "unblock", "bob")
+            wait_until(lambda: queued.job("expiring")["failed_at"], 45,
+                       "no end")
+            assert 20 < time.monotonic() - begun < 40
+            load.more(500)
+        assert "no answer in time" in queued.job("expiring")["failure"]
+        hook.go.set()
+        queued.clock.set(queued.due + 5 * MINUTE)
+        queued.wait_sent()
+        assert len({mail["To"] for mail in post.mails}) == 2
+        tries = [head["X-Dockpass-Delivery"] for head, _ in hook.posts]
+        assert len(set(tries)) == 2 and len(tries) == 3
+
+
+def test_it_ends_while_a_webhook_hangs(queued, tmp_path):  # noqa: F811
+    with Stuck() as hook:
+        queued.configure(webhook=hook_to(hook, tmp_path))
+        queued.start(queued.due)
+        assert hook.reached.wait(20)
+        begun = time.monotonic()
+        assert queued.stop() == 0
+        assert time.monotonic() - begun < 10
+        hook.go.set()
