@@ -17,7 +17,11 @@ enum {
 	DOCTOR_SECONDS = 60,	 /* all checks */
 	DOCTOR_ASK_SECONDS = 10, /* a request */
 	DOCTOR_ANSWER_MAX = 64 * 1024,
+	DOCTOR_TOKEN_MAX = 64 * 1024,
+	DOCTOR_SHOWN = 200, /* bytes of what others say, in a message */
 };
+
+#define SHOW(s) (int)((s).len < DOCTOR_SHOWN ? (s).len : DOCTOR_SHOWN), (s).at
 
 enum health { HEALTH_OK, HEALTH_WARN, HEALTH_FAIL, HEALTH_SKIPPED };
 
@@ -107,6 +111,23 @@ struct str url_host(struct str url);
 struct str url_host_port(struct doctor *d, struct str url);
 /* An address that crane and regctl take no realm at. */
 bool is_private_literal(struct str host);
+
+/* What mends: how to name an authority; a registry without our section. */
+extern const char doctor_ca[], doctor_paste[];
+
+/* The first part of the tokens of a key. Initialises *out. */
+enum err doctor_make_head(const struct key *key, int form,
+			  struct buf *out) MUST_CHECK;
+/* For nothing, for a minute; ends with a NUL. Initialises *out. */
+enum err doctor_make_token(struct doctor *d, const struct key *key, int form,
+			   int64_t now, bool spoilt,
+			   struct buf *out) MUST_CHECK;
+/* TAKEN_UNASKED: no answer, see *reply. */
+enum taken doctor_show(struct doctor *d, const char *token,
+		       struct transfer_reply *reply);
+/* Each key in each form, into d->taken; the best of them. */
+enum taken doctor_try_all(struct doctor *d, bool spoilt,
+			  struct transfer_reply *reply);
 
 check_run check_config, check_owner, check_keys, check_public,
 	check_certificate, check_tls, check_secrets, check_store, check_room,

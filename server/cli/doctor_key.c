@@ -1,157 +1,19 @@
 /*
  * server/cli/doctor_key.c - which of our keys does a registry trust, how must
  * they be named, and does it take what the realm gives?
- *
- * It is shown JWTs of our own making: for nothing, in its service's name, by
- * its own clock, signed by each key and named in each way. So neither service
- * nor clock can be the reason of a no.
- *
- * Registry 2 says no in one way. Registry 3 looks for the key first, and to a
- * signature that is wrong under a key that it knows it answers without
- * error="invalid_token": so a token with a spoilt signature tells whether it is
- * the key that it does not know, or the issuer that it does not like.
  */
 #include "server/cli/doctor.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include <openssl/rand.h>
-
 #include "token/claims.h"
-
-enum {
-	TRY_SECONDS = 60,
-	TRY_MAX = 64 * 1024,
-	SKEW = 5, /* below, the Date is as good as our clock */
-};
 
 static const char *const form_names[FORMS] = {
 	[FORM_X5C] = "x5c",
 	[FORM_LIBTRUST] = "kid: libtrust",
 	[FORM_RFC7638] = "kid: rfc7638",
 };
-
-static enum err make_head(const struct key *key, int form, struct buf *out)
-{
-	buf_init(out, TRY_MAX);
-	return claims_header(key,
-			     form == FORM_RFC7638 ? KID_RFC7638 : KID_LIBTRUST,
-			     form == FORM_X5C, out);
-}
-
-/* What the registry believes the time to be, as far as it says. */
-static int64_t its_time(const struct doctor *d)
-{
-	int64_t now = (int64_t)time(NULL);
-
-	return d->ahead > SKEW || d->ahead < -SKEW ? now + d->ahead : now;
-}
-
-static void spoil_signature(struct buf *token)
-{
-	size_t dot = token->len;
-
-	while (dot && token->at[dot - 1] != '.')
-		dot--;
-	dot += (token->len - dot) / 2;
-	token->at[dot] = token->at[dot] == 'A' ? 'B' : 'A';
-}
-
-/* Ends with a NUL. */
-static enum err make_token(struct doctor *d, const struct key *key, int form,
-			   int64_t now, bool spoilt, struct buf *out)
-{
-	AUTO(signer) struct signer *signer = NULL;
-	AUTO(buf) struct buf head;
-	struct scope_list nothing = { .len = 0 };
-	struct claims claims = {
-		.issuer = str_of(d->call->config->issuer),
-		.audience = d->service,
-		.now = now,
-		.expires_at = now + TRY_SECONDS,
-		.access = &nothing,
-	};
-	enum err err = make_head(key, form, &head);
-
-	buf_init(out, TRY_MAX);
-	if (!err && RAND_bytes(claims.jti, sizeof(claims.jti)) != 1)
-		err = E_CRYPTO;
-	if (!err)
-		err = signer_new(key, &signer);
-	if (!err)
-		err = claims_sign(&claims, buf_str(&head), signer, out);
-	if (!err && spoilt)
-		spoil_signature(out);
-	if (!err)
-		buf_add_char(out, '\0');
-	return err ? err : out->over ? E_LIMIT : E_OK;
-}
-
-/* Of a 401: does its challenge say that the token is invalid? */
-static bool says_invalid(struct doctor *d, struct str lines)
-{
-	struct challenge c;
-	struct str line, error;
-
-	while (doctor_head(&lines, STR("WWW-Authenticate"), &line))
-		while (!challenge_next(&line, &d->call->arena, &c))
-			if (str_eq_nocase(c.scheme, STR("Bearer")))
-				return challenge_get(&c, STR("error"), &error);
-	return true; /* zot's has none */
-}
-
-static enum taken show(struct doctor *d, const char *token,
-		       struct transfer_reply *reply)
-{
-	const char *url = doctor_text(d, "%s/v2/", d->url);
-	AUTO(buf) struct buf head, body;
-
-	doctor_get(d, url, token, false, &head, &body, reply);
-	if (reply->end != TRANSFER_DONE)
-		return TAKEN_UNASKED;
-	if (reply->status == 200)
-		return TAKEN_YES;
-	if (reply->status == 401 && !says_invalid(d, buf_str(&head)))
-		return TAKEN_KNOWN;
-	return TAKEN_NO;
-}
-
-static enum taken try(struct doctor *d, size_t i, int form, bool spoilt,
-		      struct transfer_reply *reply)
-{
-	AUTO(buf) struct buf token;
-
-	*reply = (struct transfer_reply) { .end = TRANSFER_DONE };
-	if (make_token(d, keyring_at(d->keyring, i), form, its_time(d), spoilt,
-		       &token))
-		return TAKEN_NO;
-	return show(d, token.at, reply);
-}
-
-/* TAKEN_UNASKED: it has stopped answering. */
-static enum taken try_all(struct doctor *d, bool spoilt,
-			  struct transfer_reply *reply)
-{
-	enum taken best = TAKEN_NO;
-
-	for (size_t i = 0; i < keyring_len(d->keyring); i++) {
-		for (int form = 0; form < FORMS; form++) {
-			enum taken taken = try(d, i, form, spoilt, reply);
-
-			if (taken == TAKEN_UNASKED)
-				return taken;
-			/* Without `spoilt`, "known" is a registry that never
-			   says why. */
-			if (!spoilt && taken == TAKEN_KNOWN)
-				taken = TAKEN_NO;
-			d->taken[i][form] = taken;
-			best = taken > best ? taken : best;
-		}
-	}
-	return best;
-}
 
 static bool is_taken(const struct doctor *d, size_t i, enum taken least)
 {
@@ -243,7 +105,7 @@ static enum health found_none(struct doctor *d, bool tells)
 	const char *issuer = d->call->config->issuer;
 	struct transfer_reply reply;
 
-	if (d->given && show(d, d->given, &reply) == TAKEN_YES)
+	if (d->given && doctor_show(d, d->given, &reply) == TAKEN_YES)
 		return doctor_found(
 			d, HEALTH_FAIL,
 			doctor_text(d,
@@ -282,18 +144,18 @@ static enum health found_none(struct doctor *d, bool tells)
 enum health check_key(struct doctor *d)
 {
 	struct transfer_reply reply;
-	enum taken best = try_all(d, false, &reply);
+	enum taken best = doctor_try_all(d, false, &reply);
 	enum taken garbage;
 	bool tells = false;
 	size_t at;
 
 	if (best == TAKEN_NO) {
-		garbage = show(d, "a.b.c", &reply);
+		garbage = doctor_show(d, "a.b.c", &reply);
 		tells = garbage == TAKEN_NO && reply.status == 401;
 		if (garbage == TAKEN_UNASKED)
 			best = garbage;
 		else if (tells)
-			best = try_all(d, true, &reply);
+			best = doctor_try_all(d, true, &reply);
 	}
 	if (best == TAKEN_UNASKED)
 		return doctor_no_answer(d, "the registry", d->url, "", &reply);
@@ -394,8 +256,8 @@ static const struct key *signer_of(struct doctor *d, struct str token)
 			enum err err;
 
 			/* x5c beside the other id. */
-			buf_init(&head, TRY_MAX);
-			err = form < FORMS ? make_head(key, form, &head)
+			buf_init(&head, DOCTOR_TOKEN_MAX);
+			err = form < FORMS ? doctor_make_head(key, form, &head)
 					   : claims_header(key, KID_RFC7638,
 							   true, &head);
 			buf_add_char(&head, '.');
@@ -448,14 +310,14 @@ enum health check_token(struct doctor *d)
 		return doctor_found(d, HEALTH_SKIPPED, NULL,
 				    "none is given for that service");
 	if (!token) {
-		if (make_token(d, keyring_current(d->keyring),
-			       form_of(d, service), (int64_t)time(NULL), false,
-			       &own))
+		if (doctor_make_token(d, keyring_current(d->keyring),
+				      form_of(d, service), (int64_t)time(NULL),
+				      false, &own))
 			return doctor_found(d, HEALTH_FAIL, NULL,
 					    "no token can be made");
 		token = own.at;
 	}
-	taken = show(d, token, &reply);
+	taken = doctor_show(d, token, &reply);
 	if (taken == TAKEN_UNASKED)
 		return doctor_no_answer(d, "the registry", d->url, "", &reply);
 	if (taken == TAKEN_YES)

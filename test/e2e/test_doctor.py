@@ -12,6 +12,7 @@ import yaml
 
 from support.clock import Clock
 from support.dockpass import Dockpass
+from support.doctor import doctor, line
 from support.process import free_ports
 from support.registry import Registry
 from support.site import Certificate, change_key
@@ -32,27 +33,6 @@ class Crooked(Registry):
         auth = self.change(yaml.safe_load(stanza)["auth"]["token"])
         self.greeting = 401 if auth else 200
         return self.base() + (yaml.safe_dump({"auth": auth}) if auth else "")
-
-
-def doctor(dockpass, url, *words, env=None):
-    """(exit status, its checks by name, its last line)."""
-    done = dockpass.run("doctor", url, *words, "--json", "--config",
-                        dockpass.config_file, check=False, env=env)
-    told = json.loads(done.stdout)
-    assert told["registry"] and told["ok"] == (done.returncode == 0)
-    checks = {check.pop("name"): check for check in told["checks"]}
-    failed = [name for name, check in checks.items()
-              if check["status"] == "fail"]
-    assert done.returncode == (1 if failed else 0), told
-    if failed:
-        assert told["verdict"].startswith(f"first to mend: {failed[0]}: ")
-        assert done.stderr.startswith(f"dockpass: {failed[0]}: ")
-        assert done.stderr.count("\n") == 1
-    return failed, checks
-
-
-def line(check):
-    return f"{check['message']}: {check['mend']}"
 
 
 def changed(**options):

@@ -1,0 +1,291 @@
+"""dockpass doctor without an address: what is wrong on this side, by what was
+done to it.
+"""
+
+import contextlib
+import ctypes
+import http.server
+import os
+import threading
+from datetime import datetime, timedelta, timezone
+from typing import Callable, NamedTuple
+
+import pytest
+import requests
+
+from support import secrets
+from support.dockpass import Dockpass, on
+from support.doctor import doctor, line
+from support.mail import Post
+from support.process import free_ports
+from support.site import Certificate, change_key
+from test_cli_keys import D379, put_key
+
+NAMES = ["config", "owner", "keys", "public", "certificate", "tls", "secrets",
+         "store", "room", "disk", "server", "served", "url", "mail",
+         "webhook", "clock", "descriptors"]
+
+
+def test_all_is_well(tmp_path):
+    """The names are stable, others script against them."""
+    with Dockpass(tmp_path).serve() as dockpass:
+        failed, checks = doctor(dockpass)
+        assert failed == [] and list(checks) == NAMES, checks
+        warned = {name for name, check in checks.items()
+                  if check["status"] != "ok"}
+        assert warned <= {"owner", "clock", "descriptors"}, checks
+        assert all(set(check) == {"status", "message", "mend"}
+                   for check in checks.values())
+
+
+def test_the_machine(tmp_path):
+    """Its clock and its limits, as this process sees them, too."""
+    with Dockpass(tmp_path).serve() as dockpass:
+        checks = doctor(dockpass)[1]
+        libc, state = ctypes.CDLL(None), ctypes.create_string_buffer(512)
+        unsynchronised = libc.adjtimex(state) == 5
+        assert checks["clock"]["status"] == \
+            ("warn" if unsynchronised else "ok")
+        root = not os.geteuid()
+        assert checks["owner"]["status"] == ("warn" if root else "ok")
+        dockpass.configure(limits={"connections": 100})
+        assert doctor(dockpass)[1]["descriptors"]["status"] == "ok"
+
+
+class Row(NamedTuple):
+    """`do`: to a dockpass that serves; `first`: the check that fails then;
+    `says`: parts of its line; `others`: more that fail."""
+    do: Callable
+    first: str
+    says: list
+    others: list = []
+
+
+def stop(dockpass):
+    dockpass.stop()
+
+
+def add_to_config(text):
+    def do(dockpass):
+        with open(dockpass.config_file, "a", encoding="utf-8") as file:
+            file.write(text)
+    return do
+
+
+def mode(name, bits):
+    return lambda dockpass: (dockpass.folder / name).chmod(bits)
+
+
+def tamper(dockpass):
+    (dockpass.folder / "public/bundle.pem").write_text("")
+
+
+def lose_keys(dockpass):
+    (dockpass.folder / "keys").rename(dockpass.folder / "elsewhere")
+
+
+def lose_store(dockpass):
+    dockpass.stop()
+    (dockpass.folder / "store").rename(dockpass.folder / "elsewhere")
+
+
+def new_key(dockpass):
+    change_key(dockpass)
+
+
+def damage(dockpass):
+    """The record of a user is another one's."""
+    dockpass.user("alice")
+    dockpass.stop()
+    file = dockpass.folder / "store/data.mdb"
+    data = file.read_bytes()
+    assert data.count(b"alice@example.com") >= 1
+    file.write_bytes(data.replace(b"alice", b"al\x00ce"))
+
+
+def close_webhook(dockpass):
+    secret = dockpass.folder / "hook"
+    secret.write_text(secrets.remember("a-secret-of-the-webhook") + "\n")
+    secret.chmod(0o600)
+    port, = free_ports(1)
+    dockpass.configure(webhook={
+        "url": f"http://localhost:{port}/very-secret-path",
+        "secret_file": str(secret)})
+
+
+def close_mail(dockpass):
+    port, = free_ports(1)
+    dockpass.configure(mail={"url": f"smtp://localhost:{port}",
+                             "from": "a@b.c"})
+
+
+def open_secret(dockpass):
+    """It was 0600 when the configuration was checked: a folder."""
+    close_webhook(dockpass)
+    (dockpass.folder / "hook").write_text("short\n")
+
+
+ROWS = {
+    "it does not run": Row(stop, "server", [
+        "dockpass does not run: nothing listens at 127.0.0.1:",
+        "systemctl start dockpass"]),
+    "an option that is none": Row(add_to_config("nix: 1\n"), "config", [
+        "dockpass.yaml:", "nix: is no option"]),
+    "keys that all can read": Row(mode("keys", 0o755), "keys", [
+        "group or others can enter or read it", "chmod 700"]),
+    "a store that all can read": Row(mode("store", 0o755), "store", [
+        "group or others can read or write it", "chmod 700"]),
+    "a bundle that was changed": Row(tamper, "public", [
+        "bundle.pem: is not of the keys in use"]),
+    "no keys": Row(lose_keys, "keys", [
+        "dockpass.yaml:", "keys: ", "dockpass key new"]),
+    "no store": Row(lose_store, "owner", ["store"], ["disk", "server"]),
+    "keys that the server does not know": Row(new_key, "served", [
+        "the running server has other keys than ",
+        "systemctl reload dockpass"]),
+    "a damaged store": Row(damage, "store", ["dockpass restore FILE"],
+                           ["server"]),
+    "no mail server": Row(close_mail, "mail", [
+        "the mail server, smtp://localhost:", "nothing listens there"]),
+    "no webhook": Row(close_webhook, "webhook", [
+        "the webhook, http://localhost:", "nothing listens there"]),
+    "a secret that is too short": Row(open_secret, "secrets", [
+        "webhook.secret_file", "at least 16 bytes"], ["webhook"]),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_this_side(tmp_path, name):
+    row = ROWS[name]
+    with Dockpass(tmp_path).serve() as dockpass:
+        row.do(dockpass)
+        failed, checks = doctor(dockpass)
+        assert failed == [row.first, *row.others], checks
+        for part in row.says:
+            assert part in line(checks[row.first]), checks[row.first]
+        assert "very-secret-path" not in dockpass.said.read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_that_is_another_s(tmp_path):
+    with Dockpass(tmp_path).serve() as dockpass:
+        file = next((dockpass.folder / "keys").glob("*.pem"))
+        os.chown(file, 4711, 4711)
+        failed, checks = doctor(dockpass)
+        assert failed == ["owner"], checks
+        assert f"{file} is not the store's owner's" in line(checks["owner"])
+        assert "chown -R --reference=" in line(checks["owner"])
+
+
+def later(days):
+    """The environment of a command, so many days from now."""
+    day = datetime.now(timezone.utc) + timedelta(days=days)
+    return on(day.strftime("%Y-%m-%d"))
+
+
+@pytest.mark.usefixtures("faketime")
+@pytest.mark.parametrize("days, status", [(3600, "ok"), (3640, "warn"),
+                                          (3660, "fail")])
+def test_the_signing_certificate_ends(tmp_path, days, status):
+    """Ten years after it was made."""
+    check = doctor(Dockpass(tmp_path), env=later(days))[1]["certificate"]
+    assert check["status"] == status, check
+    if status != "ok":
+        assert "beginning with dockpass key new" in check["mend"]
+
+
+@pytest.mark.usefixtures("faketime")
+@pytest.mark.parametrize("days, status", [(10, "warn"), (40, "fail")])
+def test_the_certificate_of_a_listener_ends(tmp_path, days, status):
+    """After 30 days."""
+    listener = Certificate(tmp_path).listener
+    check = doctor(Dockpass(tmp_path, listener=listener),
+                   env=later(days))[1]["tls"]
+    assert (check["status"], check["mend"]) == (
+        status, "renew it, then reload")
+
+
+def test_tls(tmp_path):
+    """The server is asked without looking at its certificate, as it is of
+    another name; the url as clients do."""
+    certificate = Certificate(tmp_path)
+    with Dockpass(tmp_path, listener=certificate.listener) as dockpass:
+        dockpass.configure(url=f"https://localhost:{dockpass.port}")
+        dockpass.serve()
+        failed, checks = doctor(dockpass)
+        assert failed == [] and checks["url"]["status"] == "warn"
+        assert "--cacert FILE" in line(checks["url"])
+        done = dockpass.cli("doctor", "--cacert", certificate.ca)
+        assert f"ok    url         https://localhost:{dockpass.port}/token " \
+            "answers\n" in done
+
+
+@contextlib.contextmanager
+def redirect(to):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(307)
+            self.send_header("Location", to)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+    server = http.server.HTTPServer(("127.0.0.1", free_ports(1)[0]), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://localhost:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_what_the_world_calls_it(tmp_path):
+    with Dockpass(tmp_path).serve() as dockpass:
+        with redirect(dockpass.url + "/token") as url:
+            dockpass.configure(url=url)
+            failed, checks = doctor(dockpass)
+            assert failed == ["url"], checks
+            assert f"{url}/token is a redirect to {dockpass.url}/token" in \
+                line(checks["url"])
+            assert "dockpass.yaml:" in line(checks["url"])
+        dockpass.configure(url="http://no-such-host.invalid")
+        failed, checks = doctor(dockpass)
+        assert failed == [] and checks["url"]["status"] == "warn"
+        assert "its name is not known here" in line(checks["url"])
+
+
+def test_mail_is_greeted_and_nothing_is_sent(tmp_path):
+    with Post() as post, Dockpass(tmp_path) as dockpass:
+        dockpass.configure(mail={"url": f"smtp://localhost:{post.port}",
+                                 "from": "a@b.c"})
+        dockpass.serve()
+        checks = doctor(dockpass)[1]
+        assert checks["mail"]["message"] == \
+            f"smtp://localhost:{post.port} answers"
+        assert post.keeper.commands[0] == "EHLO"
+        assert not {"MAIL", "RCPT", "DATA"} & set(post.keeper.commands)
+
+
+def test_a_key_that_registry_3_misreads(tmp_path):
+    """Its x begins with a zero; another program has made it."""
+    with Dockpass(tmp_path).serve() as dockpass:
+        put_key(dockpass, D379, "next")
+        checks = doctor(dockpass)[1]
+        assert checks["keys"]["status"] == "warn"
+        assert "HVHZ:ST6I:" in line(checks["keys"])
+
+
+def test_it_works_for_proxies_alone(tmp_path):
+    """A listener that waits for a PROXY header is not asked."""
+    with Dockpass(tmp_path, listener={"proxy_protocol": True},
+                  trusted_proxies="127.0.0.1") as dockpass:
+        dockpass.configure(url=f"http://localhost:{dockpass.port}")
+        dockpass.serve()
+        requests.get(f"http://127.0.0.1:{dockpass.admin_port}/healthz",
+                     timeout=20).raise_for_status()
+        checks = doctor(dockpass)[1]
+        assert checks["server"]["status"] == "ok"
+        assert "for proxies" in checks["served"]["message"]

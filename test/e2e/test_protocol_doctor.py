@@ -1,0 +1,286 @@
+"""dockpass doctor before what is no registry, or a hostile one: it ends in time,
+says what it met, and neither tells nor obeys anything.
+"""
+
+import http.server
+import json
+import threading
+import time
+
+import jwt
+import pytest
+
+from support.dockpass import PATIENCE, Dockpass
+from support.doctor import doctor, line
+from support.process import free_ports
+from support.world import World
+
+JSON = {"Content-Type": "application/json"}
+
+
+class Liar(http.server.ThreadingHTTPServer):
+    """Answers what `answer(handler)` writes; keeps what it was asked."""
+    daemon_threads = True
+
+    def __init__(self, answer):
+        self.answer, self.asked = answer, []
+        super().__init__(("127.0.0.1", free_ports(1)[0]), Handler)
+        self.url = f"http://localhost:{self.server_port}"
+        self.thread = threading.Thread(target=self.serve_forever)
+
+    def handle_error(self, *_):
+        """The doctor hangs up on what is too much."""
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+        self.thread.join()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked.append((self.path, dict(self.headers)))
+        self.server.answer(self)
+
+    def say(self, status, headers=(), body=b""):
+        self.send_response_only(status)
+        for name, value in dict(headers).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def always(status, headers=(), body=b""):
+    return lambda handler: handler.say(status, headers, body)
+
+
+def raw(data):
+    return lambda handler: handler.wfile.write(data)
+
+
+def flood(handler):
+    handler.send_response_only(200)
+    handler.end_headers()
+    for _ in range(1000):
+        handler.wfile.write(b"x" * 65536)
+
+
+def endless_head(handler):
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    for i in range(100000):
+        handler.wfile.write(b"X-%d: %s\r\n" % (i, b"y" * 1000))
+
+
+def challenge(text):
+    return always(401, {"WWW-Authenticate": text})
+
+
+@pytest.fixture(scope="module")
+def dockpass(tmp_path_factory):
+    with Dockpass(tmp_path_factory.mktemp("doctor")) as dockpass:
+        yield dockpass.serve()
+
+
+# what answers, the check that fails first, parts of its line
+ROWS = {
+    "a page": (always(404, {"Content-Type": "text/html"}, b"<html>"),
+               "registry", ["is no registry: it answers 404, text/html",
+                            "under which images are pulled"]),
+    "a page of login": (always(200, {"Content-Type": "text/html"}, b"<html>"),
+                        "registry", ["is no registry: it answers 200"]),
+    "a failure": (always(503), "registry", ["answers 503", "its log"]),
+    "a redirect": (always(301, {"Location": "/v2"}), "registry",
+                   ["/v2/ is redirected to /v2: clients lose their token",
+                    "the proxy in front"]),
+    "no HTTP": (raw(b"220 smtp.example.com ESMTP\r\n"), "registry", []),
+    "a body without end": (flood, "registry", ["more than 64 KiB"]),
+    "a head without end": (endless_head, "registry", []),
+    "hung up": (lambda handler: None, "registry", []),
+    "no challenge": (always(401), "challenge",
+                     ["no WWW-Authenticate", "let the proxy in front"]),
+    "an empty challenge": (challenge(""), "challenge",
+                           ["no WWW-Authenticate"]),
+    "one that cannot be read": (challenge('Bearer realm="x'), "challenge",
+                                ["WWW-Authenticate cannot be read"]),
+    "one without a realm": (challenge("Bearer service=registry"),
+                            "challenge", ["names no realm"]),
+    "one of another kind": (challenge("Negotiate"), "challenge",
+                            ["something else than tokens"]),
+    "a password": (challenge('Basic realm="x"'), "challenge",
+                   ["a password of its own (Basic)"]),
+    "no service": (challenge('Bearer realm="{ours}"'), "service",
+                   ["names no service", "auth.token.service: registry"]),
+    "a realm of another kind": (
+        challenge('Bearer realm="file:///etc/passwd",service="registry"'),
+        "realm", ["file:///etc/passwd is no http(s) address"]),
+    "a realm that a terminal obeys": (
+        challenge('Bearer realm="http://x/\x1b[2J\x07",service="registry"'),
+        "realm", ["http://x/?[2J?"]),
+    "a very long realm": (
+        challenge(f'Bearer realm="http://localhost/{"x" * 60000}",'
+                  'service="registry"'), "realm", []),
+    "all tokens are good": (
+        lambda handler: handler.say(
+            200 if "Authorization" in handler.headers else 401,
+            {"WWW-Authenticate": 'Bearer realm="{ours}",service="registry"'}),
+        None, []),
+    "no token is good": (
+        challenge('Bearer realm="{ours}",service="registry"'), "key",
+        ["another certificate, or another issuer than dockpass"]),
+    "no token is good, it says": (
+        challenge('Bearer realm="{ours}",service="registry",'
+                  'error="invalid_token"'), "key",
+        ["the registry trusts another certificate"]),
+    "no long token": (
+        lambda handler: handler.say(
+            431 if len(handler.headers.get("Authorization", "")) > 900 else
+            200 if "Authorization" in handler.headers else 401,
+            {"WWW-Authenticate": 'Bearer realm="{ours}",service="registry"'}),
+        "form", ["x5c: false and kid: libtrust"]),
+}
+
+
+def with_realm(answer, ours):
+    """The same, with our own realm where it says {ours}."""
+    def say(handler):
+        send = handler.send_header
+        handler.send_header = lambda name, value: send(
+            name, value.replace("{ours}", ours))
+        answer(handler)
+    return say
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_what_answers(dockpass, name):
+    answer, first, says = ROWS[name]
+    begun = time.monotonic()
+    with Liar(with_realm(answer, dockpass.url + "/token")) as liar:
+        failed, checks = doctor(dockpass, liar.url)
+        shown = dockpass.run("doctor", liar.url, "--config",
+                             dockpass.config_file, check=False)
+    assert failed[:1] == ([first] if first else []), checks
+    for part in says:
+        assert part in line(checks[first]), checks[first]
+    for text in (shown.stdout, shown.stderr):
+        assert "\x1b" not in text and "\x07" not in text
+        assert len(text) < 20000
+    assert time.monotonic() - begun < 10 * PATIENCE
+
+
+def test_one_that_says_nothing(dockpass):
+    """Each request has its time, and no more."""
+    end = threading.Event()
+    begun = time.monotonic()
+    with Liar(lambda handler: end.wait(60)) as liar:
+        failed, checks = doctor(dockpass, liar.url)
+        end.set()
+    assert failed == ["registry"]
+    assert "no answer within 10 s" in line(checks["registry"])
+    assert 9 < time.monotonic() - begun < 10 + 10 * PATIENCE
+
+
+def test_what_it_is_shown(tmp_path):
+    """Tokens for nothing that live a minute; nothing of anybody's."""
+    with World(tmp_path).serve() as world:
+        secret = world.pat("root", "api")
+        ours = 'Bearer realm="{ours}",service="registry",error="invalid"'
+        with Liar(with_realm(challenge(ours), world.url + "/token")) as liar:
+            doctor(world, liar.url)
+        shown = [headers["Authorization"].removeprefix("Bearer ")
+                 for _, headers in liar.asked if "Authorization" in headers]
+        assert secret not in json.dumps(liar.asked)
+        assert {path for path, _ in liar.asked} == {"/v2/"}
+        read = [jwt.decode(token, options={"verify_signature": False})
+                for token in shown if token != "a.b.c"]
+        # Three forms, spoilt and not; and what the realm gives to anybody.
+        assert len(read) > 6
+        for claims in read:
+            assert claims["access"] == [] and claims["sub"] == ""
+            assert claims["aud"] == "registry"
+        assert sum(claims["exp"] - claims["nbf"] <= 70
+                   for claims in read) == 6
+
+
+def test_no_token_follows_a_redirect(dockpass):
+    """Neither from the registry nor from the realm."""
+    with Liar(always(200)) as thief:
+        away = {"Location": thief.url + "/v2/"}
+
+        def answer(handler):
+            if "Authorization" in handler.headers:
+                handler.say(307, away)
+            elif handler.path == "/v2/":
+                handler.say(401, {"WWW-Authenticate":
+                                  f'Bearer realm="{liar.url}/token",'
+                                  'service="registry"'})
+            else:
+                handler.say(302, away)
+        with Liar(answer) as liar:
+            failed, checks = doctor(dockpass, liar.url)
+        assert failed[:2] == ["realm", "endpoint"], checks
+        assert "the realm is a redirect to " in line(checks["endpoint"])
+    assert thief.asked == []
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY",
+                                      "ALL_PROXY"])
+def test_a_proxy_of_the_environment(dockpass, variable):
+    """It is named, its password is not, and it is not asked."""
+    proxy = {variable: "http://user:secret-of-the-proxy@localhost:1"}
+    with Liar(challenge("Negotiate")) as liar:
+        checks = doctor(dockpass, liar.url, env=proxy)[1]
+        assert checks["registry"]["status"] == "ok"
+        assert checks["proxy"]["status"] == "warn"
+        assert line(checks["proxy"]).startswith(f"{variable} is set")
+        assert "secret-of-the-proxy" not in str(checks)
+        checks = doctor(dockpass, liar.url,
+                        env={**proxy, "no_proxy": "x,localhost"})[1]
+        assert checks["proxy"]["status"] == "ok"
+
+
+@pytest.mark.parametrize("word", ["", "ftp://registry", "http://", "http://a b",
+                                  "https://user:word@host", "host/path",
+                                  "https://host/v2/x"])
+def test_what_is_no_address(dockpass, word):
+    status, message = dockpass.refused("doctor", word)
+    assert status == 2, message
+
+
+def test_a_host_that_nobody_knows(dockpass):
+    failed, checks = doctor(dockpass, "registry.invalid")
+    assert failed == ["registry"]
+    assert line(checks["registry"]).startswith(
+        "the registry, https://registry.invalid/v2/: its name is not known "
+        "here: ")
+
+
+def test_a_private_address(dockpass):
+    """Which crane refuses as a realm; docker does not."""
+    realm = dockpass.url.replace("localhost", "127.0.0.1") + "/token"
+    with Liar(challenge(f'Bearer realm="{realm}",service="registry"')) as liar:
+        checks = doctor(dockpass, liar.url)[1]
+    assert checks["scheme"]["status"] == "warn"
+    assert "crane and others refuse a realm at a loopback or private " \
+        "address, 127.0.0.1" in line(checks["scheme"])
+
+
+def test_without_a_configuration(dockpass, tmp_path):
+    """What a registry says is told all the same."""
+    empty = tmp_path / "dockpass.yaml"
+    empty.write_text("nix: 1\n")
+    with Liar(challenge('Basic realm="x"')) as liar:
+        done = dockpass.run("doctor", liar.url, "--config", empty,
+                            check=False)
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("FAIL  config") and "yaml:1: nix" in lines[0]
+    assert any(row.startswith("FAIL  challenge") for row in lines)
+    assert lines[-1].startswith("first to mend: config: ")
