@@ -263,6 +263,7 @@ static enum transfer_end end_of(const struct transfer *t, CURLcode code,
 		return number == ECONNREFUSED ? TRANSFER_REFUSED
 					      : TRANSFER_FAILED;
 	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
 		return TRANSFER_UNTRUSTED;
 	case CURLE_SSL_CONNECT_ERROR:
 		return TRANSFER_NO_TLS;

@@ -18,6 +18,7 @@ enum {
 	DOCTOR_ASK_SECONDS = 10, /* a request */
 	DOCTOR_ANSWER_MAX = 64 * 1024,
 	DOCTOR_TOKEN_MAX = 64 * 1024,
+	DOCTOR_SKEW = 5,    /* seconds, below which clocks are the same */
 	DOCTOR_SHOWN = 200, /* bytes of what others say, in a message */
 };
 
@@ -118,9 +119,12 @@ extern const char doctor_ca[], doctor_paste[];
 /* The first part of the tokens of a key. Initialises *out. */
 enum err doctor_make_head(const struct key *key, int form,
 			  struct buf *out) MUST_CHECK;
-/* For nothing, for a minute; ends with a NUL. Initialises *out. */
+/*
+ * For nothing, for a minute from `now` on, valid since so many seconds before;
+ * ends with a NUL. Initialises *out.
+ */
 enum err doctor_make_token(struct doctor *d, const struct key *key, int form,
-			   int64_t now, bool spoilt,
+			   int64_t now, int64_t back, bool spoilt,
 			   struct buf *out) MUST_CHECK;
 /* TAKEN_UNASKED: no answer, see *reply. */
 enum taken doctor_show(struct doctor *d, const char *token,

@@ -295,6 +295,13 @@ enum health check_signer(struct doctor *d)
 			    key->libtrust);
 }
 
+/* It takes such tokens, those that were tried; and the clocks agree. */
+static bool is_as_tried(const struct doctor *d, int form)
+{
+	return d->taken[current_at(d)][form] == TAKEN_YES && d->dated &&
+	       d->ahead <= DOCTOR_SKEW && d->ahead >= -DOCTOR_SKEW;
+}
+
 /* At last, what a client would do. */
 enum health check_token(struct doctor *d)
 {
@@ -312,7 +319,7 @@ enum health check_token(struct doctor *d)
 	if (!token) {
 		if (doctor_make_token(d, keyring_current(d->keyring),
 				      form_of(d, service), (int64_t)time(NULL),
-				      false, &own))
+				      0, false, &own))
 			return doctor_found(d, HEALTH_FAIL, NULL,
 					    "no token can be made");
 		token = own.at;
@@ -331,6 +338,12 @@ enum health check_token(struct doctor *d)
 			"tokens longer",
 			"the registry answers a token of %zu bytes with %ld",
 			strlen(token), reply.status);
+	if (service && is_as_tried(d, form_of(d, service)))
+		return doctor_found(
+			d, HEALTH_FAIL, "switch on NTP on its machine",
+			"the registry refuses a token that begins now, and "
+			"takes one that begins a day back: its clock is not "
+			"what its Date says");
 	return doctor_found(d, HEALTH_FAIL,
 			    d->known & KNOWN_KEY
 				    ? "the registry's own log says why"

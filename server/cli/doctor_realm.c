@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { SKEW_OK = 5, LEEWAY = 60, BEHIND = 10 + LEEWAY };
+enum { LEEWAY = 60, BEHIND = 10 + LEEWAY };
 
 /* What the same server answers to, besides /token. */
 static bool is_our_path(struct str path)
@@ -279,13 +279,13 @@ enum health check_skew(struct doctor *d)
 				    "the registry's clock is %lld s ahead: "
 				    "tokens are dead when they come there",
 				    (long long)off);
-	if (off > SKEW_OK)
+	if (off > DOCTOR_SKEW)
 		return doctor_found(d, HEALTH_WARN, mend,
 				    "the registry's clock is %lld s %s",
 				    (long long)off,
 				    ahead > 0 ? "ahead" : "behind");
 	if (d->realm_dated &&
-	    (d->realm_ahead > SKEW_OK || d->realm_ahead < -SKEW_OK))
+	    (d->realm_ahead > DOCTOR_SKEW || d->realm_ahead < -DOCTOR_SKEW))
 		return doctor_found(d, HEALTH_WARN, mend,
 				    "dockpass's clock is %lld s off this "
 				    "machine's, the registry's too",

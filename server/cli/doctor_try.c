@@ -1,9 +1,9 @@
 /*
  * server/cli/doctor_try.c - tokens of our own making, shown to a registry.
  *
- * They are for nothing, in its service's name, by its own clock, signed by each
- * key and named in each way. So neither service nor clock can be the reason of
- * a no.
+ * They are for nothing, in its service's name, by its own clock as its Date has
+ * it, signed by each key and named in each way; and they begin a day back. So
+ * neither service nor clock can be the reason of a no.
  *
  * Registry 2 says no in one way. Registry 3 looks for the key first, and to a
  * signature that is wrong under a key that it knows it answers without
@@ -22,7 +22,7 @@
 
 enum {
 	TRY_SECONDS = 60,
-	SKEW = 5, /* below, the Date is as good as our clock */
+	TRY_BACK = 24 * 60 * 60,
 };
 
 enum err doctor_make_head(const struct key *key, int form, struct buf *out)
@@ -38,7 +38,9 @@ static int64_t its_time(const struct doctor *d)
 {
 	int64_t now = (int64_t)time(NULL);
 
-	return d->ahead > SKEW || d->ahead < -SKEW ? now + d->ahead : now;
+	return d->ahead > DOCTOR_SKEW || d->ahead < -DOCTOR_SKEW
+		       ? now + d->ahead
+		       : now;
 }
 
 static void spoil_signature(struct buf *token)
@@ -53,7 +55,8 @@ static void spoil_signature(struct buf *token)
 
 /* Ends with a NUL. */
 enum err doctor_make_token(struct doctor *d, const struct key *key, int form,
-			   int64_t now, bool spoilt, struct buf *out)
+			   int64_t now, int64_t back, bool spoilt,
+			   struct buf *out)
 {
 	AUTO(signer) struct signer *signer = NULL;
 	AUTO(buf) struct buf head;
@@ -61,7 +64,7 @@ enum err doctor_make_token(struct doctor *d, const struct key *key, int form,
 	struct claims claims = {
 		.issuer = str_of(d->call->config->issuer),
 		.audience = d->service,
-		.now = now,
+		.now = now - back,
 		.expires_at = now + TRY_SECONDS,
 		.access = &nothing,
 	};
@@ -117,7 +120,7 @@ static enum taken try(struct doctor *d, size_t i, int form, bool spoilt,
 
 	*reply = (struct transfer_reply) { .end = TRANSFER_DONE };
 	if (doctor_make_token(d, keyring_at(d->keyring, i), form, its_time(d),
-			      spoilt, &token))
+			      TRY_BACK, spoilt, &token))
 		return TAKEN_NO;
 	return doctor_show(d, token.at, reply);
 }

@@ -2,6 +2,7 @@
 says what it met, and neither tells nor obeys anything.
 """
 
+import email.utils
 import http.server
 import json
 import threading
@@ -83,6 +84,20 @@ def challenge(text):
     return always(401, {"WWW-Authenticate": text})
 
 
+def behind(handler):
+    """An hour, though a proxy in front writes the right Date."""
+    _, _, token = handler.headers.get("Authorization", "").partition(" ")
+    if token.count(".") == 2 and token != "a.b.c" and jwt.decode(
+            token, options={"verify_signature": False}
+            )["nbf"] < time.time() - 3600:
+        handler.say(200)
+        return
+    handler.say(401, {
+        "Date": email.utils.formatdate(usegmt=True),
+        "WWW-Authenticate": 'Bearer realm="{ours}",service="registry"' +
+                            (',error="invalid_token"' if token else "")})
+
+
 @pytest.fixture(scope="module")
 def dockpass(tmp_path_factory):
     with Dockpass(tmp_path_factory.mktemp("doctor")) as dockpass:
@@ -139,6 +154,8 @@ ROWS = {
         challenge('Bearer realm="{ours}",service="registry",'
                   'error="invalid_token"'), "key",
         ["the registry trusts another certificate"]),
+    "a clock behind its Date": (behind, "token", [
+        "its clock is not what its Date says", "NTP"]),
     "no long token": (
         lambda handler: handler.say(
             431 if len(handler.headers.get("Authorization", "")) > 900 else
@@ -205,7 +222,7 @@ def test_what_it_is_shown(tmp_path):
         for claims in read:
             assert claims["access"] == [] and claims["sub"] == ""
             assert claims["aud"] == "registry"
-        assert sum(claims["exp"] - claims["nbf"] <= 70
+        assert sum(claims["exp"] <= time.time() + 60
                    for claims in read) == 6
 
 
@@ -270,6 +287,13 @@ def test_a_private_address(dockpass):
     assert checks["scheme"]["status"] == "warn"
     assert "crane and others refuse a realm at a loopback or private " \
         "address, 127.0.0.1" in line(checks["scheme"])
+
+
+def test_an_authority_that_is_not_there(dockpass):
+    failed, checks = doctor(dockpass, dockpass.url.replace("http", "https"),
+                            "--cacert", "/no/such/file")
+    assert failed == ["registry"]
+    assert "/no/such/file" in line(checks["registry"])
 
 
 def test_without_a_configuration(dockpass, tmp_path):
