@@ -143,6 +143,7 @@ WORDS = {
     "explain": "alice --scopes api --access repository:a:pull",
     "backup": "/nonexistent/file", "restore": "/nonexistent/file",
     "audit export": "/nonexistent/file", "audit prune": "--before 2020-01-01",
+    "doctor": "https://localhost:1",
 }
 
 
