@@ -132,12 +132,6 @@ enum health check_served(struct doctor *d)
 			    config->keys);
 }
 
-static bool is_local(struct str host)
-{
-	return str_eq(host, STR("localhost")) ||
-	       str_starts(host, STR("127.")) || str_eq(host, STR("::1"));
-}
-
 /* What clients are told. From here it may be out of reach, as behind a NAT. */
 enum health check_url(struct doctor *d)
 {
@@ -171,14 +165,14 @@ enum health check_url(struct doctor *d)
 						config->url_place),
 				    "what answers at %s is no dockpass (%ld)",
 				    realm, reply.status);
-	if (is_private_literal(host) && !is_local(host))
+	if (is_private_literal(host) && !is_local_host(host))
 		return doctor_found(d, HEALTH_WARN,
 				    doctor_text(d, "%s: write a DNS name",
 						config->url_place),
 				    "crane and others refuse a realm at a "
 				    "private address, %s",
 				    config->url);
-	if (str_starts(url, STR("http:")) && !is_local(host))
+	if (str_starts(url, STR("http:")) && !is_local_host(host))
 		return doctor_found(d, HEALTH_WARN,
 				    doctor_text(d,
 						"set listeners[].tls or put a "
@@ -206,6 +200,11 @@ enum health check_mail(struct doctor *d)
 	    (reply.end == TRANSFER_BROKEN && reply.status == 530))
 		return doctor_found(d, HEALTH_OK, NULL, "%s answers",
 				    mail->url);
+	if (*transfer_refusal(d->transfer))
+		return doctor_found(d, HEALTH_FAIL,
+				    "ask who runs it; notices wait meanwhile",
+				    "the mail server, %s: %s", mail->url,
+				    transfer_refusal(d->transfer));
 	return doctor_no_answer(d, "the mail server", mail->url, "as mail.ca",
 				&reply);
 }

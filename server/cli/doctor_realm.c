@@ -89,6 +89,13 @@ enum health check_scheme(struct doctor *d)
 				    "crane and others refuse a realm at a "
 				    "loopback or private address, %.*s",
 				    SHOW(host));
+	if (!strncmp(d->url, "http:", 5) &&
+	    !is_local_host(url_host(str_of(d->url))))
+		return doctor_found(d, HEALTH_WARN,
+				    "give it TLS; or name it in each docker's "
+				    "insecure-registries",
+				    "the registry has no TLS: docker refuses "
+				    "it, and tokens go in clear");
 	return doctor_found(d, HEALTH_OK, NULL, "clients take that realm");
 }
 

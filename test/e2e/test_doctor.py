@@ -101,7 +101,7 @@ def activate(dockpass):
 class Row(NamedTuple):
     """`first`: the check that fails first; `says`: parts of its line;
     `others`: more that fail. `service`: options of it; `before`, `after` the
-    registry's start. `mended` undoes it: then all is well."""
+    registry's start."""
     versions: list
     change: Callable
     first: str = None

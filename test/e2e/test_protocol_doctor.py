@@ -296,6 +296,16 @@ def test_an_authority_that_is_not_there(dockpass):
     assert "/no/such/file" in line(checks["registry"])
 
 
+def test_a_registry_without_tls(dockpass):
+    """On this machine it is fine; 0 is this machine by another name."""
+    answer = challenge('Bearer realm="{ours}",service="registry"')
+    with Liar(with_realm(answer, dockpass.url + "/token")) as liar:
+        assert doctor(dockpass, liar.url)[1]["scheme"]["status"] == "ok"
+        check = doctor(dockpass,
+                       liar.url.replace("localhost", "0"))[1]["scheme"]
+    assert check["status"] == "warn" and "insecure-registries" in line(check)
+
+
 def test_without_a_configuration(dockpass, tmp_path):
     """What a registry says is told all the same."""
     empty = tmp_path / "dockpass.yaml"
