@@ -42,7 +42,7 @@ static const struct option *option_find(const char *path)
 	char pattern[OPTION_NAME_MAX];
 
 	for (size_t i = 0; i < options_count; i++) {
-		option_path(&options[i], LIST_MAX, pattern);
+		option_path(&options[i], LIST_ANY, pattern);
 		if (path_fits(path, pattern))
 			return &options[i];
 	}
@@ -65,7 +65,7 @@ static bool container_find(const char *path, enum yaml_kind *kind)
 		*kind = YAML_LIST;
 		snprintf(list, sizeof(list), "%.*s", (int)len - 2,
 			 sections[i].path);
-		if (!strcmp(path, list))
+		if (path_fits(path, list))
 			return true;
 	}
 	return false;
@@ -118,10 +118,10 @@ static const char *from_environment(const struct option *option, unsigned index)
 }
 
 /* Lists may be longer in the environment than in the file. */
-static bool names_entry(enum section a, enum section b, unsigned index)
+static bool names_entry(unsigned some, unsigned index)
 {
 	for (size_t i = 0; i < options_count; i++)
-		if ((options[i].section == a || options[i].section == b) &&
+		if (some & 1u << options[i].section &&
 		    from_environment(&options[i], index))
 			return true;
 	return false;
@@ -137,21 +137,37 @@ static void grow(void **list, unsigned *count, size_t size)
 	++*count;
 }
 
+static void grow_tls(struct config_tls *tls, enum section section,
+		     unsigned outer, unsigned step)
+{
+	void *list = tls->more;
+
+	while (tls->more_count < LIST_MAX &&
+	       names_entry(1u << section, outer + tls->more_count * step))
+		grow(&list, &tls->more_count, sizeof(*tls->more));
+	tls->more = list;
+}
+
 static void grow_lists(struct config *config)
 {
+	const unsigned of_listeners = 1u << SECTION_LISTENERS |
+				      1u << SECTION_TLS |
+				      1u << SECTION_CERTIFICATES;
 	void *list = config->listeners;
 
 	while (config->listeners_count < LIST_MAX &&
-	       (names_entry(SECTION_LISTENERS, SECTION_TLS,
-			    config->listeners_count) ||
+	       (names_entry(of_listeners, config->listeners_count) ||
 		!config->listeners_count))
 		grow(&list, &config->listeners_count,
 		     sizeof(*config->listeners));
 	config->listeners = list;
+	for (unsigned i = 0; i < config->listeners_count; i++)
+		grow_tls(&config->listeners[i].tls, SECTION_CERTIFICATES, i,
+			 LIST_MAX);
+	grow_tls(&config->admin.tls, SECTION_ADMIN_CERTIFICATES, 0, 1);
 	list = config->services;
 	while (config->services_count < LIST_MAX &&
-	       names_entry(SECTION_SERVICES, SECTION_SERVICES,
-			   config->services_count))
+	       names_entry(1u << SECTION_SERVICES, config->services_count))
 		grow(&list, &config->services_count, sizeof(*config->services));
 	config->services = list;
 }
@@ -193,8 +209,10 @@ static enum err settle_all(struct config *config, const struct yaml_file *file,
 	for (size_t i = 0; !err && i < options_count; i++) {
 		unsigned n = option_instances(&options[i], config);
 
-		for (unsigned index = 0; !err && index < n; index++)
-			err = settle(&options[i], config, file, index, cause);
+		for (unsigned j = 0; !err && j < n; j++)
+			err = settle(&options[i], config, file,
+				     option_index(&options[i], config, j),
+				     cause);
 	}
 	return err;
 }
@@ -216,7 +234,10 @@ static enum err check_environment(const struct config *config,
 			char variable[OPTION_NAME_MAX];
 
 			for (unsigned j = 0; !known && j < n; j++) {
-				option_variable(&options[i], j, variable);
+				option_variable(
+					&options[i],
+					option_index(&options[i], config, j),
+					variable);
 				known = str_eq(name, str_of(variable));
 			}
 		}
@@ -231,6 +252,23 @@ static enum err check_environment(const struct config *config,
 	return E_OK;
 }
 
+/* The n-th, counted from *n down on the way to it; else NULL. */
+static const char *const *tls_path(struct config_tls *tls, size_t *n)
+{
+	if (!*n)
+		return &tls->client_ca;
+	--*n;
+	for (unsigned i = 0; i <= tls->more_count; i++) {
+		struct config_certificate *at =
+			i ? &tls->more[i - 1] : &tls->own;
+
+		if (*n < 2)
+			return *n ? &at->key : &at->certificate;
+		*n -= 2;
+	}
+	return NULL;
+}
+
 static const char *const *find_paths(struct config *config, size_t i)
 {
 	const char **const fixed[] = {
@@ -239,14 +277,14 @@ static const char *const *find_paths(struct config *config, size_t i)
 		&config->mail.ca, &config->hook.secret_file,
 		&config->hook.ca, &config->log.file,
 	};
+	const char *const *at = NULL;
 	size_t n = i - COUNT(fixed);
 
 	if (i < COUNT(fixed))
 		return fixed[i];
-	if (n / 2 >= config->listeners_count)
-		return NULL;
-	return n % 2 ? &config->listeners[n / 2].key
-		     : &config->listeners[n / 2].certificate;
+	for (unsigned j = 0; !at && j < config->listeners_count; j++)
+		at = tls_path(&config->listeners[j].tls, &n);
+	return at ? at : tls_path(&config->admin.tls, &n);
 }
 
 /* From the folder of the file, wherever the command runs. */

@@ -20,12 +20,25 @@
 #include "token/base.h"
 #include "token/keyring.h"
 
+/* PEM files: a certificate, its chain behind it; its key, mode 0600. */
+struct config_certificate {
+	const char *certificate, *key;
+	const char *certificate_place, *key_place; /* where they are set */
+};
+
+/* Whoever asks for no name of them all gets the first: `own`, if it is set. */
+struct config_tls {
+	struct config_certificate own, *more;
+	unsigned more_count;
+	const char *client_ca;		 /* PEM file; NULL: none is asked for */
+	const char *client_certificates; /* "required" (NULL), "optional" */
+	const char *client_ca_place;
+};
+
 struct config_listener {
-	const char *address;	 /* "127.0.0.1:5001", "[::1]:5001" */
-	const char *certificate; /* PEM file; NULL: plain HTTP */
-	const char *key;	 /* PEM file, mode 0600 */
-	const char *place;	 /* likewise where `key` is set */
-	bool proxy_protocol;	 /* a PROXY header comes first */
+	const char *address; /* "127.0.0.1:5001", "[::1]:5001" */
+	struct config_tls tls;
+	bool proxy_protocol; /* a PROXY header comes first */
 };
 
 struct config_service {
@@ -61,6 +74,7 @@ struct config_guard {
 struct config_admin {
 	const char *address; /* as of a listener; "": none */
 	unsigned drain;	     /* seconds */
+	struct config_tls tls;
 };
 
 /* Beside standard error, and instead of it for token requests. */
@@ -103,6 +117,11 @@ void config_cleanup(struct config **config);
  * (one of the places above). Returns `err`.
  */
 enum err config_blame(const char *place, enum err err, struct cause *cause);
+
+/* How many certificates there are, `own` first; 0: plain HTTP. */
+unsigned config_certificates(const struct config_tls *tls);
+const struct config_certificate *config_certificate(
+	const struct config_tls *tls, unsigned i);
 
 /* Nothing goes out but by a TLS that is verified. */
 bool config_tls_required(const struct config_mail *mail);

@@ -25,8 +25,10 @@ static struct cause place_of(const struct checker *c, const char *path)
 		char name[OPTION_NAME_MAX];
 
 		for (unsigned j = 0; j < n; j++) {
-			option_path(&options[i], j, name);
-			option_variable(&options[i], j, variable);
+			unsigned at = option_index(&options[i], c->config, j);
+
+			option_path(&options[i], at, name);
+			option_variable(&options[i], at, variable);
 			if (strcmp(name, path) || !getenv(variable))
 				continue;
 			cause_set(&place, E_OK, "%s", variable);
@@ -48,7 +50,7 @@ enum err check_bad(const struct checker *c, const char *path, const char *what)
 	return cause_set(c->cause, E_SYNTAX, "%.300s: %s", place.text, what);
 }
 
-static const char *keep_place(const struct checker *c, const char *path)
+const char *keep_place(const struct checker *c, const char *path)
 {
 	const char *kept = strdup(place_of(c, path).text);
 
@@ -268,37 +270,13 @@ enum err check_file(const struct checker *c, const char *path, const char *file,
 	return check_bad(c, path, what.text);
 }
 
-static enum err check_tls_file(const struct checker *c, unsigned i,
-			       const char *key, const char *file, bool secret)
-{
-	char path[OPTION_NAME_MAX];
-
-	snprintf(path, sizeof(path), "listeners[%u]%s", i, key);
-	return check_file(c, path, file, secret);
-}
-
-static enum err check_tls(const struct checker *c, unsigned i)
-{
-	const struct config_listener *l = &c->config->listeners[i];
-	enum err err;
-
-	if (!l->certificate && !l->key)
-		return E_OK;
-	if (!l->certificate || !l->key)
-		return bad_at(c, "listeners", i,
-			      l->key ? ".tls.key" : ".tls.certificate",
-			      "one of the two files alone; tls needs "
-			      "certificate and key");
-	err = check_tls_file(c, i, ".tls.certificate", l->certificate, false);
-	return err ? err : check_tls_file(c, i, ".tls.key", l->key, true);
-}
-
 static enum err check_listeners(const struct checker *c)
 {
 	const struct config *config = c->config;
 
 	for (unsigned i = 0; i < config->listeners_count; i++) {
 		const char *address = config->listeners[i].address;
+		char path[OPTION_NAME_MAX];
 		struct cause what;
 		enum err err = address_check(str_of(address), &what);
 
@@ -309,7 +287,8 @@ static enum err check_listeners(const struct checker *c)
 				return bad_at(c, "listeners", i, ".address",
 					      "another listener has this "
 					      "address; remove one");
-		err = check_tls(c, i);
+		snprintf(path, sizeof(path), "listeners[%u].tls", i);
+		err = check_tls(c, path, &config->listeners[i].tls);
 		if (err)
 			return err;
 	}
@@ -331,7 +310,7 @@ static enum err check_admin(const struct checker *c)
 			return check_bad(c, "admin.address",
 					 "a listener has this address; metrics "
 					 "need one of their own");
-	return E_OK;
+	return check_tls(c, "admin.tls", &config->admin.tls);
 }
 
 /* crane refuses a realm whose host is a loopback address literal. */
@@ -348,8 +327,8 @@ static char *default_url(const struct config_listener *listener)
 		if (!strncmp(host, local[i], strlen(local[i])))
 			name = STR("localhost");
 	if (asprintf(&url, "%s://%.*s:%.*s",
-		     listener->certificate ? "https" : "http", STR_ARG(name),
-		     STR_ARG(port)) < 0)
+		     config_certificates(&listener->tls) ? "https" : "http",
+		     STR_ARG(name), STR_ARG(port)) < 0)
 		return NULL;
 	return url;
 }
@@ -401,8 +380,8 @@ static void keep_places(const struct checker *c, struct config *config)
 	for (unsigned i = 0; i < config->listeners_count; i++) {
 		char path[OPTION_NAME_MAX];
 
-		snprintf(path, sizeof(path), "listeners[%u].tls.key", i);
-		config->listeners[i].place = keep_place(c, path);
+		snprintf(path, sizeof(path), "listeners[%u].tls", i);
+		keep_tls_places(c, path, &config->listeners[i].tls);
 	}
 	for (unsigned i = 0; i < config->services_count; i++) {
 		char path[OPTION_NAME_MAX];
@@ -410,6 +389,7 @@ static void keep_places(const struct checker *c, struct config *config)
 		snprintf(path, sizeof(path), "services[%u].name", i);
 		config->services[i].place = keep_place(c, path);
 	}
+	keep_tls_places(c, "admin.tls", &config->admin.tls);
 }
 
 enum err config_check(struct config *config, const struct yaml_file *file,

@@ -114,6 +114,28 @@ static void print_section(enum section section, const struct config *config,
 	}
 }
 
+/* `section`: TLS, the list of certificates being the next one. */
+static void print_tls(const struct config_tls *tls, enum section section,
+		      const struct config *config, unsigned index,
+		      const char *lead, struct buf *buf)
+{
+	unsigned step = section == SECTION_TLS ? LIST_MAX : 1;
+	char deeper[16], first[24], next[24];
+
+	if (!config_certificates(tls))
+		return;
+	snprintf(deeper, sizeof(deeper), "%s  ", lead);
+	snprintf(first, sizeof(first), "%s  - ", deeper);
+	snprintf(next, sizeof(next), "%s    ", deeper);
+	buf_printf(buf, "%stls:\n", lead);
+	print_section(section, config, index, deeper, deeper, buf);
+	if (tls->more_count)
+		buf_printf(buf, "%scertificates:\n", deeper);
+	for (unsigned i = 0; i < tls->more_count; i++)
+		print_section(section + 1, config, index + i * step, first,
+			      next, buf);
+}
+
 void config_print(const struct config *config, struct buf *buf)
 {
 	buf_printf(buf, "# %s and DOCKPASS_* variables\n", config->path);
@@ -122,9 +144,8 @@ void config_print(const struct config *config, struct buf *buf)
 	for (unsigned i = 0; i < config->listeners_count; i++) {
 		print_section(SECTION_LISTENERS, config, i, "  - ", "    ",
 			      buf);
-		if (config->listeners[i].certificate)
-			buf_add(buf, STR("    tls:\n"));
-		print_section(SECTION_TLS, config, i, "      ", "      ", buf);
+		print_tls(&config->listeners[i].tls, SECTION_TLS, config, i,
+			  "    ", buf);
 	}
 	buf_add(buf, STR("services:\n"));
 	for (unsigned i = 0; i < config->services_count; i++)
@@ -137,6 +158,7 @@ void config_print(const struct config *config, struct buf *buf)
 	print_section(SECTION_GUARD, config, 0, "  ", "  ", buf);
 	buf_add(buf, STR("admin:\n"));
 	print_section(SECTION_ADMIN, config, 0, "  ", "  ", buf);
+	print_tls(&config->admin.tls, SECTION_ADMIN_TLS, config, 0, "  ", buf);
 	if (config->mail.url) {
 		buf_add(buf, STR("mail:\n"));
 		print_section(SECTION_MAIL, config, 0, "  ", "  ", buf);
@@ -179,12 +201,14 @@ void config_print_json(const struct config *config, struct buf *buf)
 		char path[OPTION_NAME_MAX];
 
 		for (unsigned j = 0; j < n; j++) {
-			option_path(&options[i], j, path);
+			unsigned index = option_index(&options[i], config, j);
+
+			option_path(&options[i], index, path);
 			json_key(buf, path);
-			if (!is_set(&options[i], config, j))
+			if (!is_set(&options[i], config, index))
 				json_null(buf);
 			else
-				put_value(&options[i], config, j, buf);
+				put_value(&options[i], config, index, buf);
 		}
 	}
 	json_close(buf, '}');
@@ -198,8 +222,8 @@ void config_print_table(struct buf *buf)
 		const struct option *option = &options[i];
 		char path[OPTION_NAME_MAX], variable[OPTION_NAME_MAX];
 
-		option_path(option, LIST_MAX, path);
-		option_variable(option, LIST_MAX, variable);
+		option_path(option, LIST_ANY, path);
+		option_variable(option, LIST_ANY, variable);
 		buf_printf(buf, "| `%s` | `%s` | %s%s%s | %s |\n", path,
 			   variable, option->fallback ? "`" : "",
 			   option->fallback ? option->fallback : "",

@@ -36,8 +36,17 @@
 	X(S, FLAG, "proxy_protocol", proxy_protocol, 0, 0, "false",            \
 	  "each connection begins with a PROXY header, version 1 or 2")
 #define TLS_OPTIONS(X, S)                                                      \
-	X(S, TEXT, "certificate", certificate, 1, 1024, NULL,                  \
+	X(S, TEXT, "certificate", own.certificate, 1, 1024, NULL,              \
 	  "PEM file, the chain after it; without tls: plain HTTP")             \
+	X(S, TEXT, "key", own.key, 1, 1024, NULL,                              \
+	  "PEM file of its private key, mode 0600")                            \
+	X(S, TEXT, "client_ca", client_ca, 1, 1024, NULL,                      \
+	  "PEM file of the authorities whose certificates clients show (default: none is asked for)") \
+	X(S, TEXT, "client_certificates", client_certificates, 1, 16, NULL,    \
+	  "with client_ca: required, or optional: whoever shows none may come, too (default: required)")
+#define CERTIFICATE_OPTIONS(X, S)                                              \
+	X(S, TEXT, "certificate", certificate, 1, 1024, NULL,                  \
+	  "more of them, for those who ask for a name in it; the first of all is for all others") \
 	X(S, TEXT, "key", key, 1, 1024, NULL,                                  \
 	  "PEM file of its private key, mode 0600")
 #define SERVICE_OPTIONS(X, S)                                                  \
@@ -76,7 +85,7 @@
 
 #define ADMIN_OPTIONS(X, S)                                                    \
 	X(S, TEXT, "address", admin.address, 0, 255, "127.0.0.1:5002",         \
-	  "IP:PORT of /metrics, /healthz and /readyz, plain HTTP; \"\": none") \
+	  "IP:PORT of /metrics, /healthz and /readyz; \"\": none") \
 	X(S, NUMBER, "drain", admin.drain, 0, 300, "0",                        \
 	  "seconds from SIGTERM, in which /readyz says no and all else goes on, until listeners close")
 
@@ -109,12 +118,15 @@
 
 #define STRUCT_ROOT	 struct config
 #define STRUCT_LISTENERS struct config_listener
-#define STRUCT_TLS	 struct config_listener
+#define STRUCT_TLS	 struct config_tls
+#define STRUCT_CERTIFICATES struct config_certificate
 #define STRUCT_SERVICES	 struct config_service
 #define STRUCT_PAT	 struct config
 #define STRUCT_LIMITS	 struct config
 #define STRUCT_GUARD	 struct config
 #define STRUCT_ADMIN	 struct config
+#define STRUCT_ADMIN_TLS struct config_tls
+#define STRUCT_ADMIN_CERTIFICATES struct config_certificate
 #define STRUCT_MAIL	 struct config
 #define STRUCT_HOOK	 struct config
 #define STRUCT_LOG	 struct config
@@ -128,11 +140,14 @@ const struct option options[] = {
 	ROOT_OPTIONS(ROW, ROOT)
 	LISTENER_OPTIONS(ROW, LISTENERS)
 	TLS_OPTIONS(ROW, TLS)
+	CERTIFICATE_OPTIONS(ROW, CERTIFICATES)
 	SERVICE_OPTIONS(ROW, SERVICES)
 	PAT_OPTIONS(ROW, PAT)
 	LIMIT_OPTIONS(ROW, LIMITS)
 	GUARD_OPTIONS(ROW, GUARD)
 	ADMIN_OPTIONS(ROW, ADMIN)
+	TLS_OPTIONS(ROW, ADMIN_TLS)
+	CERTIFICATE_OPTIONS(ROW, ADMIN_CERTIFICATES)
 	MAIL_OPTIONS(ROW, MAIL)
 	HOOK_OPTIONS(ROW, HOOK)
 	LOG_OPTIONS(ROW, LOG)
@@ -143,11 +158,14 @@ const struct section_row sections[SECTION_COUNT] = {
 	[SECTION_ROOT] = { "", false },
 	[SECTION_LISTENERS] = { "listeners[]", true },
 	[SECTION_TLS] = { "listeners[].tls", true },
+	[SECTION_CERTIFICATES] = { "listeners[].tls.certificates[]", true },
 	[SECTION_SERVICES] = { "services[]", true },
 	[SECTION_PAT] = { "pat", false },
 	[SECTION_LIMITS] = { "limits", false },
 	[SECTION_GUARD] = { "guard", false },
 	[SECTION_ADMIN] = { "admin", false },
+	[SECTION_ADMIN_TLS] = { "admin.tls", false },
+	[SECTION_ADMIN_CERTIFICATES] = { "admin.tls.certificates[]", true },
 	[SECTION_MAIL] = { "mail", false },
 	[SECTION_HOOK] = { "webhook", false },
 	[SECTION_LOG] = { "log", false },
@@ -159,33 +177,44 @@ static const cyaml_strval_t styles[] = {
 };
 
 #define MAYBE CYAML_FLAG_OPTIONAL
-#define CYAML_TEXT(type, key, member)                                          \
-	CYAML_FIELD_STRING_PTR(key, MAYBE | CYAML_FLAG_POINTER, type, member,  \
+#define CYAML_TEXT(type, key_, member)                                          \
+	CYAML_FIELD_STRING_PTR(key_, MAYBE | CYAML_FLAG_POINTER, type, member,  \
 			       0, OPTION_TEXT_MAX)
-#define CYAML_NUMBER(type, key, member)                                        \
-	CYAML_FIELD_UINT(key, MAYBE, type, member)
-#define CYAML_FLAG(type, key, member) CYAML_FIELD_BOOL(key, MAYBE, type, member)
-#define CYAML_STYLE(type, key, member)                                         \
-	CYAML_FIELD_ENUM(key, MAYBE | CYAML_FLAG_STRICT, type, member, styles, \
+#define CYAML_NUMBER(type, key_, member)                                        \
+	CYAML_FIELD_UINT(key_, MAYBE, type, member)
+#define CYAML_FLAG(type, key_, member) CYAML_FIELD_BOOL(key_, MAYBE, type, member)
+#define CYAML_STYLE(type, key_, member)                                         \
+	CYAML_FIELD_ENUM(key_, MAYBE | CYAML_FLAG_STRICT, type, member, styles, \
 			 COUNT(styles))
-#define FIELD(section, type, key, member, ...)                                 \
-	CYAML_##type(STRUCT_##section, key, member),
-/* A map whose keys are members of the struct around it. */
-#define FLAT(key_, struct_, fields_)                                              \
-	{ .key = key_, .data_offset = 0,                                       \
+#define FIELD(section, type, key_, member, ...)                                 \
+	CYAML_##type(STRUCT_##section, key_, member),
+#define FLAT(key_, struct_, fields_) INSIDE(key_, struct_, 0, fields_)
+/* A map whose keys are members of a struct in the struct around it. */
+#define INSIDE(key_, struct_, offset_, fields_)                                \
+	{ .key = key_, .data_offset = offset_,                                 \
 	  .value = { .type = CYAML_MAPPING, .flags = MAYBE,                    \
 		     .data_size = sizeof(struct_),                             \
 		     .mapping = { .fields = fields_ } } }
-#define LIST(key, member, entry)                                               \
-	CYAML_FIELD_SEQUENCE(key, MAYBE | CYAML_FLAG_POINTER, struct config,   \
-			     member, entry, 0, LIST_MAX)
+#define LIST(key, struct_, member, entry)                                      \
+	CYAML_FIELD_SEQUENCE(key, MAYBE | CYAML_FLAG_POINTER, struct_, member, \
+			     entry, 0, LIST_MAX)
 
+static const cyaml_schema_field_t certificate_fields[] = {
+	CERTIFICATE_OPTIONS(FIELD, CERTIFICATES) CYAML_FIELD_END
+};
+static const cyaml_schema_value_t certificate_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_certificate,
+			    certificate_fields),
+};
 static const cyaml_schema_field_t tls_fields[] = {
-	TLS_OPTIONS(FIELD, TLS) CYAML_FIELD_END
+	TLS_OPTIONS(FIELD, TLS)
+	LIST("certificates", struct config_tls, more, &certificate_value),
+	CYAML_FIELD_END
 };
 static const cyaml_schema_field_t listener_fields[] = {
 	LISTENER_OPTIONS(FIELD, LISTENERS)
-	FLAT("tls", struct config_listener, tls_fields), CYAML_FIELD_END
+	INSIDE("tls", struct config_tls, offsetof(struct config_listener, tls),
+	       tls_fields), CYAML_FIELD_END
 };
 static const cyaml_schema_field_t service_fields[] = {
 	SERVICE_OPTIONS(FIELD, SERVICES) CYAML_FIELD_END
@@ -200,7 +229,9 @@ static const cyaml_schema_field_t guard_fields[] = {
 	GUARD_OPTIONS(FIELD, GUARD) CYAML_FIELD_END
 };
 static const cyaml_schema_field_t admin_fields[] = {
-	ADMIN_OPTIONS(FIELD, ADMIN) CYAML_FIELD_END
+	ADMIN_OPTIONS(FIELD, ADMIN)
+	INSIDE("tls", struct config_tls, offsetof(struct config, admin.tls),
+	       tls_fields), CYAML_FIELD_END
 };
 static const cyaml_schema_field_t mail_fields[] = {
 	MAIL_OPTIONS(FIELD, MAIL) CYAML_FIELD_END
@@ -221,8 +252,8 @@ static const cyaml_schema_value_t service_value = {
 };
 static const cyaml_schema_field_t root_fields[] = {
 	ROOT_OPTIONS(FIELD, ROOT)
-	LIST("listeners", listeners, &listener_value),
-	LIST("services", services, &service_value),
+	LIST("listeners", struct config, listeners, &listener_value),
+	LIST("services", struct config, services, &service_value),
 	FLAT("pat", struct config, pat_fields),
 	FLAT("limits", struct config, limit_fields),
 	FLAT("guard", struct config, guard_fields),
@@ -273,6 +304,18 @@ enum err config_parse(struct str text, struct config **out, struct cause *cause)
 	return *out ? E_OK : cause_set(cause, E_MEMORY, "out of memory");
 }
 
+static void tls_places_free(const struct config_tls *tls)
+{
+	free((void *)(uintptr_t)tls->client_ca_place);
+	for (unsigned i = 0; i < config_certificates(tls); i++) {
+		const struct config_certificate *at =
+			config_certificate(tls, i);
+
+		free((void *)(uintptr_t)at->certificate_place);
+		free((void *)(uintptr_t)at->key_place);
+	}
+}
+
 void config_free(struct config *config)
 {
 	const cyaml_config_t cyaml = { .mem_fn = cyaml_mem };
@@ -287,90 +330,16 @@ void config_free(struct config *config)
 	free((void *)(uintptr_t)config->mail.place);
 	free((void *)(uintptr_t)config->hook.place);
 	for (unsigned i = 0; i < config->listeners_count; i++)
-		free((void *)(uintptr_t)config->listeners[i].place);
+		tls_places_free(&config->listeners[i].tls);
 	for (unsigned i = 0; i < config->services_count; i++)
 		free((void *)(uintptr_t)config->services[i].place);
+	tls_places_free(&config->admin.tls);
 	cyaml_free(&cyaml, &root_value, config, 0);
 }
 
 void config_cleanup(struct config **config)
 {
 	config_free(*config);
-}
-
-static void put(char out[OPTION_NAME_MAX], size_t *len, char c)
-{
-	assert(*len + 1 < OPTION_NAME_MAX);
-	out[(*len)++] = c;
-	out[*len] = '\0';
-}
-
-void option_path(const struct option *option, unsigned index,
-		 char out[OPTION_NAME_MAX])
-{
-	const char *at = sections[option->section].path;
-	size_t len = 0;
-	char digits[12] = "";
-
-	if (index < LIST_MAX)
-		snprintf(digits, sizeof(digits), "%u", index);
-	for (; *at; at++) {
-		put(out, &len, *at);
-		for (const char *d = digits; *at == '[' && *d; d++)
-			put(out, &len, *d);
-	}
-	if (len)
-		put(out, &len, '.');
-	for (at = option->key; *at; at++)
-		put(out, &len, *at);
-}
-
-void option_variable(const struct option *option, unsigned index,
-		     char out[OPTION_NAME_MAX])
-{
-	char path[OPTION_NAME_MAX];
-	size_t len = 0;
-
-	for (const char *at = "DOCKPASS_"; *at; at++)
-		put(out, &len, *at);
-	option_path(option, index, path);
-	for (const char *at = path; *at; at++) {
-		if (*at == ']')
-			continue;
-		put(out, &len,
-		    *at == '.' || *at == '['   ? '_'
-		    : *at >= 'a' && *at <= 'z' ? (char)(*at - 'a' + 'A')
-					       : *at);
-		if (*at == '[' && index >= LIST_MAX)
-			put(out, &len, 'N');
-	}
-}
-
-unsigned option_instances(const struct option *option,
-			  const struct config *config)
-{
-	switch (option->section) {
-	case SECTION_LISTENERS:
-	case SECTION_TLS:
-		return config->listeners_count;
-	case SECTION_SERVICES:
-		return config->services_count;
-	default:
-		return 1;
-	}
-}
-
-void *option_at(const struct option *option, const struct config *config,
-		unsigned index)
-{
-	char *base = (char *)(uintptr_t)config;
-
-	assert(index < option_instances(option, config));
-	if (option->section == SECTION_SERVICES)
-		base = (char *)&config->services[index];
-	else if (sections[option->section].list)
-		base = (char *)&config->listeners[index];
-	return base + option->offset;
 }
 
 static enum err check_text(const struct option *option, struct str text,

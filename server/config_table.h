@@ -17,18 +17,30 @@ enum section {
 	SECTION_ROOT,
 	SECTION_LISTENERS,
 	SECTION_TLS,
+	SECTION_CERTIFICATES,
 	SECTION_SERVICES,
 	SECTION_PAT,
 	SECTION_LIMITS,
 	SECTION_GUARD,
 	SECTION_ADMIN,
+	SECTION_ADMIN_TLS,
+	SECTION_ADMIN_CERTIFICATES,
 	SECTION_MAIL,
 	SECTION_HOOK,
 	SECTION_LOG,
 	SECTION_COUNT
 };
 
-enum { LIST_MAX = 64, OPTION_NAME_MAX = 80, OPTION_TEXT_MAX = 1024 };
+/*
+ * An index is of a list's entry; of one of a list in another list's entry it is
+ * outer + inner * LIST_MAX. LIST_ANY stands for any.
+ */
+enum {
+	LIST_MAX = 64,
+	LIST_ANY = LIST_MAX * LIST_MAX,
+	OPTION_NAME_MAX = 80,
+	OPTION_TEXT_MAX = 1024
+};
 
 struct option {
 	enum section section;
@@ -49,16 +61,19 @@ struct section_row {
 };
 extern const struct section_row sections[SECTION_COUNT];
 
-/* "services[0].ttl"; and "[]" when index is LIST_MAX. */
+/* "services[0].ttl"; and "[]" when index is LIST_ANY. */
 void option_path(const struct option *option, unsigned index,
 		 char out[OPTION_NAME_MAX]);
-/* DOCKPASS_SERVICES_0_TTL; and N when index is LIST_MAX. */
+/* DOCKPASS_SERVICES_0_TTL; and N when index is LIST_ANY. */
 void option_variable(const struct option *option, unsigned index,
 		     char out[OPTION_NAME_MAX]);
 
 /* How many of its section there are: 1 outside of lists. */
 unsigned option_instances(const struct option *option,
 			  const struct config *config);
+/* The index of the n-th of them. */
+unsigned option_index(const struct option *option, const struct config *config,
+		      unsigned n);
 /*
  * May `text` be its value? *cause then is what is wrong and what to do,
  * without saying where.

@@ -11,9 +11,7 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
-#include "server/metrics.h"
 #include "server/proxy_reader.h"
-#include "server/tls.h"
 
 enum {
 	READ_AHEAD = 64 * 1024, /* that evhttp has not taken */
@@ -96,6 +94,7 @@ static void conn_free(struct conn *conn)
 	}
 	conn_leave(conn);
 	proxy_reader_free(conn->reader);
+	free(conn->peer.subject);
 	intake_done(&conn->intake);
 	all->count--;
 	all->aside -= conn_aside(conn);
@@ -139,8 +138,7 @@ void conn_gone(struct conn *conn)
 
 	/* It may hear of bytes that were being read when the end came. */
 	evbuffer_remove_cb(bufferevent_get_input(conn->bev), on_added, conn);
-	if (tls_failed(conn->bev))
-		metrics_count(all->metrics, METRIC_TLS_FAILED);
+	conn_judge(conn);
 	tls_goodbye(conn->bev);
 	if (conn->known && (size_t)conn->fd < all->table_len &&
 	    all->table[conn->fd] == conn)
@@ -195,6 +193,7 @@ static void on_added(struct evbuffer *input,
 	if (!info->n_added || conn->busy)
 		return;
 	get_to_know(conn);
+	conn_look(conn);
 	conn->busy = true;
 	let_in(conn, input, info->orig_size);
 	conn->busy = false;

@@ -16,6 +16,7 @@
 #include "server/crowd.h"
 #include "server/intake.h"
 #include "server/peer.h"
+#include "server/tls.h"
 
 struct bufferevent;
 struct event;
@@ -45,6 +46,10 @@ struct conns {
 	struct metrics *metrics;
 	struct trust trust;
 	int64_t said; /* ms: when a PROXY header was missed in the log */
+	struct conn_failure {
+		int64_t said; /* likewise; 0: never */
+		uint64_t unsaid;
+	} failures[TLS_FAILURES];
 	/* Has conn_gone() called at the end of this bufferevent. */
 	void (*watch)(struct bufferevent *bev, struct conn *conn);
 	struct event *fresh; /* just accepted: their address is not known */

@@ -16,6 +16,7 @@ struct conn {
 	bool queued, known, counted, full, proxied;
 	bool crowded; /* counted as one too many */
 	bool lingers; /* refused: more may come than will be read */
+	bool looked;  /* at the certificate of its peer */
 	int fd;
 	enum crowd_verdict verdict;
 	unsigned place;
@@ -37,5 +38,9 @@ void conn_close(struct conn *conn);
 bool conn_aside(const struct conn *conn);
 /* It has its descriptor: who is it, and may it stay? */
 void conn_enter(struct conn *conn);
+/* After its handshake: whose certificate did it show? */
+void conn_look(struct conn *conn);
+/* At its end: counts and says that its handshake has failed, if it has. */
+void conn_judge(struct conn *conn);
 /* Its place in the crowd is free again. */
 void conn_leave(struct conn *conn);

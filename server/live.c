@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "server/jobs/courier.h"
 #include "server/keys.h"
@@ -42,7 +43,7 @@ static void live_free(struct live *live)
 {
 	const struct config *config = live->config;
 
-	for (unsigned i = 0; live->tls && i < config->listeners_count; i++)
+	for (unsigned i = 0; live->tls && i <= config->listeners_count; i++)
 		tls_free(live->tls[i]);
 	for (unsigned i = 0; live->services && i < config->services_count;
 	     i++) {
@@ -138,24 +139,35 @@ static enum err make_headers(struct live *live, struct cause *cause)
 	return err;
 }
 
+const struct config_tls *live_listener(const struct config *config, unsigned i,
+				       const char **address)
+{
+	if (i > config->listeners_count)
+		return NULL;
+	if (i == config->listeners_count) {
+		*address = config->admin.address;
+		return &config->admin.tls;
+	}
+	*address = config->listeners[i].address;
+	return &config->listeners[i].tls;
+}
+
 static enum err load_tls(struct live *live, struct cause *cause)
 {
 	const struct config *config = live->config;
+	const struct config_tls *at;
+	int64_t now = time(NULL);
+	const char *address;
+	enum err err = E_OK;
 
-	live->tls =
-		calloc(config->listeners_count, sizeof(struct ssl_ctx_st *));
+	live->tls = calloc(config->listeners_count + 1,
+			   sizeof(struct ssl_ctx_st *));
 	assert(live->tls);
-	for (unsigned i = 0; i < config->listeners_count; i++) {
-		const struct config_listener *at = &config->listeners[i];
-		enum err err;
-
-		if (!at->certificate)
-			continue;
-		err = tls_new(at->certificate, at->key, &live->tls[i], cause);
-		if (err)
-			return config_blame(at->place, err, cause);
-	}
-	return E_OK;
+	for (unsigned i = 0; !err && (at = live_listener(config, i, &address));
+	     i++)
+		if (*address && config_certificates(at))
+			err = tls_new(at, now, &live->tls[i], cause);
+	return err;
 }
 
 /* As the check of the configuration has read them before. */
@@ -258,6 +270,35 @@ static void warn_end(const struct warner *w, const char *path, const char *what,
 	w->say(w->arg, "certificate", line.text);
 }
 
+static void warn_tls(const struct warner *w, const struct live *live)
+{
+	const char *address, *doubt;
+	struct cause line;
+	size_t n;
+
+	for (unsigned i = 0; live_listener(live->config, i, &address); i++) {
+		const struct tls_file *files =
+			live->tls[i] ? tls_files(live->tls[i], &n) : NULL;
+
+		for (size_t j = 0; files && j < n; j++) {
+			warn_end(w, files[j].path, address, files[j].ends,
+				 "renew it, then reload");
+			if (files[j].begins <= w->now)
+				continue;
+			cause_set(&line, E_OK,
+				  "%.300s: is good from %s on: till then "
+				  "clients refuse it; or this machine's clock "
+				  "is wrong",
+				  files[j].path,
+				  time_print(files[j].begins).at);
+			w->say(w->arg, "certificate", line.text);
+		}
+		for (size_t j = 0;
+		     files && (doubt = tls_doubt(live->tls[i], j)); j++)
+			w->say(w->arg, "certificate", doubt);
+	}
+}
+
 void live_warn(const struct live *live, int64_t now, live_say *say, void *arg)
 {
 	const struct warner w = { now, say, arg };
@@ -270,12 +311,7 @@ void live_warn(const struct live *live, int64_t now, live_say *say, void *arg)
 	warn_end(&w, path, "the signing key", live->key->not_after,
 		 "registries refuse its x5c then, so tokens go without; change "
 		 "the key, beginning with 'dockpass key new'");
-	for (unsigned i = 0; i < config->listeners_count; i++)
-		if (live->tls[i])
-			warn_end(&w, config->listeners[i].certificate,
-				 config->listeners[i].address,
-				 tls_not_after(live->tls[i]),
-				 "renew it, then reload");
+	warn_tls(&w, live);
 	for (unsigned i = 0; i < config->listeners_count; i++) {
 		if (!config->listeners[i].proxy_protocol || live->trusted.len)
 			continue;
@@ -295,6 +331,12 @@ static bool same_text(const char *a, const char *b)
 	return !strcmp(a ? a : "", b ? b : "");
 }
 
+/* Plain, or with TLS. */
+static bool same_kind(const struct config_tls *a, const struct config_tls *b)
+{
+	return !config_certificates(a) == !config_certificates(b);
+}
+
 /* What is bound or open stays as it is. */
 void live_warn_fixed(const struct config *old, const struct config *new,
 		     live_say *say, void *arg)
@@ -304,12 +346,13 @@ void live_warn_fixed(const struct config *old, const struct config *new,
 	for (unsigned i = 0; !moved && i < old->listeners_count; i++)
 		moved = !same_text(old->listeners[i].address,
 				   new->listeners[i].address) ||
-			!old->listeners[i].certificate !=
-				!new->listeners[i].certificate;
+			!same_kind(&old->listeners[i].tls,
+				   &new->listeners[i].tls);
 	if (moved)
 		say(arg, "reload",
 		    "listeners have changed: restart to use the new ones");
-	if (!same_text(old->admin.address, new->admin.address))
+	if (!same_text(old->admin.address, new->admin.address) ||
+	    !same_kind(&old->admin.tls, &new->admin.tls))
 		say(arg, "reload",
 		    "admin.address has changed: restart to use the new one");
 	if (!same_text(old->store, new->store))

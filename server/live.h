@@ -25,8 +25,8 @@ struct live {
 	_Atomic unsigned holders;
 	struct config *config;
 	struct keyring *keyring;
-	const struct key *key;	       /* the current one */
-	struct ssl_ctx_st **tls;       /* one a listener; NULL: plain */
+	const struct key *key;	 /* the current one */
+	struct ssl_ctx_st **tls; /* one a listener, admin's last; NULL: plain */
 	struct live_service *services; /* config->services_count */
 	struct str challenge;	       /* WWW-Authenticate, NUL-terminated */
 	struct str jwks;	       /* body of /.well-known/jwks.json */
@@ -54,6 +54,10 @@ void live_warn_fixed(const struct config *old, const struct config *new,
 		     live_say *say, void *arg);
 struct live *live_hold(struct live *live);
 void live_drop(struct live *live); /* NULL is fine */
+
+/* The listener of live->tls[i]; *address is its. NULL: there are no more. */
+const struct config_tls *live_listener(const struct config *config, unsigned i,
+				       const char **address);
 
 /* By name; the only one if the name is empty; else NULL. */
 const struct live_service *live_service(const struct live *live,

@@ -37,7 +37,7 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
 /* With fields for what is to be searched for, named as in a request's line. */
 struct log_about {
 	struct str address;
-	uint64_t token_id;
+	uint64_t token_id; /* 0: none */
 };
 void log_event_about(enum log_level level, const char *event,
 		     const struct log_about *about, const char *fmt, ...)
@@ -47,6 +47,7 @@ void log_event_about(enum log_level level, const char *event,
 struct log_token {
 	int64_t when;
 	struct str address;
+	struct str certificate; /* of the client; empty: none */
 	enum status status;
 	uint64_t us;
 	const struct request_log *log;

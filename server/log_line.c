@@ -103,6 +103,9 @@ static void print_json(const struct log_token *line, struct buf *out)
 
 	json_head(line->when, level_of(line->status), "token", out);
 	json_put_str(out, "addr", line->address);
+	if (line->certificate.len)
+		json_put_str(out, "certificate",
+			     shown(line->certificate, NAME_MAX_SHOWN, at));
 	json_put_str(out, "user", shown(log->user, NAME_MAX_SHOWN, at));
 	if (log->token_id)
 		json_put_int(out, "token_id", (int64_t)log->token_id);
@@ -127,6 +130,8 @@ static void print_text(const struct log_token *line, struct buf *out)
 	buf_printf(out, " %d " STR_FMT, (int)line->status,
 		   STR_ARG(reason_code(log->reason)));
 	text_str(out, "addr", line->address);
+	text_str(out, "certificate",
+		 shown(line->certificate, NAME_MAX_SHOWN, at));
 	if (log->anonymous)
 		buf_add(out, STR(" anonymous"));
 	text_str(out, "user", shown(log->user, NAME_MAX_SHOWN, at));
@@ -158,7 +163,9 @@ void log_print_event(int64_t when, enum log_level level, const char *event,
 		json_head(when, level, event, out);
 		if (about) {
 			json_put_str(out, "addr", about->address);
-			json_put_int(out, "token_id", (int64_t)about->token_id);
+			if (about->token_id)
+				json_put_int(out, "token_id",
+					     (int64_t)about->token_id);
 		}
 		json_put_str(out, "message", message);
 		json_close(out, '}');
@@ -166,8 +173,9 @@ void log_print_event(int64_t when, enum log_level level, const char *event,
 		text_head(when, level, event, out);
 		if (about) {
 			text_str(out, "addr", about->address);
-			buf_printf(out, " token_id:%llu",
-				   (unsigned long long)about->token_id);
+			if (about->token_id)
+				buf_printf(out, " token_id:%llu",
+					   (unsigned long long)about->token_id);
 		}
 		buf_add(out, STR(" :"));
 		json_str(out, message);

@@ -34,6 +34,12 @@ void metrics_count(struct metrics *metrics, enum metric metric)
 	add(metrics, metric, 1);
 }
 
+void metrics_handshake(struct metrics *metrics, enum tls_failure failure)
+{
+	assert(failure < TLS_FAILURES);
+	add(metrics, AT_TLS + failure, 1);
+}
+
 void metrics_reply(struct metrics *metrics, enum status status)
 {
 	unsigned i = 0;

@@ -18,13 +18,13 @@
 #include <stdatomic.h>
 
 #include "server/http/request.h"
+#include "server/tls.h"
 
 /* Without labels. */
 enum metric {
-	METRIC_ACCEPTED,   /* connections */
-	METRIC_CROWDED,	   /* connections that were one too many */
-	METRIC_TLS_FAILED, /* handshakes that began and did not end */
-	METRIC_LATE,	   /* answers that were held back */
+	METRIC_ACCEPTED, /* connections */
+	METRIC_CROWDED,	 /* connections that were one too many */
+	METRIC_LATE,	 /* answers that were held back */
 	METRIC_COUNT
 };
 
@@ -50,7 +50,8 @@ enum {
 	AT_REASON = AT_STATUS + STATUSES,
 	AT_BUCKET = AT_REASON + OUTCOME_COUNT * REASON_COUNT,
 	AT_NS = AT_BUCKET + OUTCOME_COUNT * (BUCKETS + 1),
-	METRICS_LEN = AT_NS + OUTCOME_COUNT
+	AT_TLS = AT_NS + OUTCOME_COUNT,
+	METRICS_LEN = AT_TLS + TLS_FAILURES
 };
 
 /* A worker's. Its cache lines are its own. */
@@ -60,6 +61,8 @@ struct metrics {
 
 /* On the worker whose they are. */
 void metrics_count(struct metrics *metrics, enum metric metric);
+/* A handshake that began and did not end. */
+void metrics_handshake(struct metrics *metrics, enum tls_failure failure);
 void metrics_reply(struct metrics *metrics, enum status status);
 /* A token request, answered; `ns`: how long that took. */
 void metrics_token(struct metrics *metrics, enum status status,

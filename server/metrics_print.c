@@ -9,7 +9,6 @@
 
 #include "server/crowd.h"
 #include "server/services.h"
-#include "server/tls.h"
 #include "server/version.h"
 #include "store/census.h"
 #include "store/job.h"
@@ -190,7 +189,9 @@ static void put_crowded(const struct scrape *s)
 
 static void put_tls_failed(const struct scrape *s)
 {
-	put(s, s->sums[METRIC_TLS_FAILED]);
+	for (unsigned i = 0; i < TLS_FAILURES; i++)
+		put_label(s, "cause", str_of(tls_failure_label(i)),
+			  s->sums[AT_TLS + i]);
 }
 
 static void put_late(const struct scrape *s)
@@ -267,15 +268,35 @@ static void put_keys(const struct scrape *s)
 	}
 }
 
+/* A path may hold anything but controls. */
+static void put_escaped(const struct scrape *s, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			buf_add_char(s->buf, '\\');
+		buf_add_char(s->buf, *text);
+	}
+}
+
 static void put_certificates(const struct scrape *s)
 {
 	const struct live *live = s->req->live;
 
-	for (unsigned i = 0; i < live->config->listeners_count; i++)
-		if (live->tls[i])
-			put_label(s, "listener",
-				  str_of(live->config->listeners[i].address),
-				  (uint64_t)tls_not_after(live->tls[i]));
+	const char *address;
+	size_t n;
+
+	for (unsigned i = 0; live_listener(live->config, i, &address); i++) {
+		const struct tls_file *files =
+			live->tls[i] ? tls_files(live->tls[i], &n) : NULL;
+
+		for (size_t j = 0; files && j < n; j++) {
+			buf_printf(s->buf, "%s{listener=\"%s\",file=\"",
+				   s->name, address);
+			put_escaped(s, files[j].path);
+			buf_printf(s->buf, "\"} %lld\n",
+				   (long long)files[j].ends);
+		}
+	}
 }
 
 /* Nothing is said before it has been counted. */
@@ -346,7 +367,7 @@ static const struct {
 	{ "dockpass_connections_limit", "gauge", "As many as there may be.", put_connections_most, false },
 	{ "dockpass_connections_accepted_total", "counter", "Connections of the public listeners.", put_accepted, false },
 	{ "dockpass_connections_crowded_total", "counter", "Of them, those that were over a limit: answered 503, or closed.", put_crowded, false },
-	{ "dockpass_tls_handshakes_failed_total", "counter", "TLS handshakes that a client began and that were not completed.", put_tls_failed, false },
+	{ "dockpass_tls_handshakes_failed_total", "counter", "TLS handshakes that a client began and that were not completed, by cause.", put_tls_failed, false },
 	{ "dockpass_answers_held_back_total", "counter", "Answers to wrong secrets that came late, as there were too many of them (guard.failures).", put_late, false },
 	{ "dockpass_password_queue_length", "gauge", "Passwords that wait to be checked.", put_passwords, false },
 	{ "dockpass_writer_queue_length", "gauge", "Changes that wait for the disk.", put_writer, false },
@@ -359,7 +380,7 @@ static const struct {
 	{ "dockpass_store_readers_limit", "gauge", "Reader slots.", put_slots, true },
 	{ "dockpass_store_last_commit_id", "gauge", "Number of the newest commit.", put_commit, true },
 	{ "dockpass_key_expiry_timestamp_seconds", "gauge", "When the certificate of a signing key ends, in seconds since 1970.", put_keys, false },
-	{ "dockpass_certificate_expiry_timestamp_seconds", "gauge", "When the TLS certificate of a listener ends, in seconds since 1970.", put_certificates, false },
+	{ "dockpass_certificate_expiry_timestamp_seconds", "gauge", "When a TLS certificate of a listener ends, or the first of its client_ca, in seconds since 1970.", put_certificates, false },
 	{ "dockpass_tokens_expiring_soon", "gauge", "Living tokens that die within 7 days and have not been rotated.", put_expiring, false },
 	{ "dockpass_notices_queued", "gauge", "Mail and webhook calls that have not been delivered.", put_notices, true },
 	{ "dockpass_notices_oldest_age_seconds", "gauge", "For how long the oldest of them has waited.", put_oldest, true },

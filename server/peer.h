@@ -21,6 +21,7 @@ struct peer {
 	bool unsure;  /* the header did not say for whom */
 	bool trusted; /* as of the version of `judged` */
 	unsigned judged;
+	char *subject; /* of its certificate; NULL: it showed none */
 };
 
 /* What cannot be told is the address "::". */

@@ -121,11 +121,14 @@ static void say_started(const struct server *server)
 	say_warnings(server);
 	for (unsigned i = 0; i < config->listeners_count; i++)
 		log_event(LEVEL_INFO, "start", "listening on %s://%s",
-			  config->listeners[i].certificate ? "https" : "http",
+			  config_certificates(&config->listeners[i].tls)
+				  ? "https"
+				  : "http",
 			  config->listeners[i].address);
 	if (*config->admin.address)
-		log_event(LEVEL_INFO, "start",
-			  "metrics and health on http://%s",
+		log_event(LEVEL_INFO, "start", "metrics and health on %s://%s",
+			  config_certificates(&config->admin.tls) ? "https"
+								  : "http",
 			  config->admin.address);
 	log_event(LEVEL_INFO, "start", "ready: %u workers, key %s signs",
 		  server->workers_count, server->live->key->libtrust);

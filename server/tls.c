@@ -1,268 +1,352 @@
-/* server/tls.c - see the header. */
+/*
+ * server/tls.c - a listener's context: a SSL_CTX for each set of certificates
+ * that some name is answered with, and what is common to them.
+ *
+ * The first SSL_CTX stands for all; the others, and the table of names, hang on
+ * it as its "extra data", and go when its last connection has gone.
+ */
 #include "server/tls.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/bufferevent_ssl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include "server/file.h"
-#include "token/pem.h"
+#include "server/tls_own.h"
+#include "server/tls_pair.h"
 
-enum { PEM_MAX = 256 * 1024, RECORD_MAX = 16 * 1024, SUITES_MAX = 1024 };
+enum { DOUBTS_MAX = 16 };
+
+/* What hangs on the first context. */
+struct info {
+	struct tls_names *names;
+	struct choice {
+		struct tls_set set;
+		SSL_CTX *context; /* of the first: NULL, it does not own itself
+				   */
+	} * choices;
+	size_t choices_count;
+	struct tls_file *files;
+	size_t files_count;
+	char *doubts[DOUBTS_MAX];
+	size_t doubts_count;
+};
+
+/* While it is made. */
+struct maker {
+	const struct config_tls *config;
+	struct info *info;
+	struct tls_pair *pairs;
+	unsigned pairs_count, at; /* at: whose names are read */
+	bool named;
+	STACK_OF(X509) * authorities;
+	X509_STORE *store;
+	struct cause *cause;
+	enum err err;
+};
+
+static int info_index = -1;
+
+static void info_free(struct info *info)
+{
+	if (!info)
+		return;
+	for (size_t i = 0; i < info->choices_count; i++)
+		SSL_CTX_free(info->choices[i].context);
+	for (size_t i = 0; i < info->doubts_count; i++)
+		free(info->doubts[i]);
+	tls_names_free(info->names);
+	free(info->choices);
+	free(info->files);
+	free(info);
+}
+
+static void on_free(void *parent, void *info, CRYPTO_EX_DATA *data, int index,
+		    long argl, void *argp)
+{
+	(void)parent, (void)data, (void)index, (void)argl, (void)argp;
+	info_free(info);
+}
 
 void tls_free(struct ssl_ctx_st *tls)
 {
 	SSL_CTX_free(tls);
 }
 
-static void tls_cleanup(struct ssl_ctx_st **tls)
+/* Whoever asks for another name, or none, stays where he is. */
+static int on_name(SSL *ssl, int *alert, void *arg)
 {
-	SSL_CTX_free(*tls);
-}
+	const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	const struct info *info = arg;
+	const struct tls_set *set =
+		asked ? tls_names_find(info->names, str_of(asked)) : NULL;
 
-/* HTTP/1.1 if it is offered; else as if nothing had been. */
-static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
-		   const unsigned char *in, unsigned in_len, void *arg)
-{
-	static const unsigned char ours[] = "\x08http/1.1";
-	unsigned char *found;
-
-	(void)ssl, (void)arg;
-	if (SSL_select_next_proto(&found, out_len, ours, sizeof(ours) - 1, in,
-				  in_len) != OPENSSL_NPN_NEGOTIATED)
+	(void)alert;
+	if (!set)
 		return SSL_TLSEXT_ERR_NOACK;
-	*out = found;
+	for (size_t i = 1; i < info->choices_count; i++)
+		if (!memcmp(&info->choices[i].set, set, sizeof(*set)) &&
+		    !SSL_set_SSL_CTX(ssl, info->choices[i].context))
+			return SSL_TLSEXT_ERR_ALERT_FATAL;
 	return SSL_TLSEXT_ERR_OK;
 }
 
-/* False: another certificate begins, but cannot be used. */
-static bool add_chain(struct ssl_ctx_st *tls, BIO *bio)
+static enum err context_make(struct maker *m, const struct tls_set *set,
+			     SSL_CTX **out)
 {
-	unsigned long error;
-	X509 *next;
+	SSL_CTX *tls = tls_context_new(m->config, m->store, m->authorities);
 
-	while ((next = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
-		if (SSL_CTX_add0_chain_cert(tls, next) != 1) {
-			X509_free(next);
-			return false;
-		}
+	*out = NULL;
+	if (!tls)
+		return cause_set(m->cause, E_CRYPTO,
+				 "OpenSSL, as this machine configures it, has "
+				 "no TLS 1.2 or 1.3 with a modern cipher");
+	for (size_t kind = 0; kind < TLS_KINDS; kind++) {
+		const struct config_certificate *from;
+		const struct tls_pair *pair;
+
+		if (set->at[kind] == TLS_NONE)
+			continue;
+		pair = &m->pairs[set->at[kind]];
+		if (SSL_CTX_use_cert_and_key(tls, pair->own, pair->key,
+					     pair->chain, 1) == 1)
+			continue;
+		SSL_CTX_free(tls);
+		from = config_certificate(m->config, set->at[kind]);
+		cause_set(m->cause, E_CRYPTO,
+			  "%s: OpenSSL, as this machine configures it, does "
+			  "not take it or its chain: %s",
+			  from->certificate,
+			  ERR_reason_error_string(ERR_peek_last_error()));
+		return config_blame(from->certificate_place, E_CRYPTO,
+				    m->cause);
 	}
-	error = ERR_peek_last_error();
-	return ERR_GET_LIB(error) == ERR_LIB_PEM &&
-	       ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
-}
-
-static enum err use_certificate(struct ssl_ctx_st *tls, const char *path,
-				struct cause *cause)
-{
-	AUTO(buf) struct buf pem;
-	AUTO(BIO) BIO *bio = NULL;
-	enum err err;
-	X509 *own;
-	bool fine;
-
-	buf_init(&pem, PEM_MAX);
-	err = file_read_own(path, false, &pem, cause);
-	if (err)
-		return err;
-	bio = BIO_new_mem_buf(pem.at, (int)pem.len);
-	own = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-	fine = own && SSL_CTX_use_certificate(tls, own) == 1;
-	X509_free(own);
-	if (!fine)
-		return cause_set(cause, E_SYNTAX,
-				 "%s: holds no certificate in PEM: name the "
-				 "server's certificate, its chain behind it",
-				 path);
-	if (!add_chain(tls, bio))
-		return cause_set(cause, E_SYNTAX,
-				 "%s: the chain behind the certificate is cut "
-				 "or damaged: copy the file again",
-				 path);
+	*out = tls;
 	return E_OK;
 }
 
-static enum err use_key(struct ssl_ctx_st *tls, const char *path,
-			const char *certificate, struct cause *cause)
+static void doubt(struct info *info, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void doubt(struct info *info, const char *fmt, ...)
 {
-	AUTO(buf) struct buf pem;
-	AUTO(BIO) BIO *bio = NULL;
-	EVP_PKEY *key;
-	enum err err;
-	bool fine;
+	va_list args;
 
-	buf_init(&pem, PEM_MAX);
-	err = file_read_own(path, true, &pem, cause);
+	if (info->doubts_count == DOUBTS_MAX)
+		return;
+	va_start(args, fmt);
+	if (vasprintf(&info->doubts[info->doubts_count], fmt, args) >= 0)
+		info->doubts_count++;
+	va_end(args);
+}
+
+static void on_own_name(void *arg, struct str name)
+{
+	struct maker *m = arg;
+	const char *path = config_certificate(m->config, m->at)->certificate;
+	uint8_t other;
+	enum err err = tls_names_add(m->info->names, name, m->pairs[m->at].kind,
+				     (uint8_t)m->at, &other);
+
+	if (err == E_LIMIT)
+		m->err = cause_set(m->cause, err,
+				   "%s: too many names in the certificates of "
+				   "one listener: take out some",
+				   path);
+	if (err == E_EXISTS)
+		doubt(m->info,
+		      "%.200s: " STR_FMT " is a name of %.200s, too, which is "
+		      "named before and shown for it: take out one of them",
+		      path, STR_ARG(name),
+		      config_certificate(m->config, other)->certificate);
+	m->named |= !err || err == E_EXISTS;
+}
+
+static void read_names(struct maker *m)
+{
+	for (m->at = 0; m->at < m->pairs_count && !m->err; m->at++) {
+		m->named = false;
+		tls_pair_names(&m->pairs[m->at], on_own_name, m);
+		if (!m->named)
+			doubt(m->info,
+			      "%.300s: holds no name (subjectAltName), so "
+			      "clients refuse it: get another",
+			      config_certificate(m->config, m->at)
+				      ->certificate);
+	}
+	tls_names_sort(m->info->names);
+}
+
+/* The first certificate, and those of other kinds for a name of its. */
+static struct tls_set first_set(const struct maker *m)
+{
+	enum tls_kind kind = m->pairs[0].kind;
+	const struct tls_set *set;
+	struct tls_set first;
+	struct str name;
+
+	memset(&first, TLS_NONE, sizeof(first));
+	first.at[kind] = 0;
+	for (size_t i = 0; tls_names_at(m->info->names, i, &name, &set); i++)
+		for (size_t k = 0; !set->at[kind] && k < TLS_KINDS; k++)
+			if (set->at[k] < first.at[k])
+				first.at[k] = set->at[k];
+	return first;
+}
+
+static bool is_chosen(const struct info *info, const struct tls_set *set)
+{
+	for (size_t i = 0; i < info->choices_count; i++)
+		if (!memcmp(&info->choices[i].set, set, sizeof(*set)))
+			return true;
+	return false;
+}
+
+static enum err add_choice(struct maker *m, const struct tls_set *set,
+			   SSL_CTX **out)
+{
+	struct info *info = m->info;
+	size_t n = info->choices_count;
+	struct choice *more =
+		realloc(info->choices, (n + 1) * sizeof(*info->choices));
+
+	assert(more);
+	info->choices = more;
+	more[n] = (struct choice) { .set = *set };
+	info->choices_count++;
+	return context_make(m, set, out);
+}
+
+static enum err make_choices(struct maker *m, SSL_CTX **first)
+{
+	const struct tls_set start = first_set(m);
+	const struct tls_set *set;
+	struct str name;
+	enum err err = add_choice(m, &start, first);
+
+	for (size_t i = 0; !err && tls_names_at(m->info->names, i, &name, &set);
+	     i++) {
+		SSL_CTX *context;
+
+		if (is_chosen(m->info, set))
+			continue;
+		err = add_choice(m, set, &context);
+		m->info->choices[m->info->choices_count - 1].context = context;
+	}
+	return err;
+}
+
+static enum err read_authorities(struct maker *m)
+{
+	const struct config_tls *config = m->config;
+	enum err err;
+
+	if (!config->client_ca)
+		return E_OK;
+	err = tls_authorities_read(config->client_ca, &m->authorities,
+				   m->cause);
 	if (err)
-		return err;
-	bio = BIO_new_mem_buf(pem.at, (int)pem.len);
-	key = bio ? PEM_read_bio_PrivateKey(bio, NULL, pem_no_passphrase, NULL)
-		  : NULL;
-	if (!key)
-		return cause_set(cause, E_SYNTAX,
-				 "%s: holds no private key in PEM without a "
-				 "passphrase; name the key's file, or write "
-				 "one without: openssl pkey -in %s -out NEW",
-				 path, path);
-	fine = SSL_CTX_use_PrivateKey(tls, key) == 1 &&
-	       SSL_CTX_check_private_key(tls) == 1;
-	EVP_PKEY_free(key);
-	if (!fine)
-		return cause_set(cause, E_SYNTAX,
-				 "%s: does not belong to the certificate %s: "
-				 "name the key that it was made for",
-				 path, certificate);
+		return config_blame(config->client_ca_place, err, m->cause);
+	m->store = X509_STORE_new();
+	assert(m->store);
+	for (int i = 0; i < sk_X509_num(m->authorities); i++)
+		if (X509_STORE_add_cert(m->store,
+					sk_X509_value(m->authorities, i)) != 1)
+			return cause_set(m->cause, E_MEMORY, "out of memory");
 	return E_OK;
 }
 
-/* The machine's own configuration may be stricter. */
-static bool no_old_versions(struct ssl_ctx_st *tls)
+static enum err read_files(struct maker *m, int64_t now)
 {
-	long least = SSL_CTX_get_min_proto_version(tls);
+	struct info *info = m->info;
+	enum err err = E_OK;
 
-	return least >= TLS1_2_VERSION ||
-	       SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) == 1;
-}
+	for (unsigned i = 0; !err && i < m->pairs_count; i++) {
+		const struct config_certificate *from =
+			config_certificate(m->config, i);
 
-/* The suites of TLS 1.3 that are allowed: of AES-128, or all others. */
-static void add_suites(struct ssl_ctx_st *tls, bool aes128, struct buf *names)
-{
-	STACK_OF(SSL_CIPHER) *all = SSL_CTX_get_ciphers(tls);
-
-	for (int i = 0; i < sk_SSL_CIPHER_num(all); i++) {
-		const SSL_CIPHER *suite = sk_SSL_CIPHER_value(all, i);
-		const char *name = SSL_CIPHER_get_name(suite);
-
-		if (SSL_CIPHER_get_protocol_id(suite) >> 8 == 0x13 &&
-		    aes128 == !!strstr(name, "AES_128"))
-			buf_printf(names, "%s%s", names->len ? ":" : "", name);
+		err = tls_pair_read(from, now, &m->pairs[i], m->cause);
+		info->files[info->files_count++] = (struct tls_file) {
+			from->certificate, m->pairs[i].begins, m->pairs[i].ends
+		};
 	}
+	if (!err)
+		err = read_authorities(m);
+	if (!err && m->authorities)
+		info->files[info->files_count++] = (struct tls_file) {
+			.path = m->config->client_ca,
+			.ends = tls_authorities_end(m->authorities),
+		};
+	return err;
 }
 
-/* With the SHA-384 of AES-256 a handshake is 5 % dearer. */
-static bool prefer_aes128(struct ssl_ctx_st *tls)
+static enum err make(struct maker *m, int64_t now, SSL_CTX **out)
 {
-	AUTO(buf) struct buf names;
+	struct info *info = m->info;
+	SSL_CTX *first = NULL;
+	enum err err = read_files(m, now);
 
-	buf_init(&names, SUITES_MAX);
-	add_suites(tls, true, &names);
-	add_suites(tls, false, &names);
-	buf_add_char(&names, '\0');
-	return !names.over && SSL_CTX_set_ciphersuites(tls, names.at) == 1;
+	if (!err) {
+		read_names(m);
+		err = m->err;
+	}
+	if (!err)
+		err = make_choices(m, &first);
+	if (!err && (info_index < 0 ||
+		     SSL_CTX_set_ex_data(first, info_index, info) != 1))
+		err = cause_set(m->cause, E_MEMORY, "out of memory");
+	if (err) {
+		SSL_CTX_free(first);
+		info_free(info);
+		return err;
+	}
+	if (info->choices_count > 1) {
+		SSL_CTX_set_tlsext_servername_callback(first, on_name);
+		SSL_CTX_set_tlsext_servername_arg(first, info);
+	}
+	*out = first;
+	return E_OK;
 }
 
-enum err tls_new(const char *certificate, const char *key,
+enum err tls_new(const struct config_tls *config, int64_t now,
 		 struct ssl_ctx_st **out, struct cause *cause)
 {
-	AUTO(tls) struct ssl_ctx_st *tls = SSL_CTX_new(TLS_server_method());
+	unsigned n = config_certificates(config);
+	struct maker m = { .config = config, .pairs_count = n, .cause = cause };
 	enum err err;
 
 	*out = NULL;
-	if (!tls || !no_old_versions(tls) || !prefer_aes128(tls))
-		return cause_set(cause, E_CRYPTO,
-				 "OpenSSL, as this machine configures it, has "
-				 "no TLS 1.2 or 1.3");
-	SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION |
-					 SSL_OP_NO_COMPRESSION |
-					 SSL_OP_NO_TICKET |
-					 SSL_OP_CIPHER_SERVER_PREFERENCE);
-	/* The chain is what the file has: it is not sought at each handshake */
-	SSL_CTX_set_mode(tls,
-			 SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
-	/*
-	 * Registry clients resume no session (Go's do not by default), and
-	 * the key of tickets would be one for the life of the process.
-	 */
-	SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_num_tickets(tls, 0);
-	SSL_CTX_set_alpn_select_cb(tls, on_alpn, NULL);
-	err = use_certificate(tls, certificate, cause);
-	if (!err)
-		err = use_key(tls, key, certificate, cause);
+	if (info_index < 0)
+		info_index =
+			SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, on_free);
+	m.info = calloc(1, sizeof(*m.info));
+	m.pairs = calloc(n, sizeof(*m.pairs));
+	assert(m.info && m.pairs);
+	m.info->files = calloc(n + 1, sizeof(*m.info->files));
+	assert(m.info->files);
+	m.info->names = tls_names_new();
+	err = make(&m, now, out);
+	for (unsigned i = 0; i < n; i++)
+		tls_pair_done(&m.pairs[i]);
+	free(m.pairs);
+	X509_STORE_free(m.store);
+	tls_authorities_free(m.authorities);
 	ERR_clear_error();
-	if (err)
-		return err;
-	*out = tls;
-	tls = NULL;
-	return E_OK;
+	return err;
 }
 
-int64_t tls_not_after(const struct ssl_ctx_st *tls)
+const struct tls_file *tls_files(const struct ssl_ctx_st *tls, size_t *n)
 {
-	const X509 *own = SSL_CTX_get0_certificate(tls);
-	struct tm tm;
+	const struct info *info = SSL_CTX_get_ex_data(tls, info_index);
 
-	if (!own || ASN1_TIME_to_tm(X509_get0_notAfter(own), &tm) != 1)
-		return 0;
-	return (int64_t)timegm(&tm);
+	*n = info->files_count;
+	return info->files;
 }
 
-struct bufferevent *tls_bufferevent(struct event_base *base,
-				    struct ssl_ctx_st *tls)
+const char *tls_doubt(const struct ssl_ctx_st *tls, size_t i)
 {
-	SSL *ssl = SSL_new(tls);
-	struct bufferevent *bev;
+	const struct info *info = SSL_CTX_get_ex_data(tls, info_index);
 
-	if (!ssl)
-		return NULL;
-	bev = bufferevent_openssl_socket_new(base, -1, ssl,
-					     BUFFEREVENT_SSL_ACCEPTING,
-					     BEV_OPT_CLOSE_ON_FREE);
-	if (!bev)
-		SSL_free(ssl);
-	else /* a peer that leaves without a word is gone all the same */
-		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
-	return bev;
-}
-
-/* What could not be written is given to SSL_write again, by libevent. */
-bool tls_write(struct bufferevent *bev)
-{
-	SSL *ssl = bufferevent_openssl_get_ssl(bev);
-	struct evbuffer *output = bufferevent_get_output(bev);
-	size_t len;
-
-	if (!ssl)
-		return false;
-	while ((len = evbuffer_get_length(output))) {
-		int n;
-
-		if (len > RECORD_MAX)
-			len = RECORD_MAX;
-		n = SSL_write(ssl, evbuffer_pullup(output, (ssize_t)len),
-			      (int)len);
-		if (n <= 0)
-			break;
-		evbuffer_drain(output, (size_t)n);
-	}
-	ERR_clear_error();
-	return true;
-}
-
-/*
- * Whoever only connects and leaves has tried none. SSL_is_init_finished() is
- * false again after an end without a goodbye; the state stays what it was.
- */
-bool tls_failed(struct bufferevent *bev)
-{
-	SSL *ssl = bufferevent_openssl_get_ssl(bev);
-	BIO *bio = ssl ? SSL_get_rbio(ssl) : NULL;
-
-	return bio && SSL_get_state(ssl) != TLS_ST_OK && BIO_number_read(bio);
-}
-
-/* The alert is sent or it is not: nobody waits for an answer. */
-void tls_goodbye(struct bufferevent *bev)
-{
-	SSL *ssl = bufferevent_openssl_get_ssl(bev);
-
-	if (!ssl || !SSL_is_init_finished(ssl) || SSL_get_shutdown(ssl))
-		return;
-	SSL_shutdown(ssl);
-	ERR_clear_error();
+	return i < info->doubts_count ? info->doubts[i] : NULL;
 }

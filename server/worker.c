@@ -76,6 +76,7 @@ static void log_reply(const struct task *task, enum status status, uint64_t ns)
 	struct timespec wall;
 	struct log_token line = {
 		.address = task->req.address,
+		.certificate = task->req.certificate,
 		.status = status,
 		.us = ns / 1000,
 		.log = &task->reply.log,

@@ -103,27 +103,38 @@ static void resume_tasks(struct worker *worker)
 static int listener_row(const struct listener *listener,
 			const struct live *live)
 {
-	for (unsigned i = 0; i < live->config->listeners_count; i++)
-		if (!strcmp(live->config->listeners[i].address,
-			    listener->address) &&
+	unsigned n = live->config->listeners_count;
+	const char *address;
+
+	for (unsigned i = 0; live_listener(live->config, i, &address); i++)
+		if (listener->admin == (i == n) &&
+		    !strcmp(address, listener->address) &&
 		    !live->tls[i] == !listener->tls)
 			return (int)i;
 	return -1;
 }
 
+/* What a reload may change; its address stays as text. */
+static void listener_use(struct listener *listener, struct live *live,
+			 unsigned row)
+{
+	live_listener(live->config, row, &listener->address);
+	listener->live = live_hold(live);
+	listener->tls = live->tls[row];
+	listener->proxied =
+		!listener->admin && live->config->listeners[row].proxy_protocol;
+}
+
 /* An address that is no longer named keeps the certificate it has. */
 static void listener_renew(struct listener *listener, struct live *live)
 {
-	int row = listener->admin ? -1 : listener_row(listener, live);
+	int row = listener_row(listener, live);
+	struct live *before = listener->live;
 
 	if (row < 0)
 		return;
-	live_hold(live);
-	listener->address = live->config->listeners[row].address;
-	listener->tls = live->tls[row];
-	listener->proxied = live->config->listeners[row].proxy_protocol;
-	live_drop(listener->live);
-	listener->live = live;
+	listener_use(listener, live, (unsigned)row);
+	live_drop(before);
 }
 
 static void take_live(struct worker *worker)
@@ -235,19 +246,12 @@ static enum err listeners_open(struct worker *worker,
 		struct listener *listener = &worker->listeners[i];
 		int fd = setup->sockets[i];
 
-		*listener = (struct listener) { .worker = worker };
-		if (i < n) {
-			listener->crowd = setup->crowd;
-			listener->address =
-				worker->live->config->listeners[i].address;
-			listener->live = live_hold(worker->live);
-			listener->tls = worker->live->tls[i];
-			listener->proxied = worker->live->config->listeners[i]
-						    .proxy_protocol;
-		} else {
-			listener->crowd = setup->admin_crowd;
-			listener->admin = true;
-		}
+		*listener = (struct listener) {
+			.worker = worker,
+			.admin = i == n,
+			.crowd = i == n ? setup->admin_crowd : setup->crowd,
+		};
+		listener_use(listener, worker->live, i);
 		if (err)
 			close(fd);
 		else

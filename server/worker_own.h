@@ -37,7 +37,7 @@ struct listener {
 	struct evhttp *http;
 	struct evhttp_bound_socket *bound;
 	struct crowd *crowd;
-	bool admin;	     /* then without the rest */
+	bool admin;
 	const char *address; /* in `live` */
 	struct live *live;   /* whose TLS context it uses */
 	struct ssl_ctx_st *tls;

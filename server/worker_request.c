@@ -161,6 +161,9 @@ static void read_address(struct evhttp_request *http,
 	if (!peer)
 		return;
 	req->unsure = peer->unsure;
+	if (peer->subject)
+		req->certificate =
+			arena_copy(req->arena, str_of(peer->subject));
 	/* Of whom a PROXY header hides: he may have written the others. */
 	if (peer->trusted && !peer->unsure)
 		read_forwarded(http, peer, worker->live, req);

@@ -18,7 +18,7 @@ static const struct check here[] = {
 	{ "keys", KNOWN_OWNER, check_keys },
 	{ "public", KNOWN_KEYS, check_public },
 	{ "certificate", KNOWN_KEYS, check_certificate },
-	{ "tls", KNOWN_OWNER, check_tls },
+	{ "tls", KNOWN_OWNER, check_listener_tls },
 	{ "secrets", KNOWN_OWNER, check_secrets },
 	{ "store", KNOWN_OWNER, check_store },
 	{ "room", KNOWN_STORE, check_room },

@@ -176,27 +176,39 @@ enum health check_certificate(struct doctor *d)
 			 "change the key, beginning with dockpass key new");
 }
 
-enum health check_tls(struct doctor *d)
+/* Each file that a listener shows, and those that it asks clients for. */
+static enum health found_tls(struct doctor *d, const struct config_tls *config)
+{
+	enum health worst = HEALTH_OK;
+	const struct tls_file *files;
+	struct ssl_ctx_st *tls;
+	struct cause cause;
+	size_t count;
+
+	if (tls_new(config, d->call->now, &tls, &cause))
+		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
+	files = tls_files(tls, &count);
+	for (size_t i = 0; worst == HEALTH_OK && i < count; i++)
+		worst = found_end(d, files[i].path, files[i].ends, HEALTH_FAIL,
+				  "renew it, then reload");
+	tls_free(tls);
+	return worst;
+}
+
+enum health check_listener_tls(struct doctor *d)
 {
 	const struct config *config = d->call->config;
 	enum health worst = HEALTH_OK;
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < config->listeners_count; i++) {
-		const struct config_listener *l = &config->listeners[i];
-		struct ssl_ctx_st *tls;
-		struct cause cause;
+	for (unsigned i = 0; i <= config->listeners_count; i++) {
+		const struct config_tls *tls =
+			i < config->listeners_count ? &config->listeners[i].tls
+						    : &config->admin.tls;
 
-		if (!l->certificate)
+		if (!config_certificates(tls))
 			continue;
-		if (tls_new(l->certificate, l->key, &tls, &cause)) {
-			config_blame(l->place, E_SYNTAX, &cause);
-			return doctor_found(d, HEALTH_FAIL, NULL, "%s",
-					    cause.text);
-		}
-		worst = found_end(d, l->certificate, tls_not_after(tls),
-				  HEALTH_FAIL, "renew it, then reload");
-		tls_free(tls);
+		worst = found_tls(d, tls);
 		if (worst != HEALTH_OK)
 			return worst;
 		count++;

@@ -62,6 +62,12 @@ static enum health ask_health(struct doctor *d, const char *address, bool tls)
 	return HEALTH_OK;
 }
 
+/* Not where a PROXY header comes first, or a certificate of the client's. */
+static bool may_ask(const struct config_listener *listener)
+{
+	return !listener->proxy_protocol && !listener->tls.client_ca;
+}
+
 enum health check_server(struct doctor *d)
 {
 	const struct config *config = d->call->config;
@@ -71,17 +77,18 @@ enum health check_server(struct doctor *d)
 		const struct config_listener *l = &config->listeners[i];
 		enum health health;
 
-		/* A PROXY header comes first there, from whom it trusts. */
-		if (l->proxy_protocol)
+		if (!may_ask(l))
 			continue;
-		health = ask_health(d, l->address, l->certificate != NULL);
+		health = ask_health(d, l->address,
+				    config_certificates(&l->tls) > 0);
 		if (health != HEALTH_OK)
 			return health;
 		asked++;
 	}
-	if (*config->admin.address) {
+	if (*config->admin.address && !config->admin.tls.client_ca) {
 		enum health health =
-			ask_health(d, config->admin.address, false);
+			ask_health(d, config->admin.address,
+				   config_certificates(&config->admin.tls) > 0);
 
 		if (health != HEALTH_OK)
 			return health;
@@ -89,7 +96,8 @@ enum health check_server(struct doctor *d)
 	}
 	if (!asked)
 		return doctor_found(d, HEALTH_OK, NULL,
-				    "every listener is for proxies: not asked");
+				    "every listener is for proxies or for "
+				    "clients with a certificate: not asked");
 	d->known |= KNOWN_SERVER;
 	return doctor_found(d, HEALTH_OK, NULL, "answers at %s",
 			    config->listeners[0].address);
@@ -108,12 +116,13 @@ enum health check_served(struct doctor *d)
 	buf_init(&body, 0);
 	buf_init(&want, JWKS_MAX);
 	for (unsigned i = 0; i < config->listeners_count && !l; i++)
-		if (!config->listeners[i].proxy_protocol)
+		if (may_ask(&config->listeners[i]))
 			l = &config->listeners[i];
 	if (!l)
 		return doctor_found(d, HEALTH_OK, NULL,
-				    "every listener is for proxies: not asked");
-	url = near_url(d, l->address, l->certificate != NULL,
+				    "every listener is for proxies or for "
+				    "clients with a certificate: not asked");
+	url = near_url(d, l->address, config_certificates(&l->tls) > 0,
 		       "/.well-known/jwks.json");
 	doctor_get(d, url, NULL, true, &head, &body, &reply);
 	if (reply.end != TRANSFER_DONE)

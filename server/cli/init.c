@@ -112,10 +112,18 @@ static void write_admin(struct str listen, struct buf *yaml)
 	port = port < UINT16_MAX ? port + 1 : port - 1;
 	buf_printf(yaml,
 		   "admin:                          # /metrics, /healthz, "
-		   "/readyz; plain HTTP\n"
+		   "/readyz\n"
 		   "  address: 127.0.0.1:%u\n"
 		   "  drain: 0                      # seconds of \"not ready\" "
-		   "before listeners close\n",
+		   "before listeners close\n"
+		   "  # tls:                        # as of a listener\n"
+		   "  #   certificate: tls.crt\n"
+		   "  #   key: tls.key\n"
+		   "  #   certificates:\n"
+		   "  #     - certificate: other.crt\n"
+		   "  #       key: other.key\n"
+		   "  #   client_ca: clients.pem\n"
+		   "  #   client_certificates: required\n",
 		   (unsigned)port);
 }
 
@@ -190,14 +198,20 @@ static void write_yaml(struct call *call, struct buf *yaml)
 		    "listeners:\n  - address: "));
 	listen = listen.len ? listen : STR("127.0.0.1:5001");
 	yaml_quote(listen, yaml);
-	buf_add(yaml, STR("\n    proxy_protocol: false       # true: a PROXY "
-			  "header comes first\n"
-			  "    # tls:                      # absent: plain "
-			  "HTTP\n"
-			  "    #   certificate: tls.crt\n"
-			  "    #   key: tls.key\n"
-			  "services:                       # one per registry\n"
-			  "  - name: "));
+	buf_add(yaml,
+		STR("\n    proxy_protocol: false       # true: a PROXY "
+		    "header comes first\n"
+		    "    # tls:                      # absent: plain "
+		    "HTTP\n"
+		    "    #   certificate: tls.crt\n"
+		    "    #   key: tls.key\n"
+		    "    #   certificates:         # more, for other names\n"
+		    "    #     - certificate: other.crt\n"
+		    "    #       key: other.key\n"
+		    "    #   client_ca: clients.pem\n"
+		    "    #   client_certificates: required  # or optional\n"
+		    "services:                       # one per registry\n"
+		    "  - name: "));
 	yaml_quote(service.len ? service : STR("registry"), yaml);
 	buf_add(yaml,
 		STR("      # the JWT's aud, the registry's auth.token.service\n"
@@ -282,7 +296,7 @@ static const struct option *option_of(const char *path)
 	char name[OPTION_NAME_MAX];
 
 	for (size_t i = 0; i < options_count; i++) {
-		option_path(&options[i], LIST_MAX, name);
+		option_path(&options[i], LIST_ANY, name);
 		if (!strcmp(name, path))
 			return &options[i];
 	}

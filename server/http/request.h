@@ -27,12 +27,13 @@ struct request {
 	struct str authorization;     /* the header's value */
 	unsigned authorization_count; /* how many such headers came */
 	struct str user_agent;
-	struct str address; /* of the client, without port */
-	bool unsure;	    /* of a proxy that did not say for whom it asks */
-	bool late_full;	    /* no more replies can be held back */
-	int64_t now;	    /* seconds UTC */
-	int64_t steady;	    /* ms, by a clock that nobody sets */
-	bool admin;	    /* came to the admin listener */
+	struct str address;	/* of the client, without port */
+	struct str certificate; /* whose the client showed; empty: none */
+	bool unsure;	/* of a proxy that did not say for whom it asks */
+	bool late_full; /* no more replies can be held back */
+	int64_t now;	/* seconds UTC */
+	int64_t steady; /* ms, by a clock that nobody sets */
+	bool admin;	/* came to the admin listener */
 
 	const struct live *live;
 	struct txn *txn;

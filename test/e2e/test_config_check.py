@@ -22,7 +22,8 @@ DEFAULTS = {
     "issuer": "dockpass", "url": "http://localhost:5001",
     "store_size": 61440, "workers":
     len(os.sched_getaffinity(0)), "listeners[0].address": "127.0.0.1:5001",
-    "listeners[0].tls.certificate": None, "listeners[0].tls.key": None,
+    **{f"{of}.tls.{key}": None for of in ("listeners[0]", "admin") for key in
+       ("certificate", "key", "client_ca", "client_certificates")},
     "services[0].name": "r", "services[0].ttl": 300, "services[0].kid":
     "libtrust", "services[0].x5c": True, "services[0].anonymous": True,
     "services[0].refresh_tokens": False, "pat.username_must_match": False,

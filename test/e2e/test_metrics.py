@@ -152,7 +152,8 @@ def test_dashboard_and_alerts_name_what_there_is(text):
         labels.setdefault(name, set()).update(
             re.findall(r'([a-z]+)="', rest))
     # There is one where there is TLS.
-    labels["dockpass_certificate_expiry_timestamp_seconds"] = {"listener"}
+    labels["dockpass_certificate_expiry_timestamp_seconds"] = {
+        "listener", "file"}
     used = set()
     for expr in expressions():
         for name, inside in re.findall(

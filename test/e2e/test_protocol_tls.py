@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from support import tokens
-from support.dockpass import Dockpass
+from support.dockpass import Dockpass, on
 from support.process import free_ports
 from support.site import Certificate
 from support.wire import Wire
@@ -25,42 +25,26 @@ POST = b"POST /token HTTP/1.1\r\n"
 
 
 class Chain(Certificate):
-    """A CA, one below it, and below that the server's certificates: `new(name)`
+    """A CA, one below it, and below that the server's certificates: `below(name)`
     makes name.crt, the one below the CA behind it, and name.key."""
 
     def __init__(self, folder):
         super().__init__(folder)
-        self.folder = folder
-        self.middle = folder / "middle.crt"
-        self._issue("/CN=middle CA", self.ca, folder / "ca.key", "middle",
-                    "basicConstraints=critical,CA:TRUE")
-        self.file, self.key = self.new("chain")
+        self.middle = self.issue("middle", "/CN=middle CA",
+                                 "basicConstraints=critical,CA:TRUE")
+        self.file, self.key = self.below("chain")
 
-    def _files(self, name):
-        return self.folder / f"{name}.crt", self.folder / f"{name}.key"
-
-    def _issue(self, subject, issuer, issuer_key, name, *extensions):
-        certificate, key = self._files(name)
-        options = [word for line in extensions for word in ("-addext", line)]
-        self.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                 "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",
-                 subject, "-CA", issuer, "-CAkey", issuer_key, "-keyout", key,
-                 "-out", certificate, *options)
-        key.chmod(0o600)
-        return certificate, key
-
-    def new(self, name):
-        file, key = self._issue(
-            f"/CN={name}", self.middle, self.folder / "middle.key", name,
-            "subjectAltName=DNS:localhost", "basicConstraints=CA:FALSE")
-        file.write_text(file.read_text() + self.middle.read_text())
+    def below(self, name, **options):
+        file, key = self.issue(name, f"/CN={name}",
+                               "subjectAltName=DNS:localhost", by=self.middle,
+                               **options)
+        file.write_text(file.read_text() + self.middle[0].read_text())
         return file, key
 
-    def use(self, name):
+    def use(self, files):
         """What the server's two files hold from now on."""
-        certificate, key = self._files(name)
-        self.file.write_bytes(certificate.read_bytes())
-        self.key.write_bytes(key.read_bytes())
+        for ours, other in zip((self.file, self.key), files):
+            ours.write_bytes(other.read_bytes())
 
     def context(self, alpn=(), version=None):
         context = ssl.create_default_context(cafile=self.ca)
@@ -363,10 +347,10 @@ def test_who_leaves_in_the_midst_harms_nobody(both):
 
 def test_a_new_certificate_is_for_new_connections(own):
     own.serve()
-    own.chain.new("renewed")
+    renewed = own.chain.below("renewed")
     with own.wire() as old:
         assert answers(old) and name_of(old) == "chain"
-        own.chain.use("renewed")
+        own.chain.use(renewed)
         assert own.reload().startswith("done")
         with own.wire() as new:
             assert answers(new) and name_of(new) == "renewed"
@@ -392,7 +376,15 @@ def readable_key(chain):
 
 
 def foreign_key(chain):
-    chain.key.write_bytes(chain.new("other")[1].read_bytes())
+    chain.key.write_bytes(chain.below("other")[1].read_bytes())
+
+
+def ended(chain):
+    chain.use(chain.below("ended", env=on("2026-01-01")))
+
+
+def weak(chain):
+    chain.use(chain.below("weak", kind="rsa:1024"))
 
 
 def locked_key(chain):
@@ -415,23 +407,32 @@ BAD_FILES = {
     cut_chain: ("crt", "the chain behind the certificate is cut or damaged"),
     readable_key: ("key", "others can read it: chmod 600"),
     foreign_key: ("key", "does not belong to the certificate"),
+    ended: ("crt", "ended at 2026-01-31T"),
+    weak: ("crt", "is not for a key of RSA, from 2048 bits on"),
     locked_key: ("key", "holds no private key in PEM"),
     missing_key: ("key", "No such file"),
     no_key: ("key", "holds no private key in PEM"),
 }
 
 
+@pytest.mark.usefixtures("faketime")
 @pytest.mark.parametrize("harm", BAD_FILES, ids=lambda harm: harm.__name__)
 def test_bad_files_are_refused_at_the_start_and_at_a_reload(own, harm):
     kind, words = BAD_FILES[harm]
+    option = {"crt": "certificate", "key": "key"}[kind]
+    line = 1 + own.config_file.read_text().split(
+        f"    {option}: ")[0].count("\n")
+    where = f"{own.config_file}:{line}: listeners[1].tls.{option}: " \
+        f"{own.chain.top}/chain.{kind}: "
     own.serve()
     harm(own.chain)
     message = own.reload()
-    assert message.startswith("the old ones stay: ")
-    assert words in message and f"chain.{kind}" in message
+    assert message.startswith("the old ones stay: " + where)
+    assert words in message
     with own.wire() as wire:
         assert name_of(wire) == "chain" and answers(wire)
     assert own.stop() == 0
-    status, message = own.refused("serve")
-    assert status == 1
-    assert words in message and f"chain.{kind}" in message
+    for command in "serve", "check":
+        status, message = own.refused(command)
+        assert status == 1
+        assert words in message and where in message

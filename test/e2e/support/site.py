@@ -1,6 +1,7 @@
 """A registry and the dockpass that it trusts, as a client meets them."""
 
 import copy
+import os
 import subprocess
 import time
 from contextlib import ExitStack
@@ -29,25 +30,46 @@ class Certificate:
     """A CA of the test's and a certificate of it for localhost."""
 
     def __init__(self, folder):
-        self.folder = Path(folder) / "ca"
-        self.folder.mkdir()
+        self.top = Path(folder)
+        self.folder = self.top / "ca"
         self.ca = self.folder / "ca.crt"
-        self.file, self.key = folder / "tls.crt", folder / "tls.key"
-        new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-               "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
-        self.run(*new, "-subj", "/CN=test CA", "-keyout", folder / "ca.key",
-                 "-out", self.ca)
-        self.run(*new, "-subj", "/CN=localhost", "-addext",
-                 "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext",
-                 "basicConstraints=critical,CA:FALSE", "-CA", self.ca,
-                 "-CAkey", folder / "ca.key", "-keyout", self.key, "-out",
-                 self.file)
-        self.key.chmod(0o600)
+        self.ca_key = self.top / "ca.key"
+        self.folder.mkdir()
+        self.run(*self.new(), "-subj", "/CN=test CA", "-addext",
+                 "keyUsage=critical,keyCertSign,cRLSign", "-keyout",
+                 self.ca_key, "-out", self.ca)
+        self.file, self.key = self.issue(
+            "tls", "/CN=localhost",
+            "subjectAltName=DNS:localhost,IP:127.0.0.1")
 
     @staticmethod
-    def run(*command):
+    def new(kind="P-256", days=30):
+        """How openssl makes a certificate of a new key."""
+        key = {"P-256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]}
+        return ["openssl", "req", "-x509", "-newkey",
+                *key.get(kind, [kind]), "-utf8", "-nodes", "-days", days]
+
+    def issue(self, name, subject, *extensions, by=None, kind="P-256",
+              days=30, env=None):
+        """The files name.crt, of the CA or of `by` (certificate and key), and
+        name.key."""
+        ca, ca_key = by or (self.ca, self.ca_key)
+        certificate = self.top / f"{name}.crt"
+        key = self.top / f"{name}.key"
+        if not any("basicConstraints" in line for line in extensions):
+            extensions += "basicConstraints=critical,CA:FALSE",
+        options = [word for line in extensions for word in ("-addext", line)]
+        self.run(*self.new(kind, days), "-subj", subject, *options, "-CA",
+                 ca, "-CAkey", ca_key, "-keyout", key, "-out", certificate,
+                 env=env)
+        key.chmod(0o600)
+        return certificate, key
+
+    @staticmethod
+    def run(*command, env=None):
         subprocess.run([str(word) for word in command], check=True,
-                       capture_output=True, timeout=20)
+                       capture_output=True, timeout=20,
+                       env=env and {**os.environ, **env})
 
     @property
     def listener(self):

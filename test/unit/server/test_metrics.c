@@ -21,7 +21,7 @@ enum { WORKERS = 2, MANY = 100000 };
 static struct config_listener listener = { .address = "127.0.0.1:5001" };
 static struct config config = { .listeners = &listener, .listeners_count = 1 };
 static struct live live = { .config = &config };
-static struct ssl_ctx_st *no_tls;
+static struct ssl_ctx_st *no_tls[2]; /* admin's is the last */
 static struct fixture fixture;
 static struct services shared;
 static struct monitor *monitor;
@@ -36,7 +36,7 @@ static int up(void **state)
 	fixture_open(&fixture);
 	add_user(fixture.db, "alice", 0);
 	live.keyring = keyring_new();
-	live.tls = &no_tls;
+	live.tls = no_tls;
 	buf_init(&pem, 65536);
 	assert_int_equal(key_generate(ALG_ES256, STR("test"), NOW, &pem), E_OK);
 	assert_int_equal(
@@ -201,12 +201,24 @@ static void every_status_and_reason(void **state)
 	for (enum metric i = 0; i < METRIC_COUNT; i++)
 		for (unsigned k = 0; k <= (unsigned)i; k++)
 			metrics_count(&monitor->metrics[k % WORKERS], i);
+	for (unsigned i = 0; i < TLS_FAILURES; i++)
+		for (unsigned k = 0; k <= i; k++)
+			metrics_handshake(&monitor->metrics[k % WORKERS], i);
 	ask(true, "/metrics", NULL);
 	assert_line("dockpass_http_responses_total{code=\"200\"} 200001");
 	assert_line("dockpass_http_responses_total{code=\"503\"} 1");
 	assert_line("dockpass_connections_accepted_total 1");
 	assert_line("dockpass_connections_crowded_total 2");
-	assert_line("dockpass_tls_handshakes_failed_total 3");
+	assert_line("dockpass_answers_held_back_total 3");
+	for (unsigned i = 0; i < TLS_FAILURES; i++) {
+		char line[100];
+
+		snprintf(line, sizeof(line),
+			 "dockpass_tls_handshakes_failed_total{cause=\"%s\"} "
+			 "%u",
+			 tls_failure_label(i), i + 1);
+		assert_line(line);
+	}
 	for (enum reason reason = REASON_GRANTED; reason < REASON_COUNT;
 	     reason++) {
 		char part[100];
