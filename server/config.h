@@ -98,6 +98,7 @@ struct config {
 	unsigned services_count; /* at least 1 */
 	bool username_must_match, write_implies_pull;
 	unsigned connections, connections_per_address;
+	unsigned held;		     /* MiB */
 	const char *trusted_proxies; /* networks; NULL: none */
 	struct config_guard guard;
 	struct config_admin admin;

@@ -71,7 +71,9 @@
 	X(S, NUMBER, "connections", connections, 1, 1000000, "20000",          \
 	  "open at one time; lowered to what the descriptor limit allows") \
 	X(S, NUMBER, "connections_per_address", connections_per_address, 1, 1000000, "4000", \
-	  "of one client address; trusted proxies do not count")
+	  "of one client address; trusted proxies do not count")              \
+	X(S, NUMBER, "held", held, 1, 65536, "64",                             \
+	  "MiB of requests that are not whole and answers that are not taken; beyond, the oldest of these get 503")
 
 #define GUARD_OPTIONS(X, S)                                                    \
 	X(S, NUMBER, "failures", guard.failures, 1, 100000, "20",              \

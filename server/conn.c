@@ -37,7 +37,7 @@ static void unlink_conn(struct conn *conn)
 	conn->queued = false;
 }
 
-static void enqueue(struct conn *conn, enum conn_queue queue)
+void conn_enqueue(struct conn *conn, enum conn_queue queue)
 {
 	struct conns *all = conn->all;
 
@@ -128,7 +128,7 @@ static bool linger(struct conn *conn)
 	conn->bev = NULL;
 	shutdown(conn->fd, SHUT_WR);
 	event_add(conn->late, NULL);
-	enqueue(conn, QUEUE_LATE);
+	conn_enqueue(conn, QUEUE_LATE);
 	return true;
 }
 
@@ -139,6 +139,7 @@ void conn_gone(struct conn *conn)
 	/* It may hear of bytes that were being read when the end came. */
 	evbuffer_remove_cb(bufferevent_get_input(conn->bev), on_added, conn);
 	conn_judge(conn);
+	conn_forget(conn);
 	tls_goodbye(conn->bev);
 	if (conn->known && (size_t)conn->fd < all->table_len &&
 	    all->table[conn->fd] == conn)
@@ -155,11 +156,52 @@ void conn_close(struct conn *conn)
 		return;
 	}
 	unlink_conn(conn);
+	conn_forget(conn);
 	tls_goodbye(conn->bev);
 	if (conn->fd >= 0)
 		shutdown(conn->fd, SHUT_RDWR);
 	bufferevent_trigger_event(conn->bev, BEV_EVENT_EOF | BEV_EVENT_READING,
 				  0);
+}
+
+/*
+ * What is unsent would stay with the kernel for minutes: as much as a peer who
+ * takes nothing could ask for.
+ */
+void conn_reset(struct conn *conn)
+{
+	const struct linger none = { .l_onoff = 1 };
+
+	setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	conn_close(conn);
+}
+
+bool conn_is_quiet(const struct conn *conn)
+{
+	return intake_whole(&conn->intake) == conn->answered &&
+	       !evbuffer_get_length(bufferevent_get_output(conn->bev));
+}
+
+bool conn_refuse(struct conn *conn, const char *reason)
+{
+	struct evbuffer *input = bufferevent_get_input(conn->bev);
+
+	if (!conn->known || conn->reader || conn->lingers || conn->stalled ||
+	    !conn_is_quiet(conn) || intake_midst(&conn->intake))
+		return false;
+	conn->lingers = true;
+	conn->busy = true;
+	/* A socket's bufferevent lets nobody but itself add to it. */
+	evbuffer_unfreeze(input, 0);
+	intake_refuse(&conn->intake, input, reason);
+	conn->busy = false;
+	conn_enqueue(conn, QUEUE_REQUEST);
+	conn_weigh(conn);
+	/* Later, as we may be called for another connection's sake. */
+	bufferevent_trigger(conn->bev, EV_READ,
+			    BEV_TRIG_IGNORE_WATERMARKS |
+				    BEV_TRIG_DEFER_CALLBACKS);
+	return true;
 }
 
 /* Bytes from `at` on are new. */
@@ -168,7 +210,9 @@ static void let_in(struct conn *conn, struct evbuffer *input, size_t at)
 	if (conn->full) {
 		conn->full = false;
 		conn->lingers = true;
-		intake_refuse(&conn->intake, input, STATUS_UNAVAILABLE);
+		intake_refuse(&conn->intake, input,
+			      conn->over == CROWD_ADDRESS ? "503/address"
+							  : "503/total");
 		return;
 	}
 	switch (intake_feed(&conn->intake, input, at)) {
@@ -183,12 +227,28 @@ static void let_in(struct conn *conn, struct evbuffer *input, size_t at)
 	}
 }
 
+/* As long as a reply is not taken, that is what it is waited for. */
+static void queue_up(struct conn *conn, uint32_t before)
+{
+	bool more = intake_whole(&conn->intake) != before;
+
+	if (conn->stalled)
+		return;
+	if (intake_between(&conn->intake)) {
+		if (more)
+			conn_enqueue(conn, QUEUE_IDLE);
+	} else if (conn->queue != QUEUE_REQUEST || more) {
+		conn_enqueue(conn, QUEUE_REQUEST);
+	}
+}
+
 /* Bytes have come in; evhttp has not seen them yet. */
 static void on_added(struct evbuffer *input,
 		     const struct evbuffer_cb_info *info, void *arg)
 {
 	struct conn *conn = arg;
 	uint32_t whole = intake_whole(&conn->intake);
+	bool behind = whole != conn->answered;
 
 	if (!info->n_added || conn->busy)
 		return;
@@ -197,13 +257,9 @@ static void on_added(struct evbuffer *input,
 	conn->busy = true;
 	let_in(conn, input, info->orig_size);
 	conn->busy = false;
-	if (intake_between(&conn->intake)) {
-		if (intake_whole(&conn->intake) != whole)
-			enqueue(conn, QUEUE_IDLE);
-	} else if (conn->queue != QUEUE_REQUEST ||
-		   intake_whole(&conn->intake) != whole) {
-		enqueue(conn, QUEUE_REQUEST);
-	}
+	queue_up(conn, whole);
+	if (behind || conn->held || intake_held(&conn->intake))
+		conn_weigh(conn);
 }
 
 bool conn_new(struct conns *conns, struct bufferevent *bev, struct crowd *crowd,
@@ -226,7 +282,7 @@ bool conn_new(struct conns *conns, struct bufferevent *bev, struct crowd *crowd,
 	bufferevent_setwatermark(bev, EV_READ, 0, READ_AHEAD);
 	conns->count++;
 	conns->aside += conn_aside(conn);
-	enqueue(conn, QUEUE_FIRST);
+	conn_enqueue(conn, QUEUE_FIRST);
 	event_active(conns->fresh, EV_READ, 0);
 	return true;
 }
@@ -259,6 +315,14 @@ static void write_out(struct conn *conn)
 		bufferevent_trigger(conn->bev, EV_WRITE, 0);
 }
 
+static void settle(struct conn *conn)
+{
+	if (evbuffer_get_length(bufferevent_get_output(conn->bev)))
+		conn_stall(conn);
+	else if (conn->held)
+		conn_weigh(conn);
+}
+
 /* A descriptor may be another connection's by now: that has nothing to write.
  */
 static void on_turn(evutil_socket_t fd, short what, void *arg)
@@ -271,6 +335,10 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 
 		if (conn)
 			write_out(conn);
+		/* Perhaps it has come to its end by that. */
+		conn = conn_of(conns, conns->replied[i]);
+		if (conn)
+			settle(conn);
 	}
 	conns->replied_count = 0;
 }
@@ -282,8 +350,10 @@ void conns_reply(struct conns *conns, int fd)
 	if (!conn)
 		return;
 	conn->answered++;
-	if (conns->replied_count == COUNT(conns->replied))
+	if (conns->replied_count == COUNT(conns->replied)) {
+		conn_stall(conn);
 		return;
+	}
 	conns->replied[conns->replied_count++] = fd;
 	event_active(conns->turn, EV_WRITE, 0);
 }
@@ -302,43 +372,6 @@ void conns_trust(struct conns *conns, const struct networks *proxies)
 {
 	conns->trust.proxies = proxies;
 	conns->trust.version++;
-}
-
-static void close_older(struct conns *conns, enum conn_queue queue, int64_t ms)
-{
-	int64_t oldest = conns_now() - ms;
-	struct conn *conn;
-
-	while ((conn = conns->queues[queue].first) && conn->since <= oldest)
-		conn_close(conn);
-}
-
-void conns_sweep(struct conns *conns)
-{
-	close_older(conns, QUEUE_FIRST, FIRST_MS);
-	close_older(conns, QUEUE_REQUEST, REQUEST_MS);
-	close_older(conns, QUEUE_IDLE, IDLE_MS);
-	close_older(conns, QUEUE_LATE, LATE_MS);
-}
-
-static bool is_quiet(const struct conn *conn)
-{
-	return intake_whole(&conn->intake) == conn->answered &&
-	       !evbuffer_get_length(bufferevent_get_output(conn->bev));
-}
-
-void conns_drain(struct conns *conns, int64_t ms)
-{
-	int64_t oldest = conns_now() - ms;
-	struct conn *conn = conns->queues[QUEUE_IDLE].first, *next;
-
-	for (; conn && conn->since <= oldest; conn = next) {
-		next = conn->next;
-		if (is_quiet(conn))
-			conn_close(conn);
-	}
-	close_older(conns, QUEUE_FIRST, ms);
-	close_older(conns, QUEUE_LATE, ms);
 }
 
 /* One slot a descriptor; pages are touched only where there is one. */
@@ -360,7 +393,9 @@ enum err conns_init(struct conns *conns, struct event_base *base,
 	conns->table = calloc(conns->table_len, sizeof(struct conn *));
 	conns->fresh = event_new(base, -1, 0, on_fresh, conns);
 	conns->turn = event_new(base, -1, 0, on_turn, conns);
-	return conns->table && conns->fresh && conns->turn ? E_OK : E_MEMORY;
+	if (!conns->table || !conns->fresh || !conns->turn)
+		return E_MEMORY;
+	return conns_held_init(conns);
 }
 
 void conns_done(struct conns *conns)
@@ -371,6 +406,7 @@ void conns_done(struct conns *conns)
 		event_free(conns->fresh);
 	if (conns->turn)
 		event_free(conns->turn);
+	conns_held_done(conns);
 	free(conns->table);
 	*conns = (struct conns) { 0 };
 }

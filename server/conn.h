@@ -13,20 +13,23 @@
  */
 #pragma once
 
+#include <sys/queue.h>
+
 #include "server/crowd.h"
 #include "server/intake.h"
+#include "server/metrics.h"
 #include "server/peer.h"
 #include "server/tls.h"
 
 struct bufferevent;
 struct event;
 struct event_base;
-struct metrics;
 struct conn;
 
 enum {
 	FIRST_MS = 10 * 1000,	/* from the start to the first byte, TLS too */
 	REQUEST_MS = 10 * 1000, /* from its first byte to its last */
+	REPLY_MS = 10 * 1000,	/* for a reply that the peer does not take */
 	IDLE_MS = 60 * 1000,
 	LATE_MS = 5 * 1000, /* from a refusal to the close; read till then */
 	REPLIED_MAX = 256   /* in one turn; more are written in the next */
@@ -35,9 +38,31 @@ enum {
 enum conn_queue {
 	QUEUE_FIRST,
 	QUEUE_REQUEST,
+	QUEUE_REPLY,
 	QUEUE_IDLE,
 	QUEUE_LATE,
 	QUEUE_COUNT
+};
+
+TAILQ_HEAD(conn_list, conn);
+
+/*
+ * What is held in memory for peers: requests that are not whole, replies that
+ * are not taken, and requests behind these. Whoever sends a request in one
+ * piece and takes its answer holds nothing. When there is too much, those who
+ * have held longest are refused: of the small if these hold more than half, and
+ * else of the large. So a flood of either kind leaves room for the other.
+ */
+struct held {
+	size_t most, total, large; /* bytes; `large`: of the large */
+	struct conn_list lists[2]; /* small, large; the oldest first */
+	struct event *relief;
+};
+
+/* What the log tells once a minute. */
+struct told {
+	int64_t at; /* ms; 0: never */
+	unsigned count;
 };
 
 struct conns {
@@ -58,6 +83,8 @@ struct conns {
 	size_t table_len;
 	unsigned count, aside, replied_count; /* aside: of another crowd */
 	int replied[REPLIED_MAX];	      /* descriptors, in this turn */
+	struct held held;
+	struct told told[METRIC_COUNT];
 	struct {
 		struct conn *first, *last;
 	} queues[QUEUE_COUNT];
@@ -69,6 +96,8 @@ enum err conns_init(struct conns *conns, struct event_base *base,
 				  struct conn *conn)) MUST_CHECK;
 void conns_done(struct conns *conns); /* evhttp has freed its own by then */
 
+/* From now on: bytes (struct held). */
+void conns_limit(struct conns *conns, size_t held);
 /* From now on; they must live as long as they are not replaced. */
 void conns_trust(struct conns *conns, const struct networks *proxies);
 
@@ -89,7 +118,10 @@ const struct peer *conns_peer(struct conns *conns, int fd);
  * all requests of this turn of the loop have theirs.
  */
 void conns_reply(struct conns *conns, int fd);
-/* Closes those over their deadline. */
+/*
+ * Ends those over their deadline: a request that has begun is answered 408, a
+ * reply that is not taken is thrown away, others are closed without a word.
+ */
 void conns_sweep(struct conns *conns);
 /*
  * The end is near: closes those that have been idle, silent from their start,

@@ -11,7 +11,6 @@
 #include <event2/event.h>
 
 #include "server/log.h"
-#include "server/metrics.h"
 #include "server/proxy_reader.h"
 
 enum { SAY_MS = 60 * 1000 };
@@ -42,7 +41,8 @@ static void count_crowded(struct conn *conn)
 	if (conn->crowded || conn_aside(conn))
 		return;
 	conn->crowded = true;
-	metrics_count(conn->all->metrics, METRIC_CROWDED);
+	conn_tell(conn, conn->over == CROWD_ADDRESS ? METRIC_CROWDED_ADDRESS
+						    : METRIC_CROWDED);
 }
 
 /* Whom a proxy asks for is counted where he is known. */
@@ -56,7 +56,7 @@ static void enter_crowd(struct conn *conn)
 	peer_sockaddr(&conn->peer, &at);
 	conn->verdict =
 		crowd_enter(conn->crowd, proxy ? NULL : (struct sockaddr *)&at,
-			    &conn->place);
+			    &conn->place, &conn->over);
 	conn->counted = true;
 	conn->full = conn->verdict != CROWD_WELCOME;
 	close = conn->verdict == CROWD_CLOSE ||

@@ -91,17 +91,20 @@ static bool take(_Atomic unsigned *count, unsigned limit)
 }
 
 enum crowd_verdict crowd_enter(struct crowd *crowd,
-			       const struct sockaddr *address, unsigned *place)
+			       const struct sockaddr *address, unsigned *place,
+			       enum crowd_limit *limit)
 {
 	_Atomic unsigned *here;
 
 	*place = address ? place_of(crowd, address) : PLACES;
 	here = &crowd->places[*place];
+	*limit = CROWD_ADDRESS;
 	if (take(here,
 		 address ? atomic_load(&crowd->limit_address) : UINT_MAX)) {
 		if (take(&crowd->total, atomic_load(&crowd->limit)))
 			return CROWD_WELCOME;
 		atomic_fetch_sub(here, 1);
+		*limit = CROWD_TOTAL;
 	}
 	return take(&crowd->extra, CROWD_EXTRA) ? CROWD_FULL : CROWD_CLOSE;
 }

@@ -34,11 +34,14 @@ unsigned crowd_most(const struct crowd *crowd);
  * over its own limit takes no place from another.
  */
 enum crowd_verdict { CROWD_WELCOME, CROWD_FULL, CROWD_CLOSE };
+/* Which limit it was that one is over. */
+enum crowd_limit { CROWD_TOTAL, CROWD_ADDRESS };
 /*
  * Counts one; the verdict and *place are for crowd_leave(). NULL: a proxy's,
- * which counts among all alone.
+ * which counts among all alone. *limit unless WELCOME.
  */
 enum crowd_verdict crowd_enter(struct crowd *crowd,
-			       const struct sockaddr *address, unsigned *place);
+			       const struct sockaddr *address, unsigned *place,
+			       enum crowd_limit *limit);
 void crowd_leave(struct crowd *crowd, enum crowd_verdict verdict,
 		 unsigned place);

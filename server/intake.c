@@ -1,15 +1,26 @@
 /* server/intake.c - see the header. */
 #include "server/intake.h"
 
+#include <stdio.h>
+
 #include <event2/buffer.h>
 
-enum { SMALL = 1024 /* less is copied, not moved */ };
+enum {
+	HOLD_COST = 1024, /* of an evbuffer, its first chunk half empty */
+	FIELD_COST = 112  /* of a header, as evhttp has it */
+};
+
+static void note_passed(struct intake *in, size_t len)
+{
+	in->passed = gate_between(&in->gate) ? 0 : in->passed + len;
+}
 
 /* RFC 9112 6.3: without a length a request has no body. evhttp would wait. */
 static void pass(struct intake *in, struct evbuffer *from, struct evbuffer *to)
 {
 	size_t end = in->gate.add_length ? 2 : 0;
 
+	note_passed(in, in->seen);
 	evbuffer_remove_buffer(from, to, in->seen - end);
 	if (end) {
 		evbuffer_drain(from, end);
@@ -20,13 +31,13 @@ static void pass(struct intake *in, struct evbuffer *from, struct evbuffer *to)
 }
 
 static void replace(struct evbuffer *from, struct evbuffer *to,
-		    enum status status)
+		    const char *reason)
 {
 	evbuffer_drain(from, evbuffer_get_length(from));
 	evbuffer_add_printf(to,
-			    "GET .gate/%d HTTP/1.1\r\n"
+			    "GET .gate/%s HTTP/1.1\r\n"
 			    "Connection: close\r\n\r\n",
-			    (int)status);
+			    reason);
 }
 
 /* The next bytes from `at` on, as far as they lie in one piece. */
@@ -47,6 +58,7 @@ static bool take_step(struct intake *in, struct evbuffer *from,
 		      struct evbuffer *to, enum intake_end *end)
 {
 	struct str bytes = unseen(from, in->seen);
+	char reason[16];
 	size_t used;
 
 	if (!bytes.len)
@@ -65,7 +77,8 @@ static bool take_step(struct intake *in, struct evbuffer *from,
 		return true;
 	case GATE_REFUSE:
 		*end = INTAKE_REFUSED;
-		replace(from, to, in->gate.status);
+		snprintf(reason, sizeof(reason), "%d", (int)in->gate.status);
+		replace(from, to, reason);
 		in->seen = 0;
 		return false;
 	case GATE_DROP:
@@ -85,7 +98,7 @@ static bool pass_in_place(struct intake *in, struct evbuffer *input, size_t at)
 {
 	struct gate before = in->gate;
 	enum gate_step step = GATE_PASS;
-	size_t end = evbuffer_get_length(input);
+	size_t begin = at, end = evbuffer_get_length(input);
 
 	while (at < end && (step == GATE_PASS || step == GATE_MORE) &&
 	       !in->gate.add_length) {
@@ -94,25 +107,29 @@ static bool pass_in_place(struct intake *in, struct evbuffer *input, size_t at)
 		step = gate_feed(&in->gate, unseen(input, at), &used);
 		at += used;
 	}
-	if (at == end && step == GATE_PASS && !in->gate.add_length)
+	if (at == end && step == GATE_PASS && !in->gate.add_length) {
+		note_passed(in, end - begin);
 		return true;
+	}
 	in->gate = before;
 	return false;
 }
 
-/* Moved, a packet of one byte would keep a piece of memory of its own. */
+/*
+ * Moved, a packet of one byte would keep a piece of memory of its own, and a
+ * larger one the rest of its piece: held is what is counted (intake_held()).
+ */
 static void append(struct evbuffer *from, struct evbuffer *to)
 {
-	size_t len = evbuffer_get_length(from);
-	int failed;
+	int failed = 0;
 
-	if (len >= SMALL) {
-		evbuffer_add_buffer(to, from);
-		return;
+	while (evbuffer_get_length(from) && !failed) {
+		struct str bytes = unseen(from, 0);
+
+		failed = evbuffer_add(to, bytes.at, bytes.len);
+		evbuffer_drain(from, bytes.len);
 	}
-	failed = evbuffer_add(to, evbuffer_pullup(from, -1), len);
 	assert(!failed);
-	evbuffer_drain(from, len);
 }
 
 /* Takes the bytes from `at` on out of evhttp's sight. */
@@ -163,11 +180,27 @@ bool intake_between(const struct intake *in)
 	return gate_between(&in->gate);
 }
 
+size_t intake_held(const struct intake *in)
+{
+	size_t held = in->hold ? evbuffer_get_length(in->hold) + HOLD_COST : 0;
+
+	if (in->passed)
+		held += in->passed + in->gate.fields * (size_t)FIELD_COST;
+	return held;
+}
+
+bool intake_midst(const struct intake *in)
+{
+	return in->passed > 0;
+}
+
 void intake_refuse(struct intake *in, struct evbuffer *input,
-		   enum status status)
+		   const char *reason)
 {
 	gate_close(&in->gate);
-	replace(input, input, status);
+	let_go(in);
+	in->seen = 0;
+	replace(input, input, reason);
 }
 
 enum intake_end intake_feed(struct intake *in, struct evbuffer *input,

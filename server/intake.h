@@ -1,7 +1,8 @@
 /*
  * server/intake.h - the gate at an input buffer: what it does not pass is taken
  * out before the buffer's reader, evhttp, looks. What is refused is replaced by
- * a request of our own, ".gate/STATUS", which http/route.c answers.
+ * a request of our own, ".gate/REASON", which http/route.c answers: a status,
+ * and what more is to be said of it.
  */
 #pragma once
 
@@ -13,6 +14,7 @@ struct intake {
 	struct gate gate;
 	struct evbuffer *hold; /* bytes that may not be handed on yet */
 	size_t seen;	       /* of them, by the gate */
+	size_t passed; /* bytes of a request that evhttp has begun to read */
 };
 
 enum intake_end {
@@ -30,6 +32,13 @@ enum intake_end intake_feed(struct intake *intake, struct evbuffer *input,
 /* How many requests have come whole. */
 uint32_t intake_whole(const struct intake *intake);
 bool intake_between(const struct intake *intake); /* is none under way? */
-/* Whatever `input` holds; nothing more is handed on. */
+/*
+ * What a request that is not whole costs, in bytes: those that are held, and
+ * those that evhttp has of one whose sender wanted a "100 Continue".
+ */
+size_t intake_held(const struct intake *intake);
+/* Is evhttp in the midst of a request? Then it takes no refusal. */
+bool intake_midst(const struct intake *intake);
+/* Whatever `input` holds; nothing more is handed on. "503/held": its reason */
 void intake_refuse(struct intake *intake, struct evbuffer *input,
-		   enum status status);
+		   const char *reason);

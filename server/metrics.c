@@ -83,9 +83,12 @@ enum err monitor_new(unsigned workers, int64_t now, struct monitor **out)
 		free(monitor);
 		return E_MEMORY;
 	}
-	for (unsigned i = 0; i < workers; i++)
+	for (unsigned i = 0; i < workers; i++) {
 		for (unsigned k = 0; k < METRICS_LEN; k++)
 			atomic_init(&monitor->metrics[i].at[k], 0);
+		atomic_init(&monitor->metrics[i].held, 0);
+		atomic_init(&monitor->metrics[i].held_most, 0);
+	}
 	monitor->workers = workers;
 	monitor->started_at = now;
 	atomic_init(&monitor->reloaded_at, now);
@@ -118,4 +121,19 @@ void monitor_sum(const struct monitor *monitor, uint64_t out[METRICS_LEN])
 				atomic_load_explicit(&monitor->metrics[i].at[k],
 						     memory_order_relaxed);
 	}
+}
+
+struct held_sum monitor_held(const struct monitor *monitor)
+{
+	struct held_sum sum = { 0 };
+
+	for (unsigned i = 0; i < monitor->workers; i++) {
+		struct metrics *metrics = &monitor->metrics[i];
+
+		sum.now += atomic_load_explicit(&metrics->held,
+						memory_order_relaxed);
+		sum.most += atomic_load_explicit(&metrics->held_most,
+						 memory_order_relaxed);
+	}
+	return sum;
 }

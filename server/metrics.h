@@ -22,9 +22,15 @@
 
 /* Without labels. */
 enum metric {
-	METRIC_ACCEPTED, /* connections */
-	METRIC_CROWDED,	 /* connections that were one too many */
-	METRIC_LATE,	 /* answers that were held back */
+	METRIC_ACCEPTED,	/* connections */
+	METRIC_CROWDED,		/* connections that were one too many */
+	METRIC_LATE,		/* answers that were held back */
+	METRIC_CROWDED_ADDRESS, /* one too many of their address */
+	METRIC_CROWDED_HELD,	/* gave way, as limits.held was reached */
+	METRIC_SLOW_FIRST,   /* no byte in time, or no end of the handshake */
+	METRIC_SLOW_REQUEST, /* was not whole in time */
+	METRIC_SLOW_REPLY,   /* was not taken in time */
+	METRIC_SLOW_NEXT,    /* no next request in time */
 	METRIC_COUNT
 };
 
@@ -57,6 +63,7 @@ enum {
 /* A worker's. Its cache lines are its own. */
 struct metrics {
 	_Alignas(64) _Atomic uint64_t at[METRICS_LEN];
+	_Atomic uint64_t held, held_most; /* bytes, as they are now */
 };
 
 /* On the worker whose they are. */
@@ -91,6 +98,11 @@ enum err monitor_new(unsigned workers, int64_t now,
 void monitor_free(struct monitor *monitor); /* NULL is fine */
 /* From main; `now` counts if it was done. */
 void monitor_reload(struct monitor *monitor, bool done, int64_t now);
+/* What peers have the workers hold, and how much that may be. */
+struct held_sum {
+	uint64_t now, most;
+};
+struct held_sum monitor_held(const struct monitor *monitor);
 /* The counters of all workers. From any thread. */
 void monitor_sum(const struct monitor *monitor, uint64_t out[METRICS_LEN]);
 

@@ -184,7 +184,28 @@ static void put_accepted(const struct scrape *s)
 
 static void put_crowded(const struct scrape *s)
 {
-	put(s, s->sums[METRIC_CROWDED]);
+	put_label(s, "limit", STR("connections"), s->sums[METRIC_CROWDED]);
+	put_label(s, "limit", STR("connections_per_address"),
+		  s->sums[METRIC_CROWDED_ADDRESS]);
+	put_label(s, "limit", STR("held"), s->sums[METRIC_CROWDED_HELD]);
+}
+
+static void put_slow(const struct scrape *s)
+{
+	put_label(s, "in", STR("first_byte"), s->sums[METRIC_SLOW_FIRST]);
+	put_label(s, "in", STR("request"), s->sums[METRIC_SLOW_REQUEST]);
+	put_label(s, "in", STR("reply"), s->sums[METRIC_SLOW_REPLY]);
+	put_label(s, "in", STR("next_request"), s->sums[METRIC_SLOW_NEXT]);
+}
+
+static void put_held(const struct scrape *s)
+{
+	put(s, monitor_held(s->monitor).now);
+}
+
+static void put_held_most(const struct scrape *s)
+{
+	put(s, monitor_held(s->monitor).most);
 }
 
 static void put_tls_failed(const struct scrape *s)
@@ -367,6 +388,9 @@ static const struct {
 	{ "dockpass_connections_limit", "gauge", "As many as there may be.", put_connections_most, false },
 	{ "dockpass_connections_accepted_total", "counter", "Connections of the public listeners.", put_accepted, false },
 	{ "dockpass_connections_crowded_total", "counter", "Of them, those that were over a limit: answered 503, or closed.", put_crowded, false },
+	{ "dockpass_connections_slow_total", "counter", "Of them, those that were ended as their peer took too long, by what it took too long in.", put_slow, false },
+	{ "dockpass_held_bytes", "gauge", "Memory of requests that are not whole and of answers that are not taken.", put_held, false },
+	{ "dockpass_held_limit_bytes", "gauge", "As much as there may be (limits.held).", put_held_most, false },
 	{ "dockpass_tls_handshakes_failed_total", "counter", "TLS handshakes that a client began and that were not completed, by cause.", put_tls_failed, false },
 	{ "dockpass_answers_held_back_total", "counter", "Answers to wrong secrets that came late, as there were too many of them (guard.failures).", put_late, false },
 	{ "dockpass_password_queue_length", "gauge", "Passwords that wait to be checked.", put_passwords, false },

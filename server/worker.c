@@ -24,6 +24,7 @@ enum {
 	EVHTTP_SECONDS = 120, /* likewise */
 	LATE_MAX = 256,	      /* replies held back at a time */
 	SAY_SECONDS = 60,
+	ACCEPT_MAX = 64 /* in a turn of the loop */
 };
 
 static const char *date_now(struct worker *worker, time_t now)
@@ -211,6 +212,28 @@ static void on_request(struct evhttp_request *http, void *arg)
 	worker->task = task_get(worker);
 }
 
+static void on_more(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *listener = arg;
+
+	(void)fd, (void)what;
+	listener->accepted = 0;
+	listener_resume(listener);
+}
+
+/*
+ * evconnlistener accepts for as long as there is somebody: whoever connects
+ * without end would have the loop for himself. At the end all are let in.
+ */
+static void take_turns(struct listener *listener)
+{
+	if (++listener->accepted < ACCEPT_MAX || listener->worker->drains)
+		return;
+	evconnlistener_disable(
+		evhttp_bound_socket_get_listener(listener->bound));
+	event_active(listener->more, EV_READ, 0);
+}
+
 static struct bufferevent *on_accept(struct event_base *base, void *arg)
 {
 	struct listener *listener = arg;
@@ -219,6 +242,7 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
 			      : bufferevent_socket_new(base, -1,
 						       BEV_OPT_CLOSE_ON_FREE);
 
+	take_turns(listener);
 	if (bev && !conn_new(&listener->worker->conns, bev, listener->crowd,
 			     listener->proxied)) {
 		bufferevent_free(bev);
@@ -276,12 +300,13 @@ enum err listener_open(struct listener *listener, int fd)
 	struct evconnlistener *evl;
 
 	listener->http = evhttp_new(base);
+	listener->more = event_new(base, -1, 0, on_more, listener);
 	evl = evconnlistener_new(base, NULL, NULL,
 				 LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
 				 0, fd);
 	if (!evl)
 		close(fd);
-	if (!listener->http || !evl)
+	if (!listener->http || !listener->more || !evl)
 		return E_MEMORY;
 	listener->bound = evhttp_bind_listener(listener->http, evl);
 	if (!listener->bound)
@@ -319,6 +344,9 @@ void listener_close(struct listener *listener)
 {
 	if (listener->http)
 		evhttp_free(listener->http);
+	if (listener->more)
+		event_free(listener->more);
+	listener->more = NULL;
 	listener->http = NULL;
 	listener->bound = NULL;
 }

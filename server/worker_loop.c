@@ -14,6 +14,7 @@ enum {
 	BODY_MAX = 512 * 1024, /* of a reply */
 	TASKS_KEPT = 8,
 	SWEEP_MS = 1000,
+	HELD_LEAST = 1 << 20,
 	DRAIN_MS = 50,	/* a step of the end */
 	QUIET_MS = 250, /* an idle connection may still be used then */
 	DRAIN_MAX_MS = 9500
@@ -137,6 +138,18 @@ static void listener_renew(struct listener *listener, struct live *live)
 	live_drop(before);
 }
 
+/*
+ * An equal part of limits.held, as the kernel deals connections out equally;
+ * but room for some requests of the longest.
+ */
+static size_t held_of(const struct worker *worker)
+{
+	size_t all = (size_t)worker->live->config->held << 20;
+	size_t part = all / worker->services->monitor->workers;
+
+	return part > HELD_LEAST ? part : HELD_LEAST;
+}
+
 static void take_live(struct worker *worker)
 {
 	struct live *live = atomic_exchange(&worker->next_live, NULL);
@@ -158,6 +171,7 @@ static void take_live(struct worker *worker)
 	live_drop(worker->live);
 	worker->live = live;
 	conns_trust(&worker->conns, &live->trusted);
+	conns_limit(&worker->conns, held_of(worker));
 }
 
 /* A step of the end, every DRAIN_MS. Who watches may watch till then. */
@@ -231,6 +245,7 @@ static enum err loop_open(struct worker *worker, struct crowd *crowd)
 	worker->tick = event_new(worker->base, -1, EV_PERSIST, on_tick, worker);
 	if (err || !worker->woken || !worker->tick)
 		return E_MEMORY;
+	conns_limit(&worker->conns, held_of(worker));
 	event_add(worker->woken, NULL);
 	set_tick(worker, SWEEP_MS);
 	return E_OK;

@@ -36,6 +36,8 @@ struct listener {
 	struct worker *worker;
 	struct evhttp *http;
 	struct evhttp_bound_socket *bound;
+	unsigned accepted; /* since others have had their turn */
+	struct event *more;
 	struct crowd *crowd;
 	bool admin;
 	const char *address; /* in `live` */

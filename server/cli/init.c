@@ -137,6 +137,7 @@ static void write_rest(struct str listen, struct buf *yaml)
 		    "limits:\n"
 		    "  connections: 20000\n"
 		    "  connections_per_address: 4000\n"
+		    "  held: 64\n"
 		    "guard:                          # slows down who tries "
 		    "secrets\n"
 		    "  failures: 20                  # of one network, in so "

@@ -1,30 +1,7 @@
-/* server/http/gate.c - see the header. A state is a function of one byte. */
-#include "server/http/gate.h"
+/* server/http/gate.c - see the header. */
+#include "server/http/gate_own.h"
 
 #include <string.h>
-
-enum state {
-	AT_START,
-	AT_START_LF,
-	AT_METHOD,
-	AT_TARGET,
-	AT_VERSION,
-	AT_LINE_LF,
-	AT_HEADER,
-	AT_NAME,
-	AT_VALUE,
-	AT_VALUE_LF,
-	AT_END_LF,
-	AT_BODY,
-	AT_SIZE,
-	AT_SIZE_LF,
-	AT_DATA,
-	AT_DATA_CR,
-	AT_DATA_LF,
-	AT_LAST_CR,
-	AT_LAST_LF,
-	AT_DEAD
-};
 
 enum header { HEADER_OTHER, HEADER_LENGTH, HEADER_ENCODING, HEADER_EXPECT };
 
@@ -50,31 +27,6 @@ static bool is_token(unsigned char c) /* tchar, RFC 9110 5.6.2 */
 	       (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
-static enum gate_step refuse(struct gate *gate, enum status status)
-{
-	gate->state = AT_DEAD;
-	gate->status = status;
-	return GATE_REFUSE;
-}
-
-static enum gate_step drop(struct gate *gate)
-{
-	gate_close(gate);
-	return GATE_DROP;
-}
-
-/* Closing at once would cost an earlier request its answer. */
-static enum gate_step no_http(struct gate *gate)
-{
-	return gate->whole ? refuse(gate, STATUS_BAD_REQUEST) : drop(gate);
-}
-
-static enum gate_step become(struct gate *gate, enum state state)
-{
-	gate->state = (uint8_t)state;
-	return GATE_MORE;
-}
-
 static struct str word(const struct gate *gate)
 {
 	return (struct str) { gate->word, gate->word_len };
@@ -87,14 +39,6 @@ static bool word_add(struct gate *gate, unsigned char c)
 		return false;
 	gate->word[gate->word_len++] = (char)c;
 	return true;
-}
-
-/* The request has come whole. */
-static enum gate_step done(struct gate *gate, enum gate_step step)
-{
-	gate->state = AT_START;
-	gate->whole++;
-	return step;
 }
 
 /* An empty line before a request is to be ignored (RFC 9112 2.2). */
@@ -182,6 +126,8 @@ static enum gate_step on_header(struct gate *gate, unsigned char c)
 		return become(gate, AT_END_LF);
 	if (!is_token(c)) /* a folded line, too */
 		return refuse(gate, STATUS_BAD_REQUEST);
+	if (++gate->fields > GATE_FIELDS_MAX)
+		return refuse(gate, STATUS_HEADERS_TOO_LARGE);
 	gate->word_len = 0;
 	word_add(gate, c);
 	return become(gate, AT_NAME);
@@ -299,82 +245,12 @@ static enum gate_step on_end_lf(struct gate *gate, unsigned char c)
 		return refuse(gate, STATUS_BAD_REQUEST);
 	gate->count = 0;
 	gate->add_length = body && !gate->length_seen && !gate->chunked;
-	gate->held = gate->chunked && !gate->expect;
+	gate->held = !gate->expect;
 	gate->state = gate->chunked ? AT_SIZE : AT_BODY;
 	gate->word_len = 0;
 	if (!gate->chunked && !gate->left)
 		return done(gate, GATE_PASS);
 	return gate->held ? GATE_MORE : GATE_PASS;
-}
-
-static enum gate_step body_step(const struct gate *gate)
-{
-	return gate->held ? GATE_MORE : GATE_PASS;
-}
-
-/* evhttp is in the midst of a body: there is nothing to answer it with. */
-static enum gate_step chunk_refuse(struct gate *gate, enum status status)
-{
-	return gate->held ? refuse(gate, status) : drop(gate);
-}
-
-static enum gate_step on_size(struct gate *gate, unsigned char c)
-{
-	unsigned char low = c | 0x20;
-	unsigned digit =
-		low >= 'a' && low <= 'f' ? low - 'a' + 10U : c - '0' + 0U;
-
-	if (c == '\r' && gate->word_len)
-		return become(gate, AT_SIZE_LF);
-	if (!((c >= '0' && c <= '9') || (low >= 'a' && low <= 'f')) ||
-	    gate->word_len == 8)
-		return chunk_refuse(gate, STATUS_BAD_REQUEST);
-	gate->left = gate->word_len++ ? gate->left * 16 + digit : digit;
-	return GATE_MORE;
-}
-
-static enum gate_step on_size_lf(struct gate *gate, unsigned char c)
-{
-	if (c != '\n')
-		return chunk_refuse(gate, STATUS_BAD_REQUEST);
-	gate->word_len = 0;
-	if (!gate->left)
-		return become(gate, AT_LAST_CR);
-	if (gate->left > GATE_BODY_MAX - gate->total)
-		return chunk_refuse(gate, STATUS_TOO_LARGE);
-	gate->total += gate->left;
-	gate->state = AT_DATA;
-	return body_step(gate);
-}
-
-static enum gate_step on_data_cr(struct gate *gate, unsigned char c)
-{
-	if (c != '\r')
-		return chunk_refuse(gate, STATUS_BAD_REQUEST);
-	return become(gate, AT_DATA_LF);
-}
-
-static enum gate_step on_data_lf(struct gate *gate, unsigned char c)
-{
-	if (c != '\n')
-		return chunk_refuse(gate, STATUS_BAD_REQUEST);
-	gate->state = AT_SIZE;
-	return body_step(gate);
-}
-
-/* No trailer: evhttp would add its fields to the headers. */
-static enum gate_step on_last_cr(struct gate *gate, unsigned char c)
-{
-	if (c != '\r')
-		return chunk_refuse(gate, STATUS_BAD_REQUEST);
-	return become(gate, AT_LAST_LF);
-}
-
-static enum gate_step on_last_lf(struct gate *gate, unsigned char c)
-{
-	if (c != '\n')
-		return chunk_refuse(gate, STATUS_BAD_REQUEST);
-	return done(gate, GATE_PASS);
 }
 
 static enum gate_step on_dead(struct gate *gate, unsigned char c)
@@ -401,13 +277,13 @@ static const struct {
 	[AT_VALUE_LF] = { on_value_lf, 0, 0 },
 	[AT_END_LF] = { on_end_lf, 0, 0 },
 	[AT_BODY] = { NULL, 0, 0 },
-	[AT_SIZE] = { on_size, GATE_CHUNKED_MAX, STATUS_TOO_LARGE },
-	[AT_SIZE_LF] = { on_size_lf, 0, 0 },
+	[AT_SIZE] = { gate_on_size, GATE_CHUNKED_MAX, STATUS_TOO_LARGE },
+	[AT_SIZE_LF] = { gate_on_size_lf, 0, 0 },
 	[AT_DATA] = { NULL, 0, 0 },
-	[AT_DATA_CR] = { on_data_cr, 0, 0 },
-	[AT_DATA_LF] = { on_data_lf, 0, 0 },
-	[AT_LAST_CR] = { on_last_cr, 0, 0 },
-	[AT_LAST_LF] = { on_last_lf, 0, 0 },
+	[AT_DATA_CR] = { gate_on_data_cr, 0, 0 },
+	[AT_DATA_LF] = { gate_on_data_lf, 0, 0 },
+	[AT_LAST_CR] = { gate_on_last_cr, 0, 0 },
+	[AT_LAST_LF] = { gate_on_last_lf, 0, 0 },
 	[AT_DEAD] = { on_dead, 0, 0 },
 };
 
@@ -417,25 +293,9 @@ static enum gate_step one(struct gate *gate, unsigned char c)
 	if (states[gate->state].limit &&
 	    gate->count > states[gate->state].limit)
 		return gate->state == AT_SIZE
-			       ? chunk_refuse(gate, STATUS_TOO_LARGE)
+			       ? gate_on_size_over(gate)
 			       : refuse(gate, states[gate->state].over);
 	return states[gate->state].on(gate, c);
-}
-
-/* The body's own bytes, as many as there are. */
-static enum gate_step body(struct gate *gate, size_t len, size_t *used)
-{
-	size_t n = len < gate->left ? len : gate->left;
-
-	*used = n;
-	gate->left -= (uint32_t)n;
-	gate->count += (uint32_t)n;
-	if (gate->left)
-		return body_step(gate);
-	if (gate->state == AT_BODY)
-		return done(gate, body_step(gate));
-	gate->state = AT_DATA_CR;
-	return body_step(gate);
 }
 
 /*
@@ -474,7 +334,7 @@ enum gate_step gate_feed(struct gate *gate, struct str bytes, size_t *used)
 	}
 	while (at < bytes.len && step == GATE_MORE) {
 		if (gate->state == AT_BODY || gate->state == AT_DATA) {
-			step = body(gate, bytes.len - at, &n);
+			step = gate_body(gate, bytes.len - at, &n);
 			at += n;
 			continue;
 		}

@@ -17,6 +17,7 @@
 enum {
 	GATE_LINE_MAX = 32 * 1024,
 	GATE_HEADERS_MAX = 64 * 1024,
+	GATE_FIELDS_MAX = 256, /* evhttp takes 112 bytes for each */
 	GATE_BODY_MAX = 64 * 1024,
 	GATE_CHUNKED_MAX = 128 * 1024, /* with its sizes and line ends */
 	GATE_WORD_MAX = 32
@@ -36,8 +37,9 @@ struct gate {
 	uint8_t word_len;
 	bool old; /* HTTP/1.0 */
 	bool length_seen, chunked, expect;
-	bool held;	 /* a chunked body is handed on whole */
+	bool held;	 /* the request is handed on whole, or not at all */
 	bool add_length; /* PASS: "Content-Length: 0" is missing */
+	uint16_t fields; /* of the header block */
 	uint32_t count;	 /* bytes of this line, header block or body */
 	uint32_t left;	 /* of the body or the chunk */
 	uint32_t total;	 /* of the chunked body */

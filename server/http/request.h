@@ -60,6 +60,7 @@ struct request {
 	X(FORBIDDEN, 403, "Forbidden", "DENIED")                               \
 	X(NOT_FOUND, 404, "Not Found", "NOT_FOUND")                            \
 	X(METHOD, 405, "Method Not Allowed", "UNSUPPORTED")                    \
+	X(TIMEOUT, 408, "Request Timeout", "TIMEOUT")                          \
 	X(TOO_LARGE, 413, "Content Too Large", "TOO_LARGE")                    \
 	X(URI_TOO_LONG, 414, "URI Too Long", "TOO_LARGE")                      \
 	X(TOO_MANY, 429, "Too Many Requests", "TOOMANYREQUESTS")               \

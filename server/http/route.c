@@ -53,7 +53,7 @@ static const struct route *route_find(bool admin, struct str path)
 
 /*
  * What the gate (server/http/gate.h) has refused arrives as a request for
- * ".gate/STATUS": so it is answered like everything else, and closed. No
+ * ".gate/REASON": so it is answered like everything else, and closed. No
  * client can ask for that, as the gate insists on a slash in front.
  */
 static const struct {
@@ -64,14 +64,20 @@ static const struct {
 	{ ".gate/400", STATUS_BAD_REQUEST, "this is no HTTP/1.1 request" },
 	{ ".gate/404", STATUS_NOT_FOUND, "nothing is here: ask /token" },
 	{ ".gate/405", STATUS_METHOD, "ask with GET or POST" },
+	{ ".gate/408", STATUS_TIMEOUT,
+	  "the request was not whole within ten seconds" },
 	{ ".gate/413", STATUS_TOO_LARGE,
 	  "the body is longer than 64 KiB: ask for less" },
 	{ ".gate/414", STATUS_URI_TOO_LONG,
 	  "the request line is longer than 32 KiB: ask for less, or by POST" },
 	{ ".gate/431", STATUS_HEADERS_TOO_LARGE,
-	  "the headers are longer than 64 KiB" },
-	{ ".gate/503", STATUS_UNAVAILABLE,
+	  "the headers are longer than 64 KiB, or more than 256" },
+	{ ".gate/503/total", STATUS_UNAVAILABLE,
 	  "too many connections: try again in a moment" },
+	{ ".gate/503/address", STATUS_UNAVAILABLE,
+	  "too many connections of your address: try again in a moment" },
+	{ ".gate/503/held", STATUS_UNAVAILABLE,
+	  "too many unfinished requests: try again, and send it in one go" },
 };
 
 static enum status refuse(struct request *req, struct reply *reply)

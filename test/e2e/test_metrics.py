@@ -102,6 +102,10 @@ ALARMS = [
                       "dockpass_connections_limit": "100x20"}, 10, True),
     ("DockpassFull", {"dockpass_connections": "80x20",
                       "dockpass_connections_limit": "100x20"}, 10, False),
+    ("DockpassTurnsAway", {'dockpass_connections_crowded_total'
+                           '{limit="held"}': "0+10x20"}, 15, True),
+    ("DockpassTurnsAway", {'dockpass_connections_crowded_total'
+                           '{limit="held"}': "0+1x20"}, 15, False),
     ("DockpassReloadFailed", {"dockpass_reload_successful": "0x20"}, 10, True),
     ("DockpassKeyEnds", {'dockpass_key_expiry_timestamp_seconds'
                          '{state="current"}': "2500000x20"}, 10, True),

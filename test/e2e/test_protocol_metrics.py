@@ -195,7 +195,7 @@ def test_connections(own):
         assert wire.send(HEALTH).answer().status_code == 503
     assert metrics.get(own, "/readyz").status_code == 200
     assert metrics.scrape(own)[
-        "dockpass_connections_crowded_total"] == 1
+        'dockpass_connections_crowded_total{limit="connections"}'] == 1
     for wire in wires:
         wire.close()
     metrics.reaches(own, "dockpass_connections", 0)
@@ -330,6 +330,6 @@ def test_neither_names_nor_secrets(own_world):
         assert word not in text, word
     assert set(re.findall(r'[{,]([a-z]+)="', text)) <= {
         "version", "outcome", "reason", "le", "code", "table", "kid", "alg",
-        "state", "listener", "check", "cause"}
+        "state", "listener", "check", "cause", "limit", "in"}
     own_world.said.write_text(text)  # secrets.leaks() looks there
     assert json.dumps(text)

@@ -372,8 +372,9 @@ def test_a_proxy_has_no_cap_but_its_clients_have(world):
     with Wire(world.ports["proxied"], source=PROXY) as wire:
         assert wire.send(line(two) + HEALTH).answer().status_code == 200
     rise = metrics.rise(before, metrics.scrape(world))
-    assert [rise[f"dockpass_connections_{how}_total"]
-            for how in ("accepted", "crowded")] == [9, 3]
+    crowded = 'crowded_total{limit="connections_per_address"}'
+    assert [rise[f"dockpass_connections_{how}"]
+            for how in ("accepted_total", crowded)] == [9, 3]
     for wire in many + wires:
         wire.close()
 

@@ -9,6 +9,7 @@
 enum { TOTAL = 5, EACH = 3 };
 
 static struct crowd *crowd;
+static enum crowd_limit limit; /* that one was over */
 
 static int up(void **state)
 {
@@ -33,7 +34,7 @@ static enum crowd_verdict enter(unsigned host, unsigned *place)
 	struct sockaddr_in from = { .sin_family = AF_INET };
 
 	from.sin_addr.s_addr = htonl(host);
-	return crowd_enter(crowd, (struct sockaddr *)&from, place);
+	return crowd_enter(crowd, (struct sockaddr *)&from, place, &limit);
 }
 
 static enum crowd_verdict six(unsigned char subnet, unsigned char host)
@@ -43,7 +44,7 @@ static enum crowd_verdict six(unsigned char subnet, unsigned char host)
 
 	from.sin6_addr.s6_addr[7] = subnet;
 	from.sin6_addr.s6_addr[15] = host;
-	return crowd_enter(crowd, (struct sockaddr *)&from, &place);
+	return crowd_enter(crowd, (struct sockaddr *)&from, &place, &limit);
 }
 
 static void an_address_has_its_limit(void **state)
@@ -54,6 +55,7 @@ static void an_address_has_its_limit(void **state)
 	for (int i = 0; i < EACH; i++)
 		assert_int_equal(enter(1, &place), CROWD_WELCOME);
 	assert_int_equal(enter(1, &place), CROWD_FULL);
+	assert_int_equal(limit, CROWD_ADDRESS);
 	crowd_leave(crowd, CROWD_FULL, place);
 	assert_int_equal(enter(1, &place), CROWD_FULL);
 	crowd_leave(crowd, CROWD_WELCOME, place);
@@ -69,6 +71,7 @@ static void all_have_theirs(void **state)
 	for (unsigned i = 2; i <= TOTAL; i++)
 		assert_int_equal(enter(i, &place), CROWD_WELCOME);
 	assert_int_equal(enter(9, &place), CROWD_FULL);
+	assert_int_equal(limit, CROWD_TOTAL);
 	crowd_leave(crowd, CROWD_WELCOME, first);
 	assert_int_equal(enter(9, &place), CROWD_WELCOME);
 	assert_int_equal(enter(9, &place), CROWD_FULL);

@@ -173,6 +173,8 @@ static const struct {
 	       "99999999999999999999999999999999999" END END,
 	  "[413]" },
 	{ "not only on POST", GET "Content-Length: 65537" END END, "[413]" },
+	{ "a body by its length that is cut is held",
+	  POST "Content-Length: 3" END END "a=", "[hold 45]" },
 	{ "other bytes than HTTP", "\x16\x03\x01", "[drop]" },
 	{ "the preface of HTTP/2", "PRI * HTTP/2.0" END END, "[400]" },
 	{ "other bytes behind a request", GET END "\x16\x03\x01",
@@ -262,6 +264,26 @@ static void sized(const char *before, size_t n, const char *after,
 	buf_done(&got);
 }
 
+static void many_headers(unsigned n, const char *want)
+{
+	struct buf text, got;
+
+	buf_init(&text, 1 << 20);
+	buf_init(&got, 1 << 20);
+	buf_add(&text, STR(GET));
+	while (n--)
+		buf_add(&text, STR("a:" END));
+	buf_add(&text, STR(END));
+	run(buf_str(&text), 4096, &got);
+	if (*want)
+		assert_str(buf_str(&got), want);
+	else
+		assert_true(str_eq(str_head(buf_str(&got), text.len),
+				   buf_str(&text)));
+	buf_done(&text);
+	buf_done(&got);
+}
+
 static void limits(void **state)
 {
 	const size_t line = GATE_LINE_MAX - strlen("GET / HTTP/1.1\r");
@@ -274,6 +296,8 @@ static void limits(void **state)
 	sized(GET "A: ", header, "\r\n\r\n", "pass");
 	sized(GET "A: ", header + 1, "\r\n\r\n", "[431]");
 	sized(GET, 2 * GATE_HEADERS_MAX, "", "[431]");
+	many_headers(GATE_FIELDS_MAX, "");
+	many_headers(GATE_FIELDS_MAX + 1, "[431]");
 	sized(POST "Content-Length: 65536\r\n\r\n", 65536, "", "pass");
 	sized(POST "Transfer-Encoding: chunked\r\n\r\n10000\r\n", 65536,
 	      "\r\n0\r\n\r\n", "pass");

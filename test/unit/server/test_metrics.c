@@ -208,7 +208,6 @@ static void every_status_and_reason(void **state)
 	assert_line("dockpass_http_responses_total{code=\"200\"} 200001");
 	assert_line("dockpass_http_responses_total{code=\"503\"} 1");
 	assert_line("dockpass_connections_accepted_total 1");
-	assert_line("dockpass_connections_crowded_total 2");
 	assert_line("dockpass_answers_held_back_total 3");
 	for (unsigned i = 0; i < TLS_FAILURES; i++) {
 		char line[100];
@@ -219,6 +218,11 @@ static void every_status_and_reason(void **state)
 			 tls_failure_label(i), i + 1);
 		assert_line(line);
 	}
+	assert_line("dockpass_connections_crowded_total{limit=\"connections\"} "
+		    "2");
+	assert_line("dockpass_connections_crowded_total{limit=\"held\"} 5");
+	assert_line("dockpass_connections_slow_total{in=\"first_byte\"} 6");
+	assert_line("dockpass_connections_slow_total{in=\"next_request\"} 9");
 	for (enum reason reason = REASON_GRANTED; reason < REASON_COUNT;
 	     reason++) {
 		char part[100];
@@ -461,7 +465,7 @@ static const struct {
 } paths[] = {
 	{ "/metrics", true, false },	{ "/readyz", true, false },
 	{ "/readyz/", true, false },	{ "/healthz", true, true },
-	{ "/metrics/x", false, false }, { ".gate/503", false, false },
+	{ "/metrics/x", false, false }, { ".gate/408", false, false },
 };
 
 static void which_listener_has_what(void **state)

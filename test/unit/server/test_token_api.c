@@ -917,9 +917,12 @@ static const struct {
 	{ "/token", METHOD_OTHER, STATUS_METHOD, "GET, POST" },
 	{ "/healthz", METHOD_POST, STATUS_METHOD, "GET" },
 	{ ".gate/431", METHOD_GET, STATUS_HEADERS_TOO_LARGE, NULL },
-	{ ".gate/503", METHOD_GET, STATUS_UNAVAILABLE, NULL },
+	{ ".gate/408", METHOD_GET, STATUS_TIMEOUT, NULL },
+	{ ".gate/503/total", METHOD_GET, STATUS_UNAVAILABLE, NULL },
+	{ ".gate/503/address", METHOD_GET, STATUS_UNAVAILABLE, NULL },
+	{ ".gate/503/held", METHOD_GET, STATUS_UNAVAILABLE, NULL },
 	{ ".gate/405", METHOD_GET, STATUS_METHOD, "GET, POST" },
-	{ "/.gate/503", METHOD_GET, STATUS_NOT_FOUND, NULL },
+	{ "/.gate/503/held", METHOD_GET, STATUS_NOT_FOUND, NULL },
 };
 
 static void routes(void **state)

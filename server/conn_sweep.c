@@ -1,0 +1,106 @@
+/*
+ * server/conn_sweep.c - who has taken too long; and what is told of those who
+ * were sent away.
+ */
+#include "server/conn_own.h"
+
+#include "server/log.h"
+
+enum { SAY_MS = 60 * 1000 };
+
+/* Behind it, how many since it was last said. What is not here is no news. */
+static const struct {
+	enum log_level level;
+	const char *event, *text;
+} news[METRIC_COUNT] = {
+	[METRIC_CROWDED] = { LEVEL_WARNING, "overload",
+			     "limits.connections is reached: turned away" },
+	[METRIC_CROWDED_ADDRESS] = { LEVEL_WARNING, "overload",
+				     "limits.connections_per_address is "
+				     "reached: turned away" },
+	[METRIC_CROWDED_HELD] = { LEVEL_WARNING, "overload",
+				  "limits.held is reached: turned away" },
+	[METRIC_SLOW_REQUEST] = { LEVEL_INFO, "slow",
+				  "a request was not whole in time: ended" },
+	[METRIC_SLOW_REPLY] = { LEVEL_INFO, "slow",
+				"an answer was not taken in time: ended" },
+};
+
+void conn_tell(const struct conn *conn, enum metric metric)
+{
+	struct told *told = &conn->all->told[metric];
+	int64_t now = conns_now();
+	char text[NETWORK_TEXT_MAX];
+
+	if (conn_aside(conn))
+		return;
+	metrics_count(conn->all->metrics, metric);
+	told->count++;
+	if (!news[metric].text || (told->at && now - told->at < SAY_MS))
+		return;
+	address_print(&conn->peer.address, text);
+	log_event(news[metric].level, news[metric].event,
+		  "%s %u, at last %s (said once a minute)", news[metric].text,
+		  told->count, text);
+	*told = (struct told) { .at = now };
+}
+
+/* One that was refused before has had its answer. */
+static void end_request(struct conn *conn)
+{
+	if (!conn->lingers)
+		conn_tell(conn, METRIC_SLOW_REQUEST);
+	if (!conn_refuse(conn, "408"))
+		conn_close(conn);
+}
+
+static void end_reply(struct conn *conn)
+{
+	conn_tell(conn, METRIC_SLOW_REPLY);
+	conn_reset(conn);
+}
+
+static void end_first(struct conn *conn)
+{
+	conn_tell(conn, METRIC_SLOW_FIRST);
+	conn_close(conn);
+}
+
+static void end_idle(struct conn *conn)
+{
+	conn_tell(conn, METRIC_SLOW_NEXT);
+	conn_close(conn);
+}
+
+static void end_older(struct conns *conns, enum conn_queue queue, int64_t ms,
+		      void (*end)(struct conn *conn))
+{
+	int64_t oldest = conns_now() - ms;
+	struct conn *conn;
+
+	while ((conn = conns->queues[queue].first) && conn->since <= oldest)
+		end(conn);
+}
+
+void conns_sweep(struct conns *conns)
+{
+	end_older(conns, QUEUE_FIRST, FIRST_MS, end_first);
+	end_older(conns, QUEUE_REQUEST, REQUEST_MS, end_request);
+	end_older(conns, QUEUE_REPLY, REPLY_MS, end_reply);
+	end_older(conns, QUEUE_IDLE, IDLE_MS, end_idle);
+	end_older(conns, QUEUE_LATE, LATE_MS, conn_close);
+}
+
+void conns_drain(struct conns *conns, int64_t ms)
+{
+	int64_t oldest = conns_now() - ms;
+	struct conn *conn = conns->queues[QUEUE_IDLE].first, *next;
+
+	for (; conn && conn->since <= oldest; conn = next) {
+		next = conn->next;
+		if (conn_is_quiet(conn))
+			conn_close(conn);
+	}
+	end_older(conns, QUEUE_FIRST, ms, conn_close);
+	end_older(conns, QUEUE_LATE, ms, conn_close);
+}
