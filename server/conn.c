@@ -155,6 +155,7 @@ void conn_close(struct conn *conn)
 		conn_free(conn);
 		return;
 	}
+	get_to_know(conn); /* else nobody would tell us of its end */
 	unlink_conn(conn);
 	conn_forget(conn);
 	tls_goodbye(conn->bev);

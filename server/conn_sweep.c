@@ -4,6 +4,9 @@
  */
 #include "server/conn_own.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include "server/log.h"
 
 enum { SAY_MS = 60 * 1000 };
@@ -66,8 +69,15 @@ static void end_first(struct conn *conn)
 	conn_close(conn);
 }
 
+/* An answer may be the kernel's by now, and the peer still not take it. */
 static void end_idle(struct conn *conn)
 {
+	int unsent = 0;
+
+	if (!ioctl(conn->fd, SIOCOUTQ, &unsent) && unsent) {
+		end_reply(conn);
+		return;
+	}
 	conn_tell(conn, METRIC_SLOW_NEXT);
 	conn_close(conn);
 }

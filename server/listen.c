@@ -11,7 +11,11 @@
 
 #include <event2/util.h>
 
-enum { BACKLOG = 4096 };
+enum {
+	BACKLOG = 4096,
+	/* The longest answer fits; the kernel would keep megabytes unread. */
+	UNREAD = 64 * 1024
+};
 
 struct place {
 	struct sockaddr_storage at;
@@ -22,7 +26,7 @@ static int bind_one(struct place *place, bool shared)
 {
 	struct sockaddr *at = (struct sockaddr *)&place->at;
 	socklen_t len = (socklen_t)place->len;
-	int one = 1, error;
+	int one = 1, unread = UNREAD, error;
 	int fd = socket(at->sa_family,
 			SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -33,6 +37,7 @@ static int bind_one(struct place *place, bool shared)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	/* Accepted connections have it from here. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &unread, sizeof(unread));
 	if (at->sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	if (!bind(fd, at, len) && !listen(fd, BACKLOG) &&

@@ -24,10 +24,12 @@ sys.path[:0] = [str(TOP / "test/e2e"), str(TOP / "test/bench")]
 
 # pylint: disable=wrong-import-position
 from idle import all_files, first_answer, many  # noqa: E402
-from servers import (BUILD, SCOPE, SERVER_CORE, Ours, basic,  # noqa: E402
-                     docker_auth, nginx, pinned, token_server,
+from servers import (BUILD, LOAD_CORE, SCOPE, SERVER_CORE, Ours,  # noqa: E402
+                     basic, docker_auth, nginx, pinned, token_server,
                      write_sample)
+from support import metrics  # noqa: E402
 from support.site import Certificate  # noqa: E402
+from support.trickle import trickling  # noqa: E402
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = int(os.environ.get("BENCH_SECONDS", "2"))
@@ -230,6 +232,24 @@ def memory_held(port, server):
         [held["RssAnon"] / 1024], min, "MB")
 
 
+def slow(folder):
+    """The same load with and without them, in turns; they come and go with
+    each, so that both are measured under what the machine does meanwhile."""
+    with Ours(folder / "slow-clients") as ours:
+        server, loads = ours.start().server(), []
+        server.load(2)
+        for _ in range(ROUNDS):
+            without = server.load(SECONDS)
+            with many(ours.port, 5000), \
+                    trickling(ours.port, 5000, pinned(LOAD_CORE)):
+                loads.append((server.load(SECONDS), without))
+            metrics.reaches(ours, "dockpass_connections", 0)
+    row("p99 beside 5,000 slow and 5,000 idle connections, against none", 2,
+        [a.p99 / b.p99 for a, b in loads], min,
+        note="p99 {:.2f} ms against {:.2f} ms".format(
+            *(median(pair[i].p99 for pair in loads) / 1000 for i in (0, 1))))
+
+
 def first_token(folder):
     tokens = min(TOKENS, 1000000)
     with Ours(folder / "first", tokens=tokens, users=1000) as ours:
@@ -293,6 +313,7 @@ PARTS = {
     "handshakes": ("TLS 1.3 handshakes, against nginx", handshakes),
     "writes": ("PATs made and on disk a second", writes),
     "memory": ("memory", memory),
+    "slow": ("p99 beside slow and idle connections", slow),
     "first": ("first token after the start", first_token),
     "allocations": ("heap allocations a token", allocations),
     "workers": ("two workers, against one", workers),
