@@ -27,7 +27,7 @@ AGAIN    = $(MAKE) --no-print-directory
 
 PKGS_token  := libjwt libcrypto
 PKGS_store  := lmdb
-PKGS_server := libcurl libevent libevent_openssl libevent_pthreads libssl libcyaml yaml-0.1 libcrypt
+PKGS_server := libseccomp libcurl libevent libevent_openssl libevent_pthreads libssl libcyaml yaml-0.1 libcrypt
 PKGS        := $(PKGS_server) $(PKGS_store) $(PKGS_token)
 
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wundef -Wvla \

@@ -253,13 +253,13 @@ static enum err check_environment(const struct config *config,
 }
 
 /* The n-th, counted from *n down on the way to it; else NULL. */
-static const char *const *tls_path(struct config_tls *tls, size_t *n)
+static const char *const *tls_path(const struct config_tls *tls, size_t *n)
 {
 	if (!*n)
 		return &tls->client_ca;
 	--*n;
 	for (unsigned i = 0; i <= tls->more_count; i++) {
-		struct config_certificate *at =
+		const struct config_certificate *at =
 			i ? &tls->more[i - 1] : &tls->own;
 
 		if (*n < 2)
@@ -269,9 +269,9 @@ static const char *const *tls_path(struct config_tls *tls, size_t *n)
 	return NULL;
 }
 
-static const char *const *find_paths(struct config *config, size_t i)
+const char *const *config_path_at(const struct config *config, size_t i)
 {
-	const char **const fixed[] = {
+	const char *const *const fixed[] = {
 		&config->store,	  &config->keys,
 		&config->public,  &config->mail.password_file,
 		&config->mail.ca, &config->hook.secret_file,
@@ -300,7 +300,7 @@ static enum err make_absolute(struct config *config, struct cause *cause)
 	if (!realpath(folder, real))
 		return cause_set(cause, E_IO, "%s: %s", folder,
 				 strerror(errno));
-	for (size_t i = 0; (at = find_paths(config, i)); i++) {
+	for (size_t i = 0; (at = config_path_at(config, i)); i++) {
 		char *whole;
 
 		if (!*at || **at == '/')

@@ -100,6 +100,7 @@ struct config {
 	unsigned connections, connections_per_address;
 	unsigned held;		     /* MiB */
 	const char *trusted_proxies; /* networks; NULL: none */
+	bool sandbox;
 	struct config_guard guard;
 	struct config_admin admin;
 	struct config_mail mail;
@@ -126,6 +127,12 @@ const struct config_certificate *config_certificate(
 
 /* Nothing goes out but by a TLS that is verified. */
 bool config_tls_required(const struct config_mail *mail);
+
+/*
+ * The i-th path that the file may name, NULL where it names none; NULL: there
+ * are no more. All but those of `store`, `keys` and `public` are files.
+ */
+const char *const *config_path_at(const struct config *config, size_t i);
 
 /* The service of that name; the only one if `name` is empty; else NULL. */
 const struct config_service *config_service(const struct config *config,

@@ -29,7 +29,9 @@
 	X(S, NUMBER, "workers", workers, 0, 1024, "0",                         \
 	  "event loops; 0: one a core")                                        \
 	X(S, TEXT, "trusted_proxies", trusted_proxies, 1, 1024, NULL,          \
-	  "networks, parted by commas, whose X-Forwarded-For, Forwarded or PROXY header says who the client is")
+	  "networks, parted by commas, whose X-Forwarded-For, Forwarded or PROXY header says who the client is") \
+	X(S, FLAG, "sandbox", sandbox, 0, 0, "true",                           \
+	  "the server may do no more than it needs, and see no other files (seccomp, Landlock)")
 #define LISTENER_OPTIONS(X, S)                                                 \
 	X(S, TEXT, "address", address, 1, 255, "127.0.0.1:5001",               \
 	  "IP:PORT, IPv6 as [::1]:5001")                                       \

@@ -14,6 +14,8 @@
 
 #include <openssl/crypto.h>
 
+#include "server/sandbox.h"
+
 enum { CHUNK = 4096, PARENT_MODE = 0755, OTHERS = S_IRWXG | S_IRWXO };
 
 static enum err check_file(int fd, const char *path, bool secret,
@@ -95,6 +97,8 @@ static enum err read_file(const char *path, bool secret, bool own,
 	size_t start = out->len;
 	enum err err;
 
+	if (fd < 0 && errno == EACCES && sandbox_hides(path, cause))
+		return E_REFUSED;
 	if (fd < 0 && errno == EACCES && own)
 		return file_denied(path, secret, cause);
 	if (fd < 0)

@@ -10,6 +10,7 @@
 
 #include "server/jobs/courier.h"
 #include "server/keys.h"
+#include "server/sandbox.h"
 #include "server/tls.h"
 #include "token/claims.h"
 #include "token/date.h"
@@ -228,7 +229,9 @@ enum err live_load(const char *config_path, struct live **out,
 	*out = NULL;
 	if (err)
 		return err;
-	err = live_new(config, out, cause);
+	err = sandbox_check(config, cause);
+	if (!err)
+		err = live_new(config, out, cause);
 	if (err)
 		config_free(config);
 	return err;
@@ -358,6 +361,9 @@ void live_warn_fixed(const struct config *old, const struct config *new,
 	if (!same_text(old->store, new->store))
 		say(arg, "reload",
 		    "store has changed: restart to use the new one");
+	if (old->sandbox != new->sandbox)
+		say(arg, "reload",
+		    "sandbox has changed: restart to switch it on or off");
 	if (old->workers != new->workers)
 		say(arg, "reload",
 		    "workers has changed: restart to use the new number");

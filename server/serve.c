@@ -119,6 +119,8 @@ static void say_started(const struct server *server)
 	const struct config *config = server->config;
 
 	say_warnings(server);
+	log_event(server->sandbox.whole ? LEVEL_INFO : LEVEL_WARNING, "start",
+		  "sandbox: %s", server->sandbox.text);
 	for (unsigned i = 0; i < config->listeners_count; i++)
 		log_event(LEVEL_INFO, "start", "listening on %s://%s",
 			  config_certificates(&config->listeners[i].tls)

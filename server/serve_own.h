@@ -10,6 +10,7 @@
 #include "server/listen.h"
 #include "server/log.h"
 #include "server/metrics.h"
+#include "server/sandbox.h"
 #include "server/worker.h"
 
 struct server {
@@ -22,6 +23,7 @@ struct server {
 	struct crowd *crowd;
 	unsigned connections; /* as many as there may be */
 	bool root;
+	struct sandbox sandbox; /* what is in force */
 	struct services services;
 	struct jobs *jobs;
 	unsigned workers_count, workers_started;

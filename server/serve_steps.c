@@ -142,6 +142,15 @@ static void down_crowd(struct server *server)
 	crowd_free(server->crowd);
 }
 
+/* Whatever has to be opened is open; no thread has begun. */
+static enum err up_sandbox(struct server *server, struct cause *cause)
+{
+	(void)cause;
+	tzset(); /* threads then need no file for the date */
+	sandbox_enter(server->config, &server->sandbox);
+	return E_OK;
+}
+
 static enum err up_log(struct server *server, struct cause *cause)
 {
 	const struct config_log *log = &server->config->log;
@@ -295,6 +304,7 @@ static const struct {
 	{ "keys and certificates", up_live, down_live },
 	{ "store", up_store, down_store },
 	{ "limits", up_crowd, down_crowd },
+	{ "sandbox", up_sandbox, NULL },
 	{ "log", up_log, down_log },
 	{ "loops", up_loops, down_loops },
 	{ "passwords", up_pool, down_pool },

@@ -196,6 +196,8 @@ static void write_yaml(struct call *call, struct buf *yaml)
 		    "# proxies in front, whose X-Forwarded-For, Forwarded or "
 		    "PROXY header is believed\n"
 		    "# trusted_proxies: 10.0.0.0/8,2001:db8::/32\n"
+		    "sandbox: true                   # no system call, no file "
+		    "but what the server needs\n"
 		    "listeners:\n  - address: "));
 	listen = listen.len ? listen : STR("127.0.0.1:5001");
 	yaml_quote(listen, yaml);

@@ -27,5 +27,8 @@ class Clock:
                 "FAKETIME_FMT": "%s", "FAKETIME_NO_CACHE": "1",
                 "FAKETIME_DONT_RESET": "1", "TZ": zone,
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                # It looks for its file again and again, which is no file of
+                # dockpass.
+                "DOCKPASS_SANDBOX": "false",
                 # A sanitizer wants to be the first library of all.
                 "ASAN_OPTIONS": "verify_asan_link_order=0"}

@@ -1,0 +1,64 @@
+/* server/sandbox.c - see the header. */
+#include "server/sandbox_own.h"
+
+#include <stdio.h>
+
+/* Their libraries map, read and kill as no program of ours does. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
+
+static void say(struct sandbox *said, bool whole, const char *text)
+{
+	said->whole = whole;
+	snprintf(said->text, sizeof(said->text), "%s", text);
+}
+
+void sandbox_enter(const struct config *config, struct sandbox *said)
+{
+	char files[SANDBOX_SAID], calls[SANDBOX_SAID];
+	bool has_files, has_calls;
+
+	if (!config->sandbox) {
+		say(said, true, "off, as dockpass.yaml says");
+		return;
+	}
+	if (SANITIZED) {
+		say(said, true, "off, as this is a sanitizer's build");
+		return;
+	}
+	/* Files first: the calls for that are not allowed afterwards. */
+	has_files = files_restrict(config, files);
+	has_calls = calls_restrict(calls);
+	said->whole = has_files && has_calls;
+	snprintf(said->text, sizeof(said->text), "%s%s, %s%s",
+		 has_calls ? "" : "without ", calls,
+		 has_files ? "" : "without ", files);
+}
+
+static enum err hidden(const char *path, struct cause *cause)
+{
+	return cause_set(cause, E_REFUSED,
+			 "%.300s: the sandbox of the running server does not "
+			 "reach there: restart dockpass",
+			 path);
+}
+
+bool sandbox_hides(const char *path, struct cause *cause)
+{
+	return files_hidden(path) && hidden(path, cause);
+}
+
+enum err sandbox_check(const struct config *config, struct cause *cause)
+{
+	const char *path = files_missing(config);
+
+	return path ? hidden(path, cause) : E_OK;
+}

@@ -1,0 +1,16 @@
+/* server/sandbox_own.h - what the files of server/sandbox.h share. */
+#pragma once
+
+#include "server/sandbox.h"
+
+/*
+ * Landlock and seccomp: each returns whether it is in force, and writes what it
+ * is ("Landlock ABI 4"), or why it is not.
+ */
+enum { SANDBOX_SAID = 96 };
+bool files_restrict(const struct config *config, char said[SANDBOX_SAID]);
+bool calls_restrict(char said[SANDBOX_SAID]);
+
+/* The other two, once files are restricted. */
+bool files_hidden(const char *path);
+const char *files_missing(const struct config *config); /* or NULL */

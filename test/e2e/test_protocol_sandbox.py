@@ -1,0 +1,135 @@
+"""The sandbox of a server that runs: it is on, it holds for each of its
+threads, and what a reload brings from beyond it is refused and said.
+
+What can be done in it: test/unit/server/test_sandbox.c. That all else works
+in it is what all other tests show.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from support import secrets
+from support.dockpass import Dockpass
+from support.site import Certificate
+
+
+@pytest.fixture
+def dockpass(tmp_path):
+    with Dockpass(tmp_path) as dockpass:
+        yield dockpass
+
+
+def said(dockpass):
+    """(level, words) of the one line at the start."""
+    line, = [line for line in dockpass.log("start")
+             if line["message"].startswith("sandbox: ")]
+    return line["level"], line["message"].removeprefix("sandbox: ")
+
+
+def in_force(dockpass):
+    """What the start says; skips where there is none to be looked at."""
+    words = said(dockpass)[1]
+    if "without" in words or "off" in words:
+        pytest.skip(f"sandbox: {words}")
+    return words
+
+
+def threads(dockpass):
+    """{thread: {name: text}} of what the kernel says of each."""
+    tasks = Path(f"/proc/{dockpass.daemon.process.pid}/task")
+    return {task.name: dict(
+        line.split(":\t", 1) for line in
+        (task / "status").read_text().splitlines()) for task in tasks.iterdir()}
+
+
+def test_it_is_on_in_each_thread(dockpass):
+    dockpass.configure(workers=3)
+    dockpass.serve()
+    words = in_force(dockpass)
+    assert words.startswith("seccomp, Landlock ABI ")
+    rows = threads(dockpass)
+    assert len(rows) >= 3 + 4  # workers; main, writer, log, jobs
+    for row in rows.values():
+        assert (row["Seccomp"], row["NoNewPrivs"]) == ("2", "1")
+    assert said(dockpass)[0] == "info"
+
+
+def test_it_can_be_switched_off(dockpass):
+    dockpass.configure(sandbox=False)
+    dockpass.serve()
+    assert said(dockpass) == ("info", "off, as dockpass.yaml says")
+    rows = threads(dockpass)
+    assert {row["Seccomp"] for row in rows.values()} <= {
+        Path("/proc/self/status").read_text().split("Seccomp:\t")[1][0]}
+    dockpass.configure(sandbox=True)
+    assert dockpass.reload().startswith("done: ")
+    assert "sandbox has changed: restart" in dockpass.output
+
+
+# A kernel, or a container, that has neither: its calls fail as there.
+LESS = {
+    "no Landlock": ("landlock_create_ruleset", "ENOSYS",
+                    "seccomp, without Landlock (the kernel has none, or it is "
+                    "switched off)"),
+    "Landlock is forbidden": ("landlock_create_ruleset", "EPERM",
+                              "seccomp, without Landlock (Operation not "
+                              "permitted)"),
+    "no seccomp": ("seccomp", "ENOSYS", "without seccomp ("),
+}
+
+
+@pytest.mark.parametrize("row", LESS.values(), ids=LESS.keys())
+def test_what_is_not_there_is_a_warning(dockpass, row):
+    call, error, words = row
+    dockpass.serve()
+    in_force(dockpass)
+    assert dockpass.stop() == 0
+    dockpass.log_file.unlink()
+    # -D: the program is our child, and strace beside it.
+    dockpass.inside = ["strace", "-D", "-qq", "-f", "-o", os.devnull, "-e",
+                       f"trace={call}", "-e", f"inject={call}:error={error}"]
+    dockpass.serve()
+    level, got = said(dockpass)
+    assert level == "warning" and got.startswith(words), got
+    assert dockpass.ask().status_code == 200
+
+
+def test_a_reload_reaches_no_further(dockpass, tmp_path):
+    """It says what to do, and goes on with what it had."""
+    beyond = tmp_path / "beyond"
+    beyond.mkdir()
+    certificate = Certificate(beyond)
+    dockpass.serve()
+    in_force(dockpass)
+    good = dockpass.config_file.read_text()
+    ca = beyond / "ca.pem"
+    ca.write_text("x")
+    for options in ({"log": {"file": str(beyond / "log")}},
+                    {"webhook": {"url": "http://127.0.0.1:9",
+                                 "secret_file": "secret"}}):
+        secret = dockpass.folder / "secret"
+        secret.write_text(secrets.remember("a-secret-of-a-webhook") + "\n")
+        secret.chmod(0o600)
+        dockpass.configure(**options)
+        assert "the old ones stay: " in (message := dockpass.reload())
+        assert "does not reach there: restart dockpass" in message
+        assert dockpass.ask().status_code == 200
+        dockpass.config_file.write_text(good)
+    dockpass.configure(listener=certificate.listener)
+    assert f"{beyond}/" in dockpass.reload()
+    dockpass.config_file.write_text(good)
+    assert dockpass.reload().startswith("done: ")
+
+
+def test_a_configuration_that_leads_elsewhere(dockpass, tmp_path):
+    """Not "run as root", which it may be."""
+    dockpass.serve()
+    in_force(dockpass)
+    aside = tmp_path / "aside.yaml"
+    dockpass.config_file.rename(aside)
+    dockpass.config_file.symlink_to(aside)
+    assert dockpass.reload() == (
+        f"the old ones stay: {dockpass.config_file}: the sandbox of the "
+        "running server does not reach there: restart dockpass")
