@@ -167,6 +167,8 @@ install: $B/dockpass
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|/usr/local/bin|$(PREFIX)/bin|' docker/dockpass.service \
 	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/dockpass.service
+	install -m 644 docker/dockpass.socket \
+	    $(DESTDIR)$(PREFIX)/lib/systemd/system/dockpass.socket
 deb:
 	@docker/deps build deb
 	@$(AGAIN) -j $(CORES) $B/dockpass

@@ -2,6 +2,7 @@
 #include "server/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #include <event2/util.h>
+
+#include "server/inherited.h"
 
 enum {
 	BACKLOG = 4096,
@@ -68,10 +71,25 @@ static enum err explain(const char *address, const char *option,
 			 address, strerror(errno), option);
 }
 
+/* One queue for all, which outlives us: nothing in it is lost by a restart. */
+static enum err share(int fd, unsigned count, size_t stride, int *sockets,
+		      struct cause *cause)
+{
+	sockets[0] = fd;
+	for (unsigned i = 1; i < count; i++) {
+		sockets[i * stride] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (sockets[i * stride] < 0)
+			return cause_set(cause, E_IO,
+					 "no descriptor for a worker: %s",
+					 strerror(errno));
+	}
+	return E_OK;
+}
+
 /* `count` times, into sockets[0], sockets[stride] ... */
 static enum err listen_open(const char *address, const char *option,
-			    unsigned count, size_t stride, int *sockets,
-			    struct cause *cause)
+			    struct inherited *inherited, unsigned count,
+			    size_t stride, int *sockets, struct cause *cause)
 {
 	struct place place = { .len = sizeof(place.at) };
 	enum err err = E_OK;
@@ -84,6 +102,9 @@ static enum err listen_open(const char *address, const char *option,
 				 "%s is no ADDRESS:PORT (127.0.0.1:5001, "
 				 "[::1]:5001)",
 				 address);
+	probe = inherited_take(inherited, (struct sockaddr *)&place.at);
+	if (probe >= 0)
+		return share(probe, count, stride, sockets, cause);
 	/* Alone first: a second server must not share the address. */
 	probe = bind_one(&place, false);
 	if (probe < 0)
@@ -102,7 +123,8 @@ enum err sockets_open(const struct config *config, struct sockets *out,
 {
 	unsigned n = config->listeners_count;
 	struct sockets sockets = { n + 1, (n + 1) * config->workers, NULL };
-	enum err err = E_OK;
+	struct inherited inherited;
+	enum err err = inherited_open(&inherited, cause), left;
 
 	sockets.at = malloc(sockets.len * sizeof(int));
 	assert(sockets.at);
@@ -110,12 +132,15 @@ enum err sockets_open(const struct config *config, struct sockets *out,
 		sockets.at[i] = -1;
 	for (unsigned i = 0; i < n && !err; i++)
 		err = listen_open(config->listeners[i].address, "listeners",
-				  config->workers, sockets.row, sockets.at + i,
-				  cause);
+				  &inherited, config->workers, sockets.row,
+				  sockets.at + i, cause);
 	if (!err && *config->admin.address)
-		err = listen_open(config->admin.address, "admin",
+		err = listen_open(config->admin.address, "admin", &inherited,
 				  config->workers, sockets.row, sockets.at + n,
 				  cause);
+	left = inherited_close(&inherited, err ? NULL : cause);
+	if (!err)
+		err = left;
 	if (err)
 		sockets_close(&sockets);
 	*out = sockets;

@@ -1,6 +1,8 @@
 /*
  * server/listen.h - listening sockets: one a worker on each address, so that
- * the kernel spreads the connections (SO_REUSEPORT).
+ * the kernel spreads the connections (SO_REUSEPORT). One that systemd hands
+ * over (server/inherited.h) is shared by all workers instead: whoever comes
+ * first accepts.
  */
 #pragma once
 

@@ -209,23 +209,27 @@ static int add_all(scmp_filter_ctx filter)
 	return bad ? bad : add_conditions(filter);
 }
 
-/* No function that a signal may not call. */
+/* Nothing that a signal's handler may not call. */
 static void on_forbidden(int number, siginfo_t *info, void *context)
 {
-	static const char said[] =
+	static const char before[] =
 		"dockpass: the sandbox has ended it: no thread of it makes "
-		"system call     ; if that was no attack, report it, and set "
-		"sandbox: false\n";
-	char line[sizeof(said)];
-	size_t at = (size_t)(strstr(said, "    ;") - said) + 3;
+		"system call ";
+	static const char after[] =
+		"; if that was no attack, report it, and set sandbox: false\n";
+	char digits[10], line[sizeof(before) + sizeof(digits) + sizeof(after)];
+	size_t at = sizeof(digits);
 	unsigned call = (unsigned)info->si_syscall;
 
 	(void)number, (void)context;
-	memcpy(line, said, sizeof(said));
-	for (int i = 0; i < 4; i++, call /= 10)
-		if (call || !i)
-			line[at--] = (char)('0' + call % 10);
-	(void)!write(STDERR_FILENO, line, sizeof(said) - 1);
+	do
+		digits[--at] = (char)('0' + call % 10);
+	while (call /= 10);
+	memcpy(line, before, sizeof(before) - 1);
+	memcpy(line + sizeof(before) - 1, digits + at, sizeof(digits) - at);
+	memcpy(line + sizeof(before) - 1 + sizeof(digits) - at, after,
+	       sizeof(after) - 1);
+	(void)!write(STDERR_FILENO, line, sizeof(line) - 2 - at);
 	_exit(1);
 }
 

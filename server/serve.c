@@ -4,14 +4,29 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "server/notify.h"
 #include "server/serve_own.h"
 #include "token/date.h"
 
 enum {
 	POLL_MS = 20,
 	LEAVE_MS = 10 * 1000,
-	HOUR = 60 * 60 /* in seconds */
+	SPARE_MS = 5 * 1000, /* for writer, jobs, log */
+	HOUR_MS = 60 * 60 * 1000
 };
+
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static int64_t now_ms(void)
+{
+	return now_us() / 1000;
+}
 
 static void log_warning(void *arg, const char *event, const char *text)
 {
@@ -37,6 +52,61 @@ static void say_warnings(const struct server *server)
 			  server->config->store);
 }
 
+static void look(struct server *server, int64_t limit)
+{
+	struct watched is = {
+		.oldest = now_ms(),
+		.waiting = writer_waiting(server->services.writer),
+		.turns = writer_turns(server->services.writer),
+	};
+	const char *stuck;
+
+	for (unsigned i = 0; i < server->workers_started; i++) {
+		int64_t at = worker_turned_at(server->workers[i]);
+
+		if (!worker_ended(server->workers[i]) && at < is.oldest)
+			is.oldest = at;
+	}
+	if (watch_look(&server->watch, &is, now_ms(), limit, &stuck))
+		notify_say("WATCHDOG=1");
+	if (stuck && *stuck)
+		log_event(LEVEL_ERROR, "watchdog",
+			  "%s does not go on: systemd is no longer told that "
+			  "all is well, and will start dockpass again",
+			  stuck);
+	else if (stuck)
+		log_event(LEVEL_WARNING, "watchdog", "all goes on again");
+}
+
+/* The next signal, or 0 after `ms`. Whoever watches hears from us meanwhile. */
+static int wait_for(struct server *server, int64_t ms)
+{
+	int64_t end = now_ms() + ms, limit = notify_watchdog();
+	int64_t every = watch_every(limit);
+	int got;
+
+	do {
+		int64_t left = end - now_ms();
+		struct timespec ts;
+
+		if (limit && now_ms() - server->watch.told_at >= every)
+			look(server, limit);
+		if (limit && left > every)
+			left = every;
+		if (left < 0)
+			left = 0;
+		ts = (struct timespec) { left / 1000, left % 1000 * 1000000 };
+		got = sigtimedwait(&server->signals, NULL, &ts);
+	} while (got <= 0 && now_ms() < end);
+	return got > 0 ? got : 0;
+}
+
+static void tell_ready(const struct server *server)
+{
+	notify_say("READY=1\nSTATUS=%u workers, key %s signs",
+		   server->workers_count, server->live->key->libtrust);
+}
+
 /* The log's file is opened again whatever else is wrong: it was rotated. */
 static void reload(struct server *server)
 {
@@ -44,6 +114,7 @@ static void reload(struct server *server)
 	struct cause cause;
 	enum err err;
 
+	notify_say("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)now_us());
 	log_event(LEVEL_INFO, "reload",
 		  "reading configuration, keys and "
 		  "certificates");
@@ -57,6 +128,8 @@ static void reload(struct server *server)
 		monitor_reload(server->monitor, false, 0);
 		log_event(LEVEL_ERROR, "reload", "the old ones stay: %s",
 			  cause.text);
+		notify_say("READY=1\nSTATUS=the last reload failed: %s",
+			   cause.text);
 		return;
 	}
 	monitor_reload(server->monitor, true, time(NULL));
@@ -70,6 +143,7 @@ static void reload(struct server *server)
 	say_warnings(server);
 	log_event(LEVEL_INFO, "reload", "done: key %s signs",
 		  live->key->libtrust);
+	tell_ready(server);
 }
 
 static bool all_ended(const struct server *server)
@@ -83,19 +157,21 @@ static bool all_ended(const struct server *server)
 /* Who asks /readyz learns of it first. False: a second signal. */
 static bool warn_of_end(struct server *server)
 {
-	const struct timespec drain = { server->live->config->admin.drain, 0 };
+	int64_t drain = (int64_t)server->live->config->admin.drain * 1000;
 	int got = SIGHUP;
 
+	notify_say("STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld\n"
+		   "STATUS=finishing what is under way",
+		   (long long)(drain + LEAVE_MS + SPARE_MS) * 1000);
 	atomic_store(&server->monitor->draining, true);
-	while (drain.tv_sec && got == SIGHUP)
-		got = sigtimedwait(&server->signals, NULL, &drain);
+	while (drain && got == SIGHUP)
+		got = wait_for(server, drain);
 	return got != SIGTERM && got != SIGINT;
 }
 
 /* False: a second signal, so at once. */
 static bool leave(struct server *server)
 {
-	const struct timespec nap = { 0, POLL_MS * 1000000L };
 	int waited = 0;
 
 	if (!warn_of_end(server))
@@ -105,7 +181,7 @@ static bool leave(struct server *server)
 		worker_drain(server->workers[i]);
 	jobs_drain(server->jobs);
 	while (!all_ended(server)) {
-		int got = sigtimedwait(&server->signals, NULL, &nap);
+		int got = wait_for(server, POLL_MS);
 
 		waited += POLL_MS;
 		if (got == SIGTERM || got == SIGINT || waited > LEAVE_MS)
@@ -134,25 +210,25 @@ static void say_started(const struct server *server)
 			  config->admin.address);
 	log_event(LEVEL_INFO, "start", "ready: %u workers, key %s signs",
 		  server->workers_count, server->live->key->libtrust);
+	tell_ready(server);
 }
 
 /*
  * The next signal, or 0 once it is another day than *day (UTC). By the clock
  * and at least once an hour, as clocks are set and machines sleep.
  */
-static int wait_signal(const struct server *server, int64_t *day)
+static int wait_signal(struct server *server, int64_t *day)
 {
 	for (;;) {
-		int64_t now = time(NULL), left = DAY - now % DAY;
-		const struct timespec wait = { left < HOUR ? left : HOUR, 0 };
+		int64_t now = time(NULL), left = (DAY - now % DAY) * 1000;
 		int got;
 
 		if (now / DAY != *day) {
 			*day = now / DAY;
 			return 0;
 		}
-		got = sigtimedwait(&server->signals, NULL, &wait);
-		if (got > 0)
+		got = wait_for(server, left < HOUR_MS ? left : HOUR_MS);
+		if (got)
 			return got;
 	}
 }

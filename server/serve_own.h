@@ -11,6 +11,7 @@
 #include "server/log.h"
 #include "server/metrics.h"
 #include "server/sandbox.h"
+#include "server/watch.h"
 #include "server/worker.h"
 
 struct server {
@@ -24,6 +25,7 @@ struct server {
 	unsigned connections; /* as many as there may be */
 	bool root;
 	struct sandbox sandbox; /* what is in force */
+	struct watch watch;
 	struct services services;
 	struct jobs *jobs;
 	unsigned workers_count, workers_started;

@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include "server/file.h"
+#include "server/notify.h"
 
 enum {
 	PASSWORD_THREADS = 2,
@@ -34,6 +35,18 @@ static enum err up_process(struct server *server, struct cause *cause)
 	sigaddset(&server->signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &server->signals, NULL);
 	return E_OK;
+}
+
+static enum err up_notify(struct server *server, struct cause *cause)
+{
+	(void)server;
+	return notify_open(cause);
+}
+
+static void down_notify(struct server *server)
+{
+	(void)server;
+	notify_close();
 }
 
 static enum err up_config(struct server *server, struct cause *cause)
@@ -298,6 +311,7 @@ static const struct {
 	void (*down)(struct server *server);
 } steps[] = {
 	{ "process", up_process, NULL },
+	{ "systemd", up_notify, down_notify },
 	{ "config", up_config, down_config },
 	{ "sockets", up_sockets, down_sockets },
 	{ "owner", up_owner, NULL },

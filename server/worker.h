@@ -34,6 +34,8 @@ void worker_publish(struct worker *worker, struct live *live);
 void worker_drain(struct worker *worker);
 void worker_join(struct worker *worker);
 bool worker_ended(const struct worker *worker);
+/* When its loop last turned, which it does each second: monotonic ms. */
+int64_t worker_turned_at(const struct worker *worker);
 /* What its tokens were used for: the jobs thread takes from it. */
 struct uses *worker_uses(const struct worker *worker);
 /* Joined, and nobody is left who could wake it. NULL is fine. */

@@ -209,11 +209,21 @@ static void on_woken(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+static void note_turn(struct worker *worker)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	atomic_store(&worker->turned_at,
+		     (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *worker = arg;
 
 	(void)fd, (void)what;
+	note_turn(worker);
 	conns_sweep(&worker->conns);
 	uses_pass_on(worker->uses);
 	for (unsigned i = 0; i < worker->listeners_count; i++)
@@ -293,6 +303,7 @@ enum err worker_new(const struct worker_setup *setup, struct worker **out)
 	assert(worker->listeners);
 	worker->task = task_get(worker);
 	worker->uses = uses_new();
+	note_turn(worker);
 	err = loop_open(worker, setup->crowd);
 	if (!err)
 		err = listeners_open(worker, setup);
@@ -342,6 +353,11 @@ void worker_drain(struct worker *worker)
 bool worker_ended(const struct worker *worker)
 {
 	return atomic_load(&worker->ended);
+}
+
+int64_t worker_turned_at(const struct worker *worker)
+{
+	return atomic_load(&worker->turned_at);
 }
 
 struct uses *worker_uses(const struct worker *worker)

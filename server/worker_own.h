@@ -71,6 +71,7 @@ struct worker {
 	_Atomic(struct live *) next_live;
 	_Atomic(struct task *) woken_tasks;
 	_Atomic bool drain_wanted, ended;
+	_Atomic int64_t turned_at; /* what it writes, for others */
 };
 
 struct task *task_get(struct worker *worker);

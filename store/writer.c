@@ -32,7 +32,8 @@ struct writer {
 	pthread_t thread;
 	_Atomic bool ended;
 	_Atomic unsigned waiting; /* queued, and not done yet */
-	pthread_mutex_t lock;	  /* of what follows */
+	_Atomic uint64_t turns;
+	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t more;
 	bool ends;
 	size_t len;
@@ -100,6 +101,7 @@ static void *run(void *arg)
 	while ((n = gather(w))) {
 		commit(w, n);
 		atomic_fetch_sub(&w->waiting, (unsigned)n);
+		atomic_fetch_add(&w->turns, 1);
 	}
 	leave_writer();
 	atomic_store(&w->ended, true);
@@ -176,6 +178,11 @@ enum err writer_do(struct writer *writer, deed *what, void *arg)
 		; /* a signal */
 	sem_destroy(&errand.done);
 	return err ? err : errand.result;
+}
+
+uint64_t writer_turns(const struct writer *writer)
+{
+	return atomic_load(&writer->turns);
 }
 
 unsigned writer_waiting(const struct writer *writer)

@@ -18,6 +18,8 @@ bool writer_stop(struct writer *writer, int ms) MUST_CHECK;
 
 /* How many wait, or are being committed. From any thread. */
 unsigned writer_waiting(const struct writer *writer);
+/* How many groups it has done with. Likewise. */
+uint64_t writer_turns(const struct writer *writer);
 
 /*
  * Has a deed done (store/change.h) and waits for it: not for a worker. E_BUSY:

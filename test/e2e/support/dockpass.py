@@ -155,16 +155,16 @@ class Dockpass:
 
     # The server
 
-    def launch(self, *args, env=None):
+    def launch(self, *args, env=None, **kwargs):
         """Starts it, and waits for nothing."""
         self.daemon = Daemon(
             [*self.inside, PROGRAM, "serve", "--config", self.config_file,
              *args],
-            self.log_file, env={**self.env, **(env or {})})
+            self.log_file, env={**self.env, **(env or {})}, **kwargs)
 
-    def serve(self, *args, env=None):
+    def serve(self, *args, env=None, **kwargs):
         before = self.output.count("ready: ")
-        self.launch(*args, env=env)
+        self.launch(*args, env=env, **kwargs)
         self.daemon.wait_ready(
             lambda: self.output.count("ready: ") > before, 30 * PATIENCE)
         return self

@@ -329,6 +329,7 @@ static int done(int (*deed)(void), char *words, size_t size)
 {
 	static const char forbidden[] = "makes system call ";
 	int ends[2], status;
+	size_t len = 0;
 	ssize_t n;
 	pid_t pid;
 
@@ -339,8 +340,9 @@ static int done(int (*deed)(void), char *words, size_t size)
 	if (!pid)
 		_exit(run_child(deed, ends[1]));
 	close(ends[1]);
-	n = read(ends[0], words, size - 1);
-	words[n > 0 ? n : 0] = '\0';
+	while ((n = read(ends[0], words + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	words[len] = '\0';
 	close(ends[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
