@@ -16,7 +16,12 @@
 
 #include "server/sandbox.h"
 
-enum { CHUNK = 4096, PARENT_MODE = 0755, OTHERS = S_IRWXG | S_IRWXO };
+enum {
+	CHUNK = 4096,
+	PARENT_MODE = 0755,
+	OTHERS = S_IRWXG | S_IRWXO,
+	NAME_MAX_BYTES = 64
+};
 
 static enum err check_file(int fd, const char *path, bool secret,
 			   struct cause *cause)
@@ -67,16 +72,25 @@ static enum err read_all(int fd, const char *path, struct buf *out,
 	}
 }
 
+/* His name, or his number. */
+static const char *name_self(char out[NAME_MAX_BYTES])
+{
+	char room[1024];
+	struct passwd entry, *user = NULL;
+
+	if (!getpwuid_r(geteuid(), &entry, room, sizeof(room), &user) && user)
+		snprintf(out, NAME_MAX_BYTES, "%s", user->pw_name);
+	else
+		snprintf(out, NAME_MAX_BYTES, "%u", (unsigned)geteuid());
+	return out;
+}
+
 enum err file_denied(const char *path, bool secret, struct cause *cause)
 {
-	char room[1024], number[16];
-	struct passwd entry, *user = NULL;
+	char self[NAME_MAX_BYTES];
+	const char *name = name_self(self);
 	struct stat st;
-	const char *name = number;
 
-	snprintf(number, sizeof(number), "%u", (unsigned)geteuid());
-	if (!getpwuid_r(geteuid(), &entry, room, sizeof(room), &user) && user)
-		name = user->pw_name;
 	if (stat(path, &st))
 		return cause_set(cause, E_IO,
 				 "%s: cannot open it: Permission denied; let "
@@ -295,6 +309,19 @@ static bool become(uid_t uid, gid_t gid)
 	return setuid(0) && seteuid(0) && getgroups(0, NULL) == 0;
 }
 
+/* "Run as root" would be no advice: root did. */
+static void say_who(void)
+{
+	static char advice[160];
+	char name[NAME_MAX_BYTES];
+
+	snprintf(advice, sizeof(advice),
+		 "; root acts as user %s here, the store's owner: let him in, "
+		 "or name a place of his",
+		 name_self(name));
+	errno_advise_denied(advice);
+}
+
 enum err become_owner(const char *folder, bool *root, struct cause *cause)
 {
 	struct stat st;
@@ -315,8 +342,10 @@ enum err become_owner(const char *folder, bool *root, struct cause *cause)
 		*root = true;
 		return E_OK;
 	}
-	if (become(st.st_uid, st.st_gid))
+	if (become(st.st_uid, st.st_gid)) {
+		say_who();
 		return E_OK;
+	}
 	return cause_set(cause, E_IO,
 			 "%s: cannot become its owner (user %u, group %u): "
 			 "run dockpass as that user",

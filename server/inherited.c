@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,12 +65,10 @@ static const char *fault_of(int fd, struct sockaddr_storage *at)
 	return NULL;
 }
 
-/* As sockets of our own are: server/listen.c. */
 static bool prepare(int fd)
 {
-	int one = 1, flags = fcntl(fd, F_GETFL);
+	int flags = fcntl(fd, F_GETFL);
 
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	return flags >= 0 && !fcntl(fd, F_SETFL, flags | O_NONBLOCK) &&
 	       !fcntl(fd, F_SETFD, FD_CLOEXEC);
 }

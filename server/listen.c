@@ -25,11 +25,20 @@ struct place {
 	int len;
 };
 
+/* Accepted connections have it from there. */
+static void pass_on(int fd)
+{
+	int one = 1, unread = UNREAD;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &unread, sizeof(unread));
+}
+
 static int bind_one(struct place *place, bool shared)
 {
 	struct sockaddr *at = (struct sockaddr *)&place->at;
 	socklen_t len = (socklen_t)place->len;
-	int one = 1, unread = UNREAD, error;
+	int one = 1, error;
 	int fd = socket(at->sa_family,
 			SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -38,11 +47,9 @@ static int bind_one(struct place *place, bool shared)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (shared)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-	/* Accepted connections have it from here. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &unread, sizeof(unread));
 	if (at->sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	pass_on(fd);
 	if (!bind(fd, at, len) && !listen(fd, BACKLOG) &&
 	    !getsockname(fd, at, &len)) /* port 0: the rest take the same */
 		return fd;
@@ -75,6 +82,7 @@ static enum err explain(const char *address, const char *option,
 static enum err share(int fd, unsigned count, size_t stride, int *sockets,
 		      struct cause *cause)
 {
+	pass_on(fd);
 	sockets[0] = fd;
 	for (unsigned i = 1; i < count; i++) {
 		sockets[i * stride] = fcntl(fd, F_DUPFD_CLOEXEC, 0);

@@ -108,9 +108,7 @@ enum err backup_open(const char *path, struct db **out,
 	*out = NULL;
 	*facts = (struct store_facts) { 0 };
 	if (fd < 0)
-		return cause_set(cause, errno_err(errno),
-				 "%s: cannot open it: %s", path,
-				 strerror(errno));
+		return cause_errno(cause, "cannot open it", path);
 	err = check_seal(fd, path, cause);
 	close(fd);
 	if (!err)

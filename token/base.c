@@ -39,11 +39,18 @@ enum err errno_err(int number)
 	}
 }
 
+static const char *denied = "; run as root or as its owner";
+
+void errno_advise_denied(const char *advice)
+{
+	denied = advice;
+}
+
 const char *errno_advice(int number)
 {
 	switch (number) {
 	case EACCES:
-		return "; run as root or as its owner";
+		return denied;
 	case ENOSPC:
 	case EDQUOT:
 		return "; free some space, then repeat";

@@ -69,6 +69,11 @@ const char *err_text(enum err err);
 enum err errno_err(int number);
 /* What a person can do about an errno: "; free some space, ...", or "". */
 const char *errno_advice(int number);
+/*
+ * From now on that of EACCES, for who is not who he seems to be. It must live
+ * on. Before any other thread.
+ */
+void errno_advise_denied(const char *advice);
 
 /*
  * One line for a person: what is wrong and what to do. Never a secret. A

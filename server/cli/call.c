@@ -20,6 +20,17 @@ bool call_config(struct call *call)
 	return !err;
 }
 
+static const char *parent_of(struct call *call, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return ".";
+	return arena_printf(&call->arena, "%.*s",
+			    slash > path ? (int)(slash - path) : 1, path)
+		.at;
+}
+
 static bool same_folder(const char *a, const char *b)
 {
 	struct stat x, y;
@@ -32,21 +43,27 @@ int call_elsewhere(struct call *call, const char *path)
 {
 	const struct config *config = call->config;
 	const char *own[] = { config->store, config->keys, config->public };
-	const char *slash = strrchr(path, '/');
-	const char *folder = !slash ? "."
-			     : slash > path
-				     ? arena_printf(&call->arena, "%.*s",
-						    (int)(slash - path), path)
-					       .at
-				     : "/";
 
 	for (size_t i = 0; i < COUNT(own); i++)
-		if (same_folder(folder, own[i]))
+		if (same_folder(parent_of(call, path), own[i]))
 			return call_refuse(call,
 					   "%.400s: %.300s is dockpass's own "
 					   "folder; name a file elsewhere",
 					   path, own[i]);
 	return EXIT_DONE;
+}
+
+/* The owner of what lies around a store that is not there yet makes it. */
+static enum err make_store(struct call *call)
+{
+	const char *folder = parent_of(call, call->config->store);
+	bool root;
+	enum err err = become_owner(folder, &root, &call->cause);
+
+	if (err)
+		return err;
+	return db_open(call->config->store, DB_CREATE, call->now, &call->db,
+		       &call->cause);
 }
 
 /* DB_CREATE: if there is none. */
@@ -62,9 +79,8 @@ static bool open_store(struct call *call, enum db_mode mode)
 	if (!err)
 		err = db_open(call->config->store, first, call->now, &call->db,
 			      &call->cause);
-	if (err == E_NOT_FOUND && mode != first)
-		err = db_open(call->config->store, mode, call->now, &call->db,
-			      &call->cause);
+	if (err == E_NOT_FOUND && mode == DB_CREATE)
+		err = make_store(call);
 	else if (err == E_NOT_FOUND)
 		config_blame(call->config->store_place, err, &call->cause);
 	if (err)

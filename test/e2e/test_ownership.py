@@ -1,0 +1,239 @@
+"""Root at the command line, the store somebody else's: whatever root does,
+nothing is left that the server, who is that somebody, cannot write.
+"""
+
+import os
+import re
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from support import secrets
+from support.dockpass import Dockpass
+from support.process import wait_until
+
+OWNER = 54321
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can become another user")
+
+PASSWORD = secrets.remember("a-password-of-nobody-at-all")
+SCOPES = ("--name", "n", "--scopes", "read_registry")
+# Every command, in an order in which each of them has something to do; {}: a
+# folder of the owner's beside the store, {kid}: the key that is to sign.
+WRITING = [
+    ("user add ann --email a@b.c --password-stdin", PASSWORD),
+    ("user add bob --email a@b.c",),
+    ("user set ann --email b@b.c",),
+    ("user password ann --password-stdin", PASSWORD),
+    ("user two-factor ann on",),
+    ("user block bob",), ("user unblock bob",), ("user remove bob",),
+    ("group add g",), ("project add p/q",), ("group add g/h",),
+    ("project add a",),
+    ("project set p/q --visibility public",),
+    ("member add p/q ann developer",), ("member remove p/q ann",),
+    ("token create ann --name n --scopes api --expires 5d",),
+    ("token create --project p/q --name n --scopes api",),
+    ("token rotate 1",), ("token revoke 2",),
+    ("project remove p/q --yes",), ("group remove g --recursive --yes",),
+    ("settings set default_token_days 30",),
+    ("job run expired",),
+    ("key new",), ("key activate {kid}",), ("key remove {old}",),
+    ("backup {}/backup",), ("restore {}/backup --yes",),
+    ("audit export {}/audit",), ("audit prune --before 2020-01-01 --yes",),
+]
+READING = [
+    "check", "user list", "user show ann", "group list", "group show p",
+    "project list", "project show a", "member list a",
+    "token list", "token show 1", "settings list",
+    "settings get default_token_days", "job list", "job waiting", "key list",
+    "key export --format pem", "registry-config", "store check",
+    "explain --anonymous --access repository:a:pull", "audit list",
+    "audit verify",
+]
+
+
+def own(folder):
+    for path in [folder, *folder.rglob("*")]:
+        os.chown(path, OWNER, OWNER)
+
+
+@pytest.fixture
+def open_path():
+    """As tmp_path, but other users can come in."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def foreign(open_path):
+    """A dockpass of another user's."""
+    with Dockpass(open_path) as dockpass:
+        own(dockpass.folder)
+        yield dockpass
+
+
+def strangers(dockpass):
+    """What is not the owner's, or not his alone where it must be."""
+    for path in [dockpass.folder, *dockpass.folder.rglob("*")]:
+        found = path.lstat()
+        if (found.st_uid, found.st_gid) != (OWNER, OWNER):
+            yield str(path), found.st_uid
+        for place in ("store", "keys"):
+            if dockpass.folder / place in [path, *path.parents] and \
+                    stat.S_IMODE(found.st_mode) & 0o077:
+                yield str(path), oct(found.st_mode)
+
+
+def words_of(dockpass, line):
+    keys = dockpass.json("key", "list")
+    by_state = {key["state"]: key["kid"] for key in keys}
+    return [word.format(dockpass.folder / "aside",
+                        kid=by_state.get("next", ""),
+                        old=by_state.get("retired", ""))
+            for word in line.split()]
+
+
+def test_no_command_leaves_what_the_server_cannot_write(foreign):
+    """LMDB's lock goes before each, as after a restart of the machine: even a
+    command that only reads makes it anew."""
+    aside = foreign.folder / "aside"
+    aside.mkdir(mode=0o700)
+    os.chown(aside, OWNER, OWNER)
+    for line, *stdin in WRITING + [(line,) for line in READING]:
+        words = words_of(foreign, line)
+        (foreign.folder / "store/lock.mdb").unlink(missing_ok=True)
+        said = foreign.cli(*words, stdin=stdin[0] if stdin else None,
+                           secret=True)
+        if words[:2] in (["token", "create"], ["token", "rotate"]):
+            secrets.remember(said.strip())
+        assert list(strangers(foreign)) == [], line
+    assert (aside / "backup").exists() and (aside / "audit").exists()
+    foreign.serve()
+    assert foreign.ask().status_code == 200
+    assert list(strangers(foreign)) == []
+
+
+def test_there_is_no_other_command(foreign):
+    listed = set(re.findall(r"^  ([a-z][a-z -]*[a-z])  ",
+                            foreign.run("--help").stdout, re.M))
+    lines = [line for line, *_ in WRITING] + READING
+    tried = {name for name in listed for line in lines
+             if (line + " ").startswith(name + " ")}
+    assert listed - tried == {"init", "serve"}
+
+
+def test_what_the_server_writes_is_its_own(foreign):
+    """Its lock, its log, what it notes of tokens, after a rotation too."""
+    logs = foreign.folder / "logs"
+    logs.mkdir(mode=0o700)
+    os.chown(logs, OWNER, OWNER)
+    foreign.configure(log={"file": str(logs / "log")})
+    own(foreign.folder)
+    foreign.user("ann")
+    secret = foreign.token("ann", scopes="api")
+    foreign.serve()
+    assert foreign.ask(auth=("ann", secret)).status_code == 200
+    wait_until(lambda: foreign.json("token", "list")[0]["last_used_at"], 60,
+               "the use to be noted")
+    (logs / "log").rename(logs / "log.1")
+    foreign.reload()
+    assert {path.name for path in logs.iterdir()} == {"log", "log.1"}
+    assert (foreign.folder / "store/server.lock").exists()
+    assert list(strangers(foreign)) == []
+
+
+def test_a_store_that_is_lost_comes_back_to_its_owner(foreign):
+    """root restores it where nothing is; the server has to open it."""
+    backup = foreign.folder / "backup"
+    foreign.user("ann")
+    foreign.cli("backup", backup)
+    shutil.rmtree(foreign.folder / "store")
+    foreign.cli("restore", backup)
+    assert list(strangers(foreign)) == []
+    assert [user["username"] for user in foreign.json("user", "list")] == [
+        "ann"]
+    foreign.serve()
+
+
+def test_keys_that_are_lost_come_back_to_their_owner(foreign):
+    shutil.rmtree(foreign.folder / "keys")
+    shutil.rmtree(foreign.folder / "public")
+    foreign.cli("key", "new")
+    assert list(strangers(foreign)) == []
+    foreign.serve()
+
+
+# Where the owner may not go: root is told why it does not help to be root
+
+ACTS = (f"Permission denied; root acts as user {OWNER} here, the store's "
+        "owner: let him in, or name a place of his")
+
+
+@pytest.fixture
+def roots(open_path):
+    folder = open_path / "roots"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.mark.parametrize("words", [("backup",), ("audit", "export")],
+                         ids="-".join)
+def test_a_file_in_a_folder_of_roots(foreign, roots, words):
+    status, message = foreign.refused(*words, roots / "file")
+    assert status == 1 and message.endswith(
+        f"{roots}/file: cannot make a file beside it: {ACTS}")
+    assert list(roots.iterdir()) == []
+    os.chown(roots, OWNER, OWNER)
+    foreign.cli(*words, roots / "file")
+    assert (roots / "file").stat().st_uid == OWNER
+
+
+def test_a_backup_of_roots(foreign, roots):
+    foreign.cli("backup", foreign.folder / "backup")
+    shutil.move(foreign.folder / "backup", roots / "backup")
+    assert foreign.refused("restore", roots / "backup", "--yes") == (
+        1, f"dockpass: {roots}/backup: cannot open it: {ACTS}")
+
+
+def test_a_log_in_a_folder_of_roots(foreign, roots):
+    foreign.configure(log={"file": str(roots / "log")})
+    status, message = foreign.refused("serve")
+    assert status == 1 and message.endswith(ACTS), message
+
+
+def test_keys_of_roots(foreign):
+    for path in [foreign.folder / "keys", *foreign.folder.glob("keys/*")]:
+        os.chown(path, 0, 0)
+    for words in ("serve",), ("key", "new"), ("check",):
+        status, message = foreign.refused(*words)
+        assert status == 1 and message.endswith(ACTS), message
+
+
+def test_init_makes_all_for_the_owner_of_the_folder(open_path):
+    """As root; then every command of root's."""
+    folder = open_path / "mine"
+    folder.mkdir()
+    os.chown(folder, OWNER, OWNER)
+    with Dockpass(folder) as dockpass:
+        pass
+    # It is in a folder that init made, which was in a folder of the owner's.
+    assert dockpass.folder.stat().st_uid == 0
+    shutil.rmtree(dockpass.folder)
+    dockpass.folder.mkdir()
+    os.chown(dockpass.folder, OWNER, OWNER)
+    dockpass.run("init", dockpass.folder)
+    assert list(strangers(dockpass)) == []
+
+
+def test_roots_own_store_stays_roots(open_path):
+    with Dockpass(open_path) as dockpass:
+        dockpass.user("ann")
+        dockpass.serve()
+        assert "runs as root, as root owns" in dockpass.output
+        assert {path.stat().st_uid for path in
+                dockpass.folder.rglob("*")} == {0}
