@@ -118,15 +118,32 @@ static const int allowed[] = {
 	C(uname),
 };
 
-/* What libraries try, and do without. */
+/*
+ * What libraries try and do without; and what harms nobody, in case that a
+ * module which looks up names (nsswitch.conf) wants it.
+ */
+/* clang-format off */
 static const struct {
 	int error, call;
 } refused[] = {
-	{ ENOSYS, C(clone3) },	     { ENOSYS, C(close_range) },
-	{ ENOSYS, C(epoll_pwait2) }, { ENOSYS, C(membarrier) },
-	{ ENOSYS, C(openat2) },	     { EINVAL, C(prctl) },
-	{ EPERM, C(mlock) },	     { EPERM, C(mlock2) },
+	{ ENOSYS, C(clone3) },
+	{ ENOSYS, C(close_range) },
+	{ ENOSYS, C(epoll_pwait2) },
+	{ ENOSYS, C(fadvise64) },
+	{ ENOSYS, C(membarrier) },
+	{ ENOSYS, C(openat2) },
+	{ EINVAL, C(prctl) },
+	{ EPERM, C(dup) }, { EPERM, C(dup3) },
+	{ EPERM, C(getgroups) }, { EPERM, C(getppid) },
+	{ EPERM, C(getpriority) }, { EPERM, C(setpriority) },
+	{ EPERM, C(mlock) }, { EPERM, C(mlock2) }, { EPERM, C(mincore) },
+	{ EPERM, C(sched_getparam) }, { EPERM, C(sched_getscheduler) },
+	{ EPERM, C(sched_setaffinity) },
+	{ EPERM, C(inotify_init1) }, { EPERM, C(timerfd_create) },
+	{ EPERM, C(sigaltstack) }, { EPERM, C(signalfd4) },
+	{ EPERM, C(times) }, { EPERM, C(umask) },
 };
+/* clang-format on */
 
 enum {
 	THREAD = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |

@@ -204,7 +204,7 @@ static int become_root(void)
 	return setresuid(0, 0, 0) ? errno : 0;
 }
 
-static pid_t parent; /* getppid() is forbidden, too */
+static pid_t parent; /* getppid() says nothing in it */
 
 static int send_signal(void)
 {
