@@ -142,6 +142,7 @@ static const struct {
 	{ EPERM, C(inotify_init1) }, { EPERM, C(timerfd_create) },
 	{ EPERM, C(sigaltstack) }, { EPERM, C(signalfd4) },
 	{ EPERM, C(times) }, { EPERM, C(umask) },
+	{ EPERM, C(unlink) }, { EPERM, C(unlinkat) }, /* at the end */
 };
 /* clang-format on */
 

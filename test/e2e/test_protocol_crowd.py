@@ -8,7 +8,7 @@ from select import select
 import pytest
 
 from support import tokens
-from support.dockpass import FAKETIME, PATIENCE, Dockpass
+from support.dockpass import PATIENCE, Dockpass, hurried
 from support.process import free_ports, wait_until
 from support.site import Certificate
 from support.wire import Wire
@@ -196,8 +196,7 @@ def test_an_idle_connection_is_kept_for_a_minute(tmp_path, faketime):
     if PATIENCE > 1:
         pytest.skip("libfaketime and a sanitizer cannot both come first")
     dockpass = Dockpass(tmp_path)
-    with dockpass.serve(env={"LD_PRELOAD": str(FAKETIME),
-                             "FAKETIME": "+0 x20"}):
+    with dockpass.serve(env=hurried(20)):
         with Wire(dockpass.port) as wire:
             begun = time.monotonic()
             welcome(wire)

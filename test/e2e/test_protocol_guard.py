@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from support import metrics, secrets, tokens, ways
-from support.dockpass import FAKETIME, PATIENCE
+from support.dockpass import PATIENCE, hurried
 from support.process import wait_until
 from support.wire import Wire, request
 from support.ways import basic
@@ -385,7 +385,7 @@ def test_it_is_forgotten(own_world, faketime):
     if PATIENCE > 1:
         pytest.skip("libfaketime and a sanitizer cannot both come first")
     own_world.configure(guard={**GUARD, "seconds": 100})
-    own_world.serve(env={"LD_PRELOAD": str(FAKETIME), "FAKETIME": "+0 x20"})
+    own_world.serve(env=hurried(20))
     own_world.pace = 20
     fill(own_world, "127.0.9.2")
     begun = time.monotonic()

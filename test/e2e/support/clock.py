@@ -3,7 +3,7 @@
 import os
 import threading
 
-from support.dockpass import FAKETIME
+from support.dockpass import FAKED, FAKETIME
 
 
 class Clock:
@@ -22,13 +22,11 @@ class Clock:
 
     def env(self, zone="UTC"):
         """What the program's environment must say. `zone`: its TZ."""
-        return {"LD_PRELOAD": str(FAKETIME.with_name("libfaketimeMT.so.1")),
+        return {**FAKED,
+                "LD_PRELOAD": str(FAKETIME.with_name("libfaketimeMT.so.1")),
                 "FAKETIME_TIMESTAMP_FILE": str(self.file),
                 "FAKETIME_FMT": "%s", "FAKETIME_NO_CACHE": "1",
                 "FAKETIME_DONT_RESET": "1", "TZ": zone,
                 "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-                # It looks for its file again and again, which is no file of
-                # dockpass.
-                "DOCKPASS_SANDBOX": "false",
                 # A sanitizer wants to be the first library of all.
                 "ASAN_OPTIONS": "verify_asan_link_order=0"}
