@@ -272,6 +272,7 @@ static const struct {
 	{ "disabled", { 0 }, REGISTRY(DISABLED), true },
 	{ "enabled", REGISTRY(PRIVATE), REGISTRY(ENABLED), false },
 	{ "archived", { 0 }, APP(archived, 2), true },
+	{ "public, still archived", APP(archived, 2), SEEN(PUBLIC), false },
 	{ "no longer archived", APP(archived, 2), APP(archived, 1), false },
 };
 /* clang-format on */
@@ -635,6 +636,7 @@ static void a_store_of_another_life(void **state)
 	fixture_open(&other);
 	add_user(other.db, "zoe", 0);
 	set_up(other.db);
+	done(other.db, (struct change)REGISTRY(DISABLED));
 	out = bring_back(&c, other.db, 0);
 	assert_false(out.descends || out.pruned);
 	assert_int_equal(out.lost, 0);
