@@ -12,7 +12,7 @@
 enum {
 	NAME_MAX_SHOWN = 255,
 	SCOPES_MAX_SHOWN = 4096, /* nothing in them is escaped */
-	SHOWN_SIZE = SCOPES_MAX_SHOWN + 64
+	SHOWN_SIZE = SCOPES_MAX_SHOWN + SECRET_MAX
 };
 
 static const char *const levels[] = {
@@ -67,17 +67,21 @@ static void text_head(int64_t when, enum log_level level, const char *event,
 	buf_printf(out, "%s %s %s", time.at, levels[level], event);
 }
 
-/* Without a secret that came in the wrong place, and with its end said. */
+/*
+ * Without a secret that came in the wrong place, and with its end said. By a
+ * part of it nobody knows a secret: what is cut is looked at whole.
+ */
 static struct str shown(struct str s, size_t max, char at[SHOWN_SIZE])
 {
-	size_t len = s.len < max ? s.len : max;
+	size_t most = max + SECRET_MAX - 1;
+	size_t len = s.len < most ? s.len : most;
 
 	if (len)
 		memcpy(at, s.at, len);
 	at[len] = '\0';
 	secret_hide(at);
 	if (s.len > max)
-		snprintf(at + len, SHOWN_SIZE - len, " ... %zu bytes more",
+		snprintf(at + max, SHOWN_SIZE - max, " ... %zu bytes more",
 			 s.len - max);
 	return str_of(at);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "server/log.h"
+#include "token/secret.h"
 
 enum { WHEN = 1800000000 }; /* 2027-01-15T08:00:00Z */
 
@@ -144,6 +145,35 @@ static void long_texts(void **state)
 	assert_int_equal(got.at[got.len - 1], '\n');
 }
 
+/* Wherever it is cut, none of its last letters is left. */
+static void a_secret_that_is_cut(void **state)
+{
+	const unsigned char random[PAT_RANDOM] = { 1, 2, 3, 4 };
+	const struct prefix prefix = { "acme-" };
+	AUTO(secret) struct secret secret = secret_pat(&prefix, random);
+
+	(void)state;
+	for (size_t before = 200; before < 260; before++) {
+		char text[512];
+		const struct request_log log = {
+			.client = { text, before + 1 + secret.len }
+		};
+		const struct log_token line = { .log = &log };
+		AUTO(buf) struct buf got;
+		char part[12];
+
+		memset(text, 'c', before);
+		snprintf(text + before, sizeof(text) - before, " %.*s",
+			 (int)secret.len, secret.text);
+		snprintf(part, sizeof(part), "%.8s", secret.text + 5);
+		buf_init(&got, 8192);
+		log_print_token(&line, FORMAT_JSON, &got);
+		buf_add_char(&got, '\0');
+		assert_null(strstr(got.at, part));
+		assert_non_null(strstr(got.at, "\"client\":\"ccc"));
+	}
+}
+
 enum { THREADS = 4, LINES = 500 };
 
 static void *chatter(void *arg)
@@ -260,6 +290,7 @@ int main(void)
 		cmocka_unit_test(event_lines),
 		cmocka_unit_test(level_of_a_line),
 		cmocka_unit_test(long_texts),
+		cmocka_unit_test(a_secret_that_is_cut),
 		cmocka_unit_test(from_many_threads),
 		cmocka_unit_test(a_full_ring_tears_nothing),
 	};
