@@ -110,6 +110,7 @@ bool doctor_head(struct str *head, struct str name, struct str *value);
 /* "host" of http(s)://host[:port]/..., and with its port, 80 or 443. */
 struct str url_host(struct str url);
 struct str url_host_port(struct doctor *d, struct str url);
+struct str url_path(struct str url); /* "/token", and what is behind it */
 /* Nothing goes over a network there. */
 bool is_local_host(struct str host);
 /* An address that crane and regctl take no realm at. */

@@ -111,9 +111,10 @@ bool doctor_head(struct str *head, struct str name, struct str *value)
 	return false;
 }
 
-static struct str authority(struct str url)
+/* Behind the scheme: up to the path, and what follows. */
+static struct str split(struct str url, struct str *path)
 {
-	struct str rest = url, host;
+	struct str rest = url;
 	size_t end = 0;
 
 	if (str_starts(url, STR("https://")))
@@ -122,7 +123,14 @@ static struct str authority(struct str url)
 		rest = str_skip(url, 7);
 	while (end < rest.len && !strchr("/?#", rest.at[end]))
 		end++;
-	host = str_head(rest, end);
+	*path = str_skip(rest, end);
+	return str_head(rest, end);
+}
+
+static struct str authority(struct str url)
+{
+	struct str path, host = split(url, &path);
+
 	/* Behind a login, which no realm should have. */
 	for (size_t i = host.len; i-- > 0;)
 		if (host.at[i] == '@')
@@ -152,6 +160,14 @@ struct str url_host_port(struct doctor *d, struct str url)
 		return all;
 	return arena_printf(&d->call->arena, STR_FMT ":%s", STR_ARG(all),
 			    str_starts(url, STR("https:")) ? "443" : "80");
+}
+
+struct str url_path(struct str url)
+{
+	struct str path;
+
+	split(url, &path);
+	return path;
 }
 
 bool is_private_literal(struct str host)

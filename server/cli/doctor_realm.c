@@ -38,12 +38,15 @@ enum health check_realm(struct doctor *d)
 	struct str realm = str_of(d->realm), ours = str_of(url);
 	bool tls = str_starts(realm, STR("https://"));
 	bool secure = str_starts(ours, STR("https://"));
+	struct str rest = url_path(realm), path;
 
+	str_cut(&rest, '?', &path); /* it may have parameters of its own */
 	if (!tls && !str_starts(realm, STR("http://")))
 		return doctor_found(d, HEALTH_FAIL, write_realm(d),
 				    "the realm %.200s is no http(s) address",
 				    d->realm);
-	if (str_starts(realm, ours) && is_our_path(str_skip(realm, ours.len)))
+	if (tls == secure && is_our_path(path) &&
+	    str_eq_nocase(url_host_port(d, realm), url_host_port(d, ours)))
 		return doctor_found(d, HEALTH_OK, NULL,
 				    "%.200s is this dockpass", d->realm);
 	if (str_eq(url_host_port(d, str_skip(realm, tls ? 8 : 7)),

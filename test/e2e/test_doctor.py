@@ -86,6 +86,12 @@ def elsewhere(dockpass, told):
     return {"token": {**told, "realm": f"https://localhost:{port}/token"}}
 
 
+def alias(dockpass, told):
+    """Another path and spelling of the same."""
+    return {"token": {**told, "realm": dockpass.url.replace(
+        "localhost", "LocalHost") + "/auth/token?tenant=1"}}
+
+
 def rotate(dockpass):
     change_key(dockpass)
     dockpass.reload()
@@ -118,6 +124,7 @@ ROWS = {
     "all is well": Row(BOTH, same),
     "all is well, by kid": Row(TWO, same, service={"x5c": False}),
     "all is well, by jwks": Row(THREE, only_jwks, service={"x5c": False}),
+    "all is well, under an alias": Row(TWO, alias),
     "all is well, with two keys": Row(BOTH, same, before=NEW),
     "all is well, for no anonymous": Row(BOTH, same,
                                          service={"anonymous": False}),
