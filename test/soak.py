@@ -63,6 +63,8 @@ def parts():
         test("keys", 20, "test_protocol_faults.py::test_keys_change_under_"
              "load"),
         test("tls", 70, "test_tls_scan.py"),
+        test("doctor", 20, "test_protocol_doctor.py::test_one_that_is_"
+             "always_late"),
         test("clients-asan", 20, load, "asan"),
         test("clients-tsan", 20, load, "tsan"),
         *map(fuzzer, sorted((TOP / "test/fuzz").glob("fuzz_*.c")))]

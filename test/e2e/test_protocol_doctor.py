@@ -11,7 +11,7 @@ import time
 import jwt
 import pytest
 
-from support.dockpass import PATIENCE, Dockpass
+from support.dockpass import PATIENCE, SOAK, Dockpass
 from support.doctor import doctor, line
 from support.process import free_ports
 from support.world import World
@@ -202,6 +202,25 @@ def test_one_that_says_nothing(dockpass):
     assert failed == ["registry"]
     assert "no answer within 10 s" in line(checks["registry"])
     assert 9 < time.monotonic() - begun < 10 + 10 * PATIENCE
+
+
+@pytest.mark.skipif(not SOAK, reason="takes a minute: SOAK=1")
+def test_one_that_is_always_late(dockpass):
+    """All requests together have a minute."""
+    ours = 'Bearer realm="{ours}",service="registry",error="invalid"'
+    say = with_realm(challenge(ours), dockpass.url + "/token")
+    end = threading.Event()
+
+    def late(handler):
+        if "Authorization" in handler.headers:
+            end.wait(9)
+        say(handler)
+    begun = time.monotonic()
+    with Liar(late) as liar:
+        failed, checks = doctor(dockpass, liar.url)
+        assert 55 < time.monotonic() - begun < 65
+        end.set()
+    assert failed[0] == "key" and "60 s" in line(checks["key"]), checks
 
 
 def test_what_it_is_shown(tmp_path):
