@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support import metrics
-from support.dockpass import FAKETIME, PROGRAM, TOP, Dockpass
+from support.dockpass import PROGRAM, TOP, Dockpass, hurried
 from support.trickle import trickling
 from support.wire import Wire
 from support.ways import basic
