@@ -401,7 +401,7 @@ static void names_are_for_who_sends(void **state)
 /* certbot: live/a.pem is a link to archive/a1.pem, and then to a2.pem. */
 static int renew(void)
 {
-	return try_open(listener.certificate, O_RDONLY) ||
+	return try_open(listener.tls.own.certificate, O_RDONLY) ||
 	       try_open(in(top, "archive/a2.pem", ""), O_RDONLY) ||
 	       try_open(in(top, "other/x", ""), O_RDONLY) != EACCES;
 }
@@ -414,7 +414,7 @@ static void a_link_is_followed_by_its_next_end(void **state)
 	(void)state;
 	configure();
 	snprintf(live, sizeof(live), "%s/live/a.pem", top);
-	listener.certificate = live;
+	listener.tls.own.certificate = live;
 	config.listeners_count = 1;
 	assert_int_equal(mkdir(in(top, "live", ""), 0700), 0);
 	assert_int_equal(mkdir(in(top, "archive", ""), 0700), 0);
@@ -432,10 +432,10 @@ static void a_link_is_followed_by_its_next_end(void **state)
 static int change_configuration(void)
 {
 	const struct config start = config;
-	struct config_listener other = { .certificate =
+	struct config_listener other = { .tls.own.certificate =
 						 in(top, "other/x", "") };
 	const char *const hidden[] = { NULL,
-				       other.certificate,
+				       other.tls.own.certificate,
 				       "/etc/resolv",
 				       in(top, "other/x", ""),
 				       in(top, "etc/x", ""),
