@@ -2,7 +2,7 @@
 #include "server/tls.h"
 
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -71,7 +71,7 @@ char *tls_subject(struct bufferevent *bev)
 	SSL *ssl = bufferevent_openssl_get_ssl(bev);
 	const X509 *own = ssl ? SSL_get0_peer_certificate(ssl) : NULL;
 	BIO *bio = own ? BIO_new(BIO_s_mem()) : NULL;
-	char *text = NULL;
+	char *all = NULL, *text;
 	long len;
 
 	if (!bio)
@@ -79,11 +79,11 @@ char *tls_subject(struct bufferevent *bev)
 	X509_NAME_print_ex(bio, X509_get_subject_name(own), 0,
 			   XN_FLAG_RFC2253 &
 				   ~(unsigned long)ASN1_STRFLGS_ESC_MSB);
-	len = BIO_get_mem_data(bio, &text);
-	text = strndup(text ? text : "",
-		       (size_t)(len < SUBJECT_MAX ? len : SUBJECT_MAX));
+	len = BIO_get_mem_data(bio, &all);
+	text = calloc(1, SUBJECT_MAX + 1);
 	assert(text);
-	make_printable(text);
+	print_copy((struct str) { all, len > 0 ? (size_t)len : 0 }, text,
+		   SUBJECT_MAX);
 	BIO_free(bio);
 	ERR_clear_error();
 	return text;

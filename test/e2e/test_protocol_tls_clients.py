@@ -258,8 +258,9 @@ def subject_of(shop, subject, *how):
     ("/CN=runner-7/O=Example", "O=Example,CN=runner-7"),
     ("/CN=a,b", r"CN=a\,b"),
     ("/CN=\nx\x7f\x1b[31m", None),
-    ("/CN=" + "x" * 60 + "".join(f"/OU={str(n) * 60}" for n in range(6)),
-     None),
+    ("/CN=x" + f"/OU={'ü' * 60}" * 3, None),
+    ("/CN=xy" + f"/OU={'ü' * 60}" * 3, None),
+    ("/CN=a\u2028b\u0085", None),
     ("/CN=Jürgen", "CN=Jürgen"), ("/", "")])
 def test_the_log_says_who_it_was(shop, subject, want):
     got = subject_of(shop, subject)
