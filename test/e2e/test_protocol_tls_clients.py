@@ -321,6 +321,7 @@ def test_what_is_no_handshake(own, data, cause):
     metrics.reaches(own, FAILED % cause, 1)
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 def test_old_versions_are_a_cause_of_their_own(own):
     own.serve()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
