@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "store/used.h"
+#include "token/secret.h"
 
 /* Rows of a batch, its index, what is known: SETS of WAYS. */
 enum { BATCH_MAX = 2048, INDEX = 2 * BATCH_MAX, SETS = 4096, WAYS = 4 };
@@ -103,14 +104,26 @@ static bool same_use(int64_t at, int64_t now)
 	return at <= now && now - at < USED_EVERY;
 }
 
+/* Without a secret that came in the wrong place, even where it is cut. */
+static size_t copy_client(struct str client, char out[USED_CLIENT_MAX])
+{
+	char at[USED_CLIENT_MAX + SECRET_MAX];
+	size_t len = client.len < sizeof(at) ? client.len : sizeof(at) - 1;
+
+	if (len)
+		memcpy(at, client.at, len);
+	at[len] = '\0';
+	secret_hide(at);
+	return print_copy((struct str) { at, len }, out, USED_CLIENT_MAX);
+}
+
 static void fill(struct use *use, uint64_t pat, int64_t now, struct str address,
 		 struct str client)
 {
 	*use = (struct use) { .pat = pat, .at = now };
 	use->address_len = (uint8_t)print_copy(address, use->address,
 					       sizeof(use->address));
-	use->client_len =
-		(uint8_t)print_copy(client, use->client, sizeof(use->client));
+	use->client_len = (uint8_t)copy_client(client, use->client);
 }
 
 void uses_note(struct uses *uses, uint64_t pat, int64_t now, struct str address,

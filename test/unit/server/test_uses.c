@@ -153,6 +153,13 @@ static const struct {
 	{ "and no part of a letter", X60 "123\xc3\xa9", X60 "123" },
 	{ "however long that is", X60 "12\xe2\x82\xac", X60 "12" },
 	{ "one that fits", X60 "1\xe2\x82\xac", X60 "1\xe2\x82\xac" },
+	{ "no secret", "my glpat-abcdefghij0123456789",
+	  "my glpat-********************" },
+	{ "nor a part of one", X60 "glpat-abcdefghij0123456789", X60 "glpa" },
+	{ "with a prefix of one's own",
+	  "xxxxxxxxxx xxxxxxxxxx xxxxxxxxxx xxxxxxxx "
+	  "acme-AQIDBAAAAAAAAAAAAIUN",
+	  "xxxxxxxxxx xxxxxxxxxx xxxxxxxxxx xxxxxxxx acme-*****************" },
 	{ "no escape", "\x1b[31mred", "?[31mred" },
 	{ "not as one byte",
 	  "a\x9b"
