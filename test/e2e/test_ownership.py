@@ -51,7 +51,7 @@ READING = [
     "settings get default_token_days", "job list", "job waiting", "key list",
     "key export --format pem", "registry-config", "store check",
     "explain --anonymous --access repository:a:pull", "audit list",
-    "audit verify",
+    "audit verify", "doctor",
 ]
 
 

@@ -423,7 +423,7 @@ def test_room_may_come_before_the_header(own_world):
     metrics.reaches(own_world, "dockpass_connections", 0)
     with second:
         assert second.send(line() + HEALTH).answer().status_code == 200
-    assert metrics.scrape(own_world)["dockpass_connections_crowded_total"] == 0
+    assert metrics.crowded(metrics.scrape(own_world)) == 0
 
 
 def test_without_trusted_proxies_anybody_is_believed(own_world):

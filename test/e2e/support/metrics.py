@@ -36,6 +36,12 @@ def scrape(dockpass):
     return parse(answer.text)
 
 
+def crowded(samples):
+    """Connections over a limit, whichever."""
+    return sum(number for key, number in samples.items()
+               if key.startswith("dockpass_connections_crowded_total{"))
+
+
 def families(text):
     """{name: type}"""
     return dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
