@@ -7,7 +7,7 @@ from select import select
 
 import pytest
 
-from support import tokens
+from support import metrics, tokens
 from support.dockpass import PATIENCE, Dockpass, hurried
 from support.process import free_ports, wait_until
 from support.site import Certificate
@@ -202,3 +202,5 @@ def test_an_idle_connection_is_kept_for_a_minute(tmp_path, faketime):
             welcome(wire)
             assert wire.rest() == b""
             assert 59 < (time.monotonic() - begun) * 20 < 75
+        assert metrics.scrape(dockpass)[
+            'dockpass_connections_slow_total{in="next_request"}'] == 1

@@ -3,6 +3,8 @@ too much, and what each of those who are too slow is told.
 """
 
 import json
+import os
+import resource
 import select
 import signal
 import ssl
@@ -313,6 +315,31 @@ def test_who_connects_without_end_has_not_the_loop_for_himself(tmp_path):
             assert wire.answer().status_code == 200
             let_in = site.rise(before)["dockpass_connections_accepted_total"]
         assert let_in < 1500
+
+
+def cpu_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_without_descriptors_it_waits_and_does_not_spin(tmp_path):
+    """Those who are in are answered meanwhile, the others when there is room."""
+    with Site(tmp_path) as site, site.wire() as inside:
+        assert inside.send(HEALTH).answer().status_code == 200
+        pid = site.dockpass.daemon.process.pid
+        used = len(os.listdir(f"/proc/{pid}/fd"))
+        most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 10, most[1]))
+        waiting = [site.wire().send(HEALTH) for _ in range(40)]
+        work, begun = cpu_seconds(pid), time.monotonic()
+        while time.monotonic() < begun + 2:
+            assert inside.send(HEALTH).answer().status_code == 200
+            time.sleep(0.05)
+        assert cpu_seconds(pid) - work < 0.2
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, most)
+        assert {wire.answer().status_code for wire in waiting} == {200}
+        for wire in waiting:
+            wire.close()
 
 
 class Crowd:
