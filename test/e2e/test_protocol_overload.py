@@ -282,6 +282,7 @@ def test_one_too_many_is_told_so(tmp_path, way, limit):
                 "of your address" if "address" in limit else "connections:")
         key = CROWDED % limit
         assert metrics.scrape(site.dockpass)[key] == 1
+        wait_until(lambda: site.said("overload"), PATIENCE, "the log")
         assert [f"limits.{limit} is reached: turned away 1, at last 127.0.0.1 "
                 "(said once a minute)"] == site.said("overload")
         for wire in inside:
