@@ -66,6 +66,9 @@ enum field_bit {
 #undef X
 };
 
+/* No field: what makes the store larger, and is refused when it is full. */
+enum { ADDS = 1 << 30 };
+
 static const struct field {
 	unsigned bit;
 	enum field_kind kind;
@@ -80,10 +83,9 @@ static const struct field {
 static const struct row {
 	enum err (*apply)(struct txn *txn, struct change *change);
 	unsigned fields;
-	bool adds; /* refused when the store is full */
 } rows[] = {
 	[CHANGE_USER_ADD] = { apply_user_add,
-		HAS_user | HAS_text | HAS_value | HAS_flags, true },
+		ADDS | HAS_user | HAS_text | HAS_value | HAS_flags },
 	[CHANGE_USER_REMOVE] = { apply_user_remove,
 		HAS_user | HAS_yes },
 	[CHANGE_USER_FLAG] = { apply_user_flag,
@@ -91,9 +93,9 @@ static const struct row {
 	[CHANGE_USER_PASSWORD] = { apply_user_password,
 		HAS_user | HAS_value },
 	[CHANGE_GROUP_ADD] = { apply_group_add,
-		HAS_path, true },
+		ADDS | HAS_path },
 	[CHANGE_PROJECT_ADD] = { apply_project_add,
-		HAS_path | HAS_visibility | HAS_registry | HAS_archived, true },
+		ADDS | HAS_path | HAS_visibility | HAS_registry | HAS_archived },
 	[CHANGE_PROJECT_SET] = { apply_project_set,
 		HAS_path | HAS_visibility | HAS_registry | HAS_archived },
 	[CHANGE_SPACE_REMOVE] = { apply_space_remove,
@@ -103,17 +105,17 @@ static const struct row {
 	[CHANGE_MEMBER_REMOVE] = { apply_member_remove,
 		HAS_user | HAS_path },
 	[CHANGE_TOKEN_ADD] = { apply_token_add,
-		HAS_user | HAS_path | HAS_text | HAS_digest | HAS_bot |
+		ADDS | HAS_user | HAS_path | HAS_text | HAS_digest | HAS_bot |
 		HAS_kind | HAS_scopes | HAS_role | HAS_expires_at |
-		HAS_limits | HAS_idle, true },
+		HAS_limits | HAS_idle },
 	[CHANGE_TOKEN_REVOKE] = { apply_token_revoke,
 		HAS_id | HAS_recursive },
 	[CHANGE_REFRESH_ADD] = { apply_refresh_add,
-		HAS_text | HAS_digest | HAS_id | HAS_expires_at, true },
+		ADDS | HAS_text | HAS_digest | HAS_id | HAS_expires_at },
 	[CHANGE_SETTING_PUT] = { apply_setting_put,
 		HAS_text | HAS_value },
 	[CHANGE_TOKEN_ROTATE] = { apply_token_rotate,
-		HAS_digest | HAS_id | HAS_expires_at | HAS_grace, true },
+		ADDS | HAS_digest | HAS_id | HAS_expires_at | HAS_grace },
 	[CHANGE_COUNTER_PUT] = { apply_counter_put,
 		HAS_text | HAS_id },
 	[CHANGE_USER_EMAIL] = { apply_user_email,
@@ -271,7 +273,7 @@ static enum err need_room(struct txn *txn, struct change *change)
 {
 	uint64_t limit;
 
-	if (!row_of(change->type)->adds || change->replayed ||
+	if (!(row_of(change->type)->fields & ADDS) || change->replayed ||
 	    !db_full(txn->db, &limit))
 		return E_OK;
 	return cause_set(&change->cause, E_FULL,
