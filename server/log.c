@@ -53,6 +53,7 @@ struct ring {
 static struct {
 	_Atomic(struct ring *) rings;
 	_Atomic bool runs, ends, asleep;
+	_Atomic uint64_t lost; /* ever */
 	enum log_format format;
 	int wake;
 	pthread_t thread;
@@ -61,8 +62,8 @@ static struct {
 	/* Of the log thread alone, while it runs. */
 	struct outlets route;
 	struct {
-		bool failing;
-		int64_t retry_at; /* ms */
+		_Atomic bool failing; /* others read it */
+		int64_t retry_at;     /* ms */
 		uint64_t lost;
 	} ways[WAY_COUNT];
 } logger;
@@ -156,7 +157,8 @@ static void take_route(void)
 	free(next);
 	for (enum way way = 0; way < WAY_COUNT; way++) {
 		logger.ways[way].retry_at = 0;
-		logger.ways[way].failing &= logger.route.at[way] != NULL;
+		if (!logger.route.at[way])
+			logger.ways[way].failing = false;
 	}
 }
 
@@ -234,7 +236,10 @@ static bool drain_way(struct ring *ring, enum way way, size_t head)
 	if (wanted(way, ring->kind))
 		took = put_out(way, first, second);
 	if (took < n && n > RING / 2) {
-		logger.ways[way].lost += count_lines(first, second);
+		uint64_t lines = count_lines(first, second);
+
+		logger.ways[way].lost += lines;
+		atomic_fetch_add(&logger.lost, lines);
 		*read = head;
 		return false;
 	}
@@ -261,6 +266,7 @@ static void say_lost(struct ring *ring)
 {
 	uint64_t lost = atomic_exchange(&ring->lost, 0);
 
+	atomic_fetch_add(&logger.lost, lost);
 	if (lost)
 		log_event(LEVEL_WARNING, "log",
 			  "%llu lines were lost: there were more than could "
@@ -336,6 +342,13 @@ void log_stop(void)
 	drain_all();
 	close(logger.wake);
 	route_close(&logger.route);
+}
+
+void log_state(struct log_state *out)
+{
+	*out = (struct log_state) { .lost = atomic_load(&logger.lost) };
+	for (enum way way = 0; way < WAY_COUNT; way++)
+		out->failing |= atomic_load(&logger.ways[way].failing);
 }
 
 static char *copy(const char *text)

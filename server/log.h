@@ -31,6 +31,13 @@ void log_reopen(void);
 enum err log_start(enum log_format format) MUST_CHECK;
 void log_stop(void); /* writes what is left */
 
+/* For who watches; from any thread. */
+struct log_state {
+	uint64_t lost; /* lines, ever; a line that two ways lost counts twice */
+	bool failing;  /* the file or syslog takes none: they wait */
+};
+void log_state(struct log_state *out);
+
 /* Everything that is no token request: start, reload, warning... */
 void log_event(enum log_level level, const char *event, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "server/crowd.h"
+#include "server/log.h"
 #include "server/services.h"
 #include "server/version.h"
 #include "store/census.h"
@@ -230,6 +231,35 @@ static void put_writer(const struct scrape *s)
 	put(s, writer_waiting(s->req->services->writer));
 }
 
+static void put_commits_failed(const struct scrape *s)
+{
+	put(s, writer_failed(s->req->services->writer));
+}
+
+static void put_log_lost(const struct scrape *s)
+{
+	struct log_state state;
+
+	log_state(&state);
+	put(s, state.lost);
+}
+
+static void put_log_failing(const struct scrape *s)
+{
+	struct log_state state;
+
+	log_state(&state);
+	put(s, state.failing);
+}
+
+static void put_disk(const struct scrape *s)
+{
+	uint64_t left;
+
+	if (db_disk_free(s->req->services->db, &left))
+		put(s, left);
+}
+
 static void put_file(const struct scrape *s)
 {
 	put(s, s->usage.file);
@@ -395,6 +425,10 @@ static const struct {
 	{ "dockpass_answers_held_back_total", "counter", "Answers to wrong secrets that came late, as there were too many of them (guard.failures).", put_late, false },
 	{ "dockpass_password_queue_length", "gauge", "Passwords that wait to be checked.", put_passwords, false },
 	{ "dockpass_writer_queue_length", "gauge", "Changes that wait for the disk.", put_writer, false },
+	{ "dockpass_store_commits_failed_total", "counter", "Groups of changes that the server could not write: the disk is full, or the store damaged.", put_commits_failed, false },
+	{ "dockpass_store_disk_free_bytes", "gauge", "Space that is left on the store's disk.", put_disk, false },
+	{ "dockpass_log_lines_lost_total", "counter", "Lines of the log that log.file, syslog or standard error did not take.", put_log_lost, false },
+	{ "dockpass_log_failing", "gauge", "1 while log.file or syslog takes no lines: they wait, and are lost when there are too many.", put_log_failing, false },
 	{ "dockpass_store_size_bytes", "gauge", "Size of the store's file, which never shrinks.", put_file, true },
 	{ "dockpass_store_used_bytes", "gauge", "Of it, what is in use; the rest is taken before it grows.", put_used, true },
 	{ "dockpass_store_limit_bytes", "gauge", "store_size: from so much in use on nothing is added.", put_limit, true },

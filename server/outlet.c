@@ -155,7 +155,7 @@ void outlet_free(struct outlet *outlet)
 void outlet_why(const struct outlet *outlet, struct cause *out)
 {
 	cause_set(out, E_OK, "%.300s: %s%s", outlet->path,
-		  strerror(outlet->error), errno_advice(outlet->error));
+		  strerror(outlet->error), errno_remedy(outlet->error));
 }
 
 /* Up to and with the last line feed of the first `n` bytes. */

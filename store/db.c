@@ -266,6 +266,11 @@ const char *db_folder(const struct db *db)
 	return folder;
 }
 
+bool db_disk_free(const struct db *db, uint64_t *out)
+{
+	return folder_free(db_folder(db), out);
+}
+
 struct str table_name(enum table table)
 {
 	assert((size_t)table < COUNT(tables));

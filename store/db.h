@@ -73,6 +73,8 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 void db_close(struct db *db); /* NULL is fine */
 void db_cleanup(struct db **db);
 const char *db_folder(const struct db *db);
+/* Bytes that are left on its disk; false: nobody knows. */
+bool db_disk_free(const struct db *db, uint64_t *out);
 
 /*
  * A consistent, compact copy of the store as it is now, while it is written to

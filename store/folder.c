@@ -191,11 +191,15 @@ enum err folder_set_aside(const char *folder, struct cause *cause)
 	return err ? err : folder_sync(folder, cause);
 }
 
-bool folder_full(const char *folder)
+bool folder_free(const char *folder, uint64_t *out)
 {
 	struct statvfs disk;
 
-	return !statvfs(folder, &disk) && !disk.f_bavail;
+	*out = 0;
+	if (statvfs(folder, &disk))
+		return false;
+	*out = (uint64_t)disk.f_bavail * disk.f_frsize;
+	return true;
 }
 
 /* What is written when it happens: a signal's handler may not print. */

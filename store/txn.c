@@ -86,6 +86,7 @@ void txn_nested(struct txn *parent, struct txn *txn)
 enum err txn_commit(struct txn *txn)
 {
 	MDB_txn *mdb = txn->mdb;
+	uint64_t left;
 	int code;
 
 	if (txn->err) {
@@ -95,7 +96,7 @@ enum err txn_commit(struct txn *txn)
 	assert(mdb);
 	txn->mdb = NULL; /* gone, whatever comes of it */
 	code = mdb_txn_commit(mdb);
-	if (code == EIO && folder_full(db_folder(txn->db)))
+	if (code == EIO && folder_free(db_folder(txn->db), &left) && !left)
 		code = ENOSPC; /* LMDB's EIO may be a write that ended short */
 	return txn->err = err_of(code);
 }

@@ -33,7 +33,8 @@ struct writer {
 	_Atomic bool ended;
 	_Atomic unsigned waiting; /* queued, and not done yet */
 	_Atomic uint64_t turns;
-	pthread_mutex_t lock; /* of what follows */
+	_Atomic uint64_t failed; /* commits */
+	pthread_mutex_t lock;	 /* of what follows */
 	pthread_cond_t more;
 	bool ends;
 	size_t len;
@@ -60,11 +61,19 @@ static size_t gather(struct writer *w)
 	return n;
 }
 
+/* A deed may also have found nothing to do, or that it may not. */
+static void count_failed(struct writer *w, enum err err)
+{
+	if (err && err != E_NOT_FOUND && err != E_REFUSED)
+		atomic_fetch_add(&w->failed, 1);
+}
+
 static void run_errand(struct writer *w, struct errand *errand)
 	ON(writer_thread);
 static void run_errand(struct writer *w, struct errand *errand)
 {
 	errand->result = deed_commit(w->db, errand->run, errand->arg);
+	count_failed(w, errand->result);
 	sem_post(&errand->done);
 }
 
@@ -79,6 +88,7 @@ static void commit(struct writer *w, size_t n)
 			w->changes[changes++] = w->jobs[i].change;
 	if (changes)
 		err = change_commit(w->db, w->changes, changes);
+	count_failed(w, err);
 	/* Each change carries its result; here only our promise is kept. */
 	for (size_t i = 0; i < n; i++) {
 		const struct job *job = &w->jobs[i];
@@ -188,4 +198,9 @@ uint64_t writer_turns(const struct writer *writer)
 unsigned writer_waiting(const struct writer *writer)
 {
 	return atomic_load_explicit(&writer->waiting, memory_order_relaxed);
+}
+
+uint64_t writer_failed(const struct writer *writer)
+{
+	return atomic_load_explicit(&writer->failed, memory_order_relaxed);
 }

@@ -20,6 +20,8 @@ bool writer_stop(struct writer *writer, int ms) MUST_CHECK;
 unsigned writer_waiting(const struct writer *writer);
 /* How many groups it has done with. Likewise. */
 uint64_t writer_turns(const struct writer *writer);
+/* Commits that failed (a full disk, a damaged store), ever. Likewise. */
+uint64_t writer_failed(const struct writer *writer);
 
 /*
  * Has a deed done (store/change.h) and waits for it: not for a worker. E_BUSY:

@@ -39,26 +39,36 @@ enum err errno_err(int number)
 	}
 }
 
-static const char *denied = "; run as root or as its owner";
+static struct {
+	int number;
+	const char *remedy, *advice;
+} errnos[] = {
+	{ EACCES, "; run as root or as its owner",
+	  "; run as root or as its owner" },
+	{ ENOSPC, "; free some space", "; free some space, then repeat" },
+	{ EDQUOT, "; free some space", "; free some space, then repeat" },
+	{ EROFS, "; make it writable", "; make it writable, then repeat" },
+};
 
 void errno_advise_denied(const char *advice)
 {
-	denied = advice;
+	errnos[0].remedy = errnos[0].advice = advice;
 }
 
 const char *errno_advice(int number)
 {
-	switch (number) {
-	case EACCES:
-		return denied;
-	case ENOSPC:
-	case EDQUOT:
-		return "; free some space, then repeat";
-	case EROFS:
-		return "; make it writable, then repeat";
-	default:
-		return "";
-	}
+	for (size_t i = 0; i < COUNT(errnos); i++)
+		if (errnos[i].number == number)
+			return errnos[i].advice;
+	return "";
+}
+
+const char *errno_remedy(int number)
+{
+	for (size_t i = 0; i < COUNT(errnos); i++)
+		if (errnos[i].number == number)
+			return errnos[i].remedy;
+	return "";
 }
 
 enum err cause_set(struct cause *cause, enum err err, const char *fmt, ...)

@@ -74,6 +74,8 @@ const char *errno_advice(int number);
  * on. Before any other thread.
  */
 void errno_advise_denied(const char *advice);
+/* The same of what goes on by itself then: nothing is to be repeated. */
+const char *errno_remedy(int number);
 
 /*
  * One line for a person: what is wrong and what to do. Never a secret. A

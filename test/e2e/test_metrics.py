@@ -113,6 +113,22 @@ ALARMS = [
                          '{state="retired"}': "2500000x20"}, 10, False),
     ("DockpassKeyEnds", {'dockpass_key_expiry_timestamp_seconds'
                          '{state="current"}': "2700000x20"}, 10, False),
+    ("DockpassStoreFailing", {"dockpass_store_commits_failed_total":
+                              "0x10 1x20"}, 15, True),
+    ("DockpassStoreFailing", {"dockpass_store_commits_failed_total":
+                              "3x30"}, 20, False),
+    ("DockpassDiskFull", {"dockpass_store_disk_free_bytes": "9000x20"},
+     10, True),
+    ("DockpassDiskFull", {"dockpass_store_disk_free_bytes": "105000000x20"},
+     10, False),
+    ("DockpassLogFailing", {"dockpass_log_failing": "1x20",
+                            "dockpass_log_lines_lost_total": "0x20"}, 10, True),
+    ("DockpassLogFailing", {"dockpass_log_failing": "0x20",
+                            "dockpass_log_lines_lost_total": "0x5 7x20"},
+     10, True),
+    ("DockpassLogFailing", {"dockpass_log_failing": "0x20",
+                            "dockpass_log_lines_lost_total": "7x20"},
+     10, False),
     ("DockpassNoticesStuck", {"dockpass_notices_oldest_age_seconds":
                               "15000x20"}, 10, True),
     ("DockpassChecksMissed", {'dockpass_check_last_run_timestamp_seconds'

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support import tokens
+from support import metrics, tokens
 from support.filling import Filled
 from support.ways import get_basic, login, refresh, refresh_token
 
@@ -132,6 +132,28 @@ def test_the_server_says_that_the_disk_is_full(disk, own):
     assert tokens.access(answer, own) == GRANTED
     disk.free()
     assert refresh(own, refresh_token(login(own, own.secret))).ok
+
+
+def test_a_full_disk_is_seen_by_who_watches(disk, own):
+    """Before the server has anything to write, and when it has."""
+    own.serve()
+    before = metrics.scrape(own)
+    left = os.statvfs(disk.path)
+    assert before["dockpass_store_disk_free_bytes"] == \
+        left.f_bavail * left.f_frsize > 0
+    assert before["dockpass_store_commits_failed_total"] == 0
+    disk.fill()
+    assert metrics.scrape(own)["dockpass_store_disk_free_bytes"] == 0
+    assert metrics.get(own, "/readyz").status_code == 200
+    refused = next(answer for answer in (login(own, own.secret)
+                                         for _ in range(100))
+                   if answer.status_code != 200)
+    tokens.refusal(refused, 500, "UNKNOWN")
+    failed = metrics.scrape(own)["dockpass_store_commits_failed_total"]
+    assert failed > 0
+    disk.free()
+    assert login(own, own.secret).ok
+    assert metrics.scrape(own)["dockpass_store_disk_free_bytes"] > 0
 
 
 def test_a_disk_that_fills_loses_nothing(disk, own):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from support import metrics
 from support.dockpass import PATIENCE, Dockpass
 from support.process import wait_until
 from test_protocol_disk import disk  # noqa: F401, pylint: disable=unused-import
@@ -223,8 +224,9 @@ def test_a_full_disk_stops_nobody_and_is_told(small):
     small.disk.fill(but=4096)  # so that a write ends in the middle of a line
     asked = [ask(small, scope=WIDE) for _ in range(8)]
     wait_until(lambda: said(small, "/log: No space left on device; free some "
-                            "space, then repeat: its lines wait"),
+                            "space: its lines wait"),
                10 * PATIENCE, "what is wrong")
+    assert metrics.scrape(small)["dockpass_log_failing"] == 1
     assert set(clients(small.to)) < {before, *asked}
     small.disk.free()
     wait_until(lambda: sorted(clients(small.to)) == sorted([before, *asked]),
@@ -232,14 +234,16 @@ def test_a_full_disk_stops_nobody_and_is_told(small):
     wait_until(lambda: said(small, "log.file takes lines again; lost: 0"),
                10 * PATIENCE, "that all is well")
     assert len(said(small, "No space left")) == 1
+    metrics.reaches(small, "dockpass_log_failing", 0)
+    assert metrics.scrape(small)["dockpass_log_lines_lost_total"] == 0
 
 
-def lost(own):
-    """As the log says it, which is a little later."""
-    told = "".join(line["message"] + "\n" for line in own.log("log")).replace(
-        ": there were more than could be written", "")
-    return sum(map(int, re.findall(
-        r"(?:lost: |^)(\d+)(?: lines were lost)?$", told, re.M)))
+def lost_of(own):
+    """As many as the log says were lost."""
+    told = "".join(line["message"] + "\n" for line in own.log("log"))
+    return sum(map(int, re.findall(r"(?:lost: |^)(\d+)(?: lines were lost)?$",
+                                   told.replace(": there were more than could "
+                                                "be written", ""), re.M)))
 
 
 def test_what_is_too_much_is_counted(small):
@@ -254,9 +258,10 @@ def test_what_is_too_much_is_counted(small):
     last = ask(small)
     wait_until(lambda: last in clients(small.to), 10 * PATIENCE, "a line")
     there = [name for name in clients(small.to) if name != last]
-    wait_until(lambda: len(there) + lost(small) == len(asked), 10 * PATIENCE,
-               lambda: (len(there), lost(small), len(asked)))
-    assert lost(small) > 0
+    lost = len(asked) - len(there)
+    wait_until(lambda: lost_of(small) == lost > 0, 10 * PATIENCE,
+               lambda: (lost, lost_of(small)))
+    assert metrics.scrape(small)["dockpass_log_lines_lost_total"] == lost
 
 
 # Syslog

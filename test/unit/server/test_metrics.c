@@ -396,9 +396,11 @@ static void a_store_that_fails(void **state)
 	(void)state;
 	txn.err = E_CORRUPT;
 	assert_int_equal(ask(true, "/metrics", NULL), STATUS_OK);
-	assert_null(strstr(body.at, "dockpass_store_"));
+	assert_null(strstr(body.at, "dockpass_store_used"));
+	assert_null(strstr(body.at, "dockpass_store_readers"));
 	assert_null(strstr(body.at, "dockpass_notices_"));
 	assert_line("dockpass_http_responses_total{code=\"503\"} 1");
+	assert_line("dockpass_store_commits_failed_total 0");
 	txn.err = E_OK;
 }
 
