@@ -28,6 +28,11 @@ enum err err_of(int code)
 	case MDB_INVALID:
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
+	/* What LMDB says of a page that cannot be, and ever after. */
+	case MDB_PAGE_FULL:
+	case MDB_CURSOR_FULL:
+	case MDB_BAD_TXN:
+	case MDB_PANIC:
 		return E_CORRUPT;
 	case MDB_BAD_VALSIZE:
 		return E_LIMIT;

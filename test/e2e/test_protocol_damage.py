@@ -1,0 +1,37 @@
+"""A store that is damaged under the running server: log, /readyz and command
+line say the same of it."""
+
+import pytest
+
+from support import metrics, tokens
+from support.dockpass import Dockpass
+
+PULL = "repository:g/p:pull"
+DAMAGED = "the store is damaged; restore a backup"
+
+
+@pytest.fixture
+def own(tmp_path):
+    with Dockpass(tmp_path) as own:
+        own.user("ann")
+        own.cli("project", "add", "g/p")
+        own.secret = own.token("ann", scopes="api")
+        yield own.serve()
+
+
+def zero(path, first, pages):
+    with open(path, "r+b") as file:
+        file.seek(first * 4096)
+        file.write(bytes(pages * 4096))
+
+
+def test_the_log_says_that_the_store_is_damaged(own):
+    """More than once: what the first request found is not forgotten."""
+    zero(own.folder / "store/data.mdb", 2, 20)
+    for turn in range(3):
+        answer = own.ask(PULL, auth=("ann", own.secret))
+        tokens.refusal(answer, 500, "UNKNOWN")
+        assert own.logged(turn, event="failure")[0]["message"] == \
+            f"a token could not be made: {DAMAGED}"
+    assert metrics.get(own, "/readyz").json()["checks"]["store"] == DAMAGED
+    assert DAMAGED in own.refused("user", "list")[1]
