@@ -231,6 +231,13 @@ static void put_writer(const struct scrape *s)
 	put(s, writer_waiting(s->req->services->writer));
 }
 
+static void put_writer_wait(const struct scrape *s)
+{
+	int64_t ms = writer_wait(s->req->services->writer);
+
+	put_ns(s, "", (uint64_t)ms * 1000000);
+}
+
 static void put_commits_failed(const struct scrape *s)
 {
 	put(s, writer_failed(s->req->services->writer));
@@ -425,6 +432,7 @@ static const struct {
 	{ "dockpass_answers_held_back_total", "counter", "Answers to wrong secrets that came late, as there were too many of them (guard.failures).", put_late, false },
 	{ "dockpass_password_queue_length", "gauge", "Passwords that wait to be checked.", put_passwords, false },
 	{ "dockpass_writer_queue_length", "gauge", "Changes that wait for the disk.", put_writer, false },
+	{ "dockpass_writer_wait_seconds", "gauge", "For how long changes have waited by now: for the disk, or for a process that holds the store's lock.", put_writer_wait, false },
 	{ "dockpass_store_commits_failed_total", "counter", "Groups of changes that the server could not write: the disk is full, or the store damaged.", put_commits_failed, false },
 	{ "dockpass_store_disk_free_bytes", "gauge", "Space that is left on the store's disk.", put_disk, false },
 	{ "dockpass_log_lines_lost_total", "counter", "Lines of the log that log.file, syslog or standard error did not take.", put_log_lost, false },

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 
 #include "server/log.h"
+#include "server/waits.h"
 
 enum {
 	BODY_MAX = 512 * 1024, /* of a reply */
@@ -226,6 +227,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	note_turn(worker);
 	conns_sweep(&worker->conns);
 	uses_pass_on(worker->uses);
+	waits_look(worker->services);
 	for (unsigned i = 0; i < worker->listeners_count; i++)
 		listener_resume(&worker->listeners[i]);
 	if (worker->drains)

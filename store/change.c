@@ -341,19 +341,25 @@ static void fail_all(struct change *const *list, size_t n, enum err err,
 	}
 }
 
+enum err change_commit_in(struct txn *txn, struct change *const *list, size_t n)
+{
+	enum err err;
+
+	for (size_t i = 0; i < n && !txn->err; i++)
+		if (change_apply(txn, list[i]))
+			continue; /* it carries its own result */
+	err = txn_commit(txn);
+	if (err)
+		fail_all(list, n, err, txn->db);
+	return err;
+}
+
 enum err change_commit(struct db *db, struct change *const *list, size_t n)
 {
 	AUTO(txn) struct txn txn;
-	enum err err;
 
 	txn_write(db, &txn);
-	for (size_t i = 0; i < n && !txn.err; i++)
-		if (change_apply(&txn, list[i]))
-			continue; /* it carries its own result */
-	err = txn_commit(&txn);
-	if (err)
-		fail_all(list, n, err, db);
-	return err;
+	return change_commit_in(&txn, list, n);
 }
 
 enum err deed_commit(struct db *db, deed *run, void *arg)

@@ -131,6 +131,9 @@ enum err change_apply(struct txn *txn, struct change *change)
  */
 enum err change_commit(struct db *db, struct change *const *list, size_t n)
 	ON(writer_thread) MUST_CHECK;
+/* The same in a write transaction that has begun; commits it. */
+enum err change_commit_in(struct txn *txn, struct change *const *list, size_t n)
+	ON(writer_thread) MUST_CHECK;
 
 /*
  * What is observed rather than decided (last use, the mailbox, when a check

@@ -162,6 +162,8 @@ static enum err check_format(struct db *db, const char *folder,
 	if (!txn.err)
 		txn.err = open_tables(&txn, 0);
 	err = txn_commit(&txn); /* keeps the handles */
+	if (err == E_BUSY)
+		return readers_full(db, cause);
 	if (err)
 		return cause_set(cause, err, "cannot read store %s: %s", folder,
 				 err_text(err));

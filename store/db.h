@@ -90,6 +90,7 @@ struct txn {
 	struct db *db;
 	enum err err; /* the first failure stays */
 	bool writes;
+	bool claimed; /* others can see that we hold the store's lock */
 };
 
 /*
@@ -110,6 +111,17 @@ void txn_cleanup(struct txn *txn);		 /* undoes */
  */
 void txn_renew(struct txn *txn);
 void txn_rest(struct txn *txn);
+
+/*
+ * The process that holds the store's lock for its write transaction; 0: it is
+ * not known, or we do, or nobody does. Any thread; a signal's handler, too.
+ */
+long db_holder(const struct db *db);
+/*
+ * Called before a write transaction waits for that lock (true) and once it has
+ * it (false). For a process of one thread.
+ */
+void db_on_wait(struct db *db, void (*waits)(const struct db *db, bool on));
 
 /* Which commit it shows: they are counted from 1. */
 uint64_t txn_id(const struct txn *txn);

@@ -13,8 +13,15 @@ struct db {
 	MDB_env *env;
 	int lock; /* server.lock, or -1 */
 	_Atomic uint64_t limit;
+	void (*waits)(const struct db *db, bool on); /* or NULL */
 	MDB_dbi dbi[TABLE_COUNT];
 };
 
 /* The one mapping of LMDB's codes. */
 enum err err_of(int code);
+
+/* That this process holds the lock: seen by db_holder(). False: it is not. */
+bool holder_claim(const struct db *db);
+void holder_leave(const struct db *db);
+/* E_BUSY: all slots are taken; *cause names the processes. */
+enum err readers_full(const struct db *db, struct cause *cause);

@@ -75,7 +75,19 @@ void txn_read(struct db *db, struct txn *txn)
 
 void txn_write(struct db *db, struct txn *txn)
 {
+	if (db->waits)
+		db->waits(db, true);
 	begin(db, NULL, 0, txn);
+	if (db->waits)
+		db->waits(db, false);
+	txn->claimed = txn->mdb && holder_claim(db);
+}
+
+static void leave(struct txn *txn)
+{
+	if (txn->claimed)
+		holder_leave(txn->db);
+	txn->claimed = false;
 }
 
 void txn_nested(struct txn *parent, struct txn *txn)
@@ -101,6 +113,7 @@ enum err txn_commit(struct txn *txn)
 	assert(mdb);
 	txn->mdb = NULL; /* gone, whatever comes of it */
 	code = mdb_txn_commit(mdb);
+	leave(txn);
 	if (code == EIO && folder_free(db_folder(txn->db), &left) && !left)
 		code = ENOSPC; /* LMDB's EIO may be a write that ended short */
 	return txn->err = err_of(code);
@@ -110,6 +123,7 @@ void txn_cleanup(struct txn *txn)
 {
 	if (txn->mdb)
 		mdb_txn_abort(txn->mdb);
+	leave(txn);
 	txn->mdb = NULL;
 }
 

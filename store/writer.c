@@ -1,6 +1,8 @@
 /*
  * store/writer.c - a bounded queue and the thread that empties it. While one
- * group is being synced the next one gathers.
+ * group is being synced the next one gathers. The thread waits for the store's
+ * lock first and takes what is queued then: so what waits can be withdrawn as
+ * long as another process has that lock.
  */
 #include "store/writer.h"
 
@@ -8,15 +10,17 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "store/thread.h"
 
-enum { QUEUE_MAX = 1024 };
+enum { QUEUE_MAX = 1024, WITHDRAWN = 64 /* at a time */ };
 
 struct job {
 	struct change *change; /* NULL: a deed */
 	void (*done)(struct change *change, void *arg);
 	void *arg;
+	int64_t since; /* ms: when it was queued */
 };
 
 /* On the stack of who waits for it. */
@@ -34,6 +38,7 @@ struct writer {
 	_Atomic unsigned waiting; /* queued, and not done yet */
 	_Atomic uint64_t turns;
 	_Atomic uint64_t failed; /* commits */
+	_Atomic int64_t busy;	 /* ms: since when with this group; 0: not */
 	pthread_mutex_t lock;	 /* of what follows */
 	pthread_cond_t more;
 	bool ends;
@@ -44,15 +49,36 @@ struct writer {
 	struct change *changes[QUEUE_MAX];
 };
 
-/* Takes all that is queued; 0: nothing will come any more. */
+/* Monotonic; never 0. */
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 + 1;
+}
+
+/* False: nothing will come any more. */
+static bool await(struct writer *w) ON(writer_thread);
+static bool await(struct writer *w)
+{
+	bool some;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->len && !w->ends)
+		pthread_cond_wait(&w->more, &w->lock);
+	some = w->len;
+	pthread_mutex_unlock(&w->lock);
+	return some;
+}
+
+/* Takes all that is queued; perhaps it was withdrawn. */
 static size_t gather(struct writer *w) ON(writer_thread);
 static size_t gather(struct writer *w)
 {
 	size_t n;
 
 	pthread_mutex_lock(&w->lock);
-	while (!w->len && !w->ends)
-		pthread_cond_wait(&w->more, &w->lock);
 	n = w->len;
 	for (size_t i = 0; i < n; i++)
 		w->jobs[i] = w->queue[i];
@@ -77,8 +103,9 @@ static void run_errand(struct writer *w, struct errand *errand)
 	sem_post(&errand->done);
 }
 
-static void commit(struct writer *w, size_t n) ON(writer_thread);
-static void commit(struct writer *w, size_t n)
+static void commit_changes(struct writer *w, struct txn *txn, size_t n)
+	ON(writer_thread);
+static void commit_changes(struct writer *w, struct txn *txn, size_t n)
 {
 	size_t changes = 0;
 	enum err err = E_OK;
@@ -87,30 +114,45 @@ static void commit(struct writer *w, size_t n)
 		if (w->jobs[i].change)
 			w->changes[changes++] = w->jobs[i].change;
 	if (changes)
-		err = change_commit(w->db, w->changes, changes);
+		err = change_commit_in(txn, w->changes, changes);
 	count_failed(w, err);
 	/* Each change carries its result; here only our promise is kept. */
 	for (size_t i = 0; i < n; i++) {
 		const struct job *job = &w->jobs[i];
 
-		if (!job->change) {
-			run_errand(w, job->arg);
+		if (!job->change)
 			continue;
-		}
 		assert(!err || job->change->result);
 		job->done(job->change, job->arg);
 	}
 }
 
+/* A deed has a transaction of its own, and may wait for the lock anew. */
+static void commit_group(struct writer *w) ON(writer_thread);
+static void commit_group(struct writer *w)
+{
+	struct txn txn;
+	size_t n;
+
+	txn_write(w->db, &txn);
+	n = gather(w);
+	commit_changes(w, &txn, n);
+	txn_cleanup(&txn);
+	for (size_t i = 0; i < n; i++)
+		if (!w->jobs[i].change)
+			run_errand(w, w->jobs[i].arg);
+	atomic_fetch_sub(&w->waiting, (unsigned)n);
+}
+
 static void *run(void *arg)
 {
 	struct writer *w = arg;
-	size_t n;
 
 	become_writer();
-	while ((n = gather(w))) {
-		commit(w, n);
-		atomic_fetch_sub(&w->waiting, (unsigned)n);
+	while (await(w)) {
+		atomic_store(&w->busy, now_ms());
+		commit_group(w);
+		atomic_store(&w->busy, 0);
 		atomic_fetch_add(&w->turns, 1);
 	}
 	leave_writer();
@@ -161,7 +203,8 @@ static enum err enqueue(struct writer *writer, const struct job *job)
 	pthread_mutex_lock(&writer->lock);
 	full = writer->len == QUEUE_MAX || writer->ends;
 	if (!full) {
-		writer->queue[writer->len++] = *job;
+		writer->queue[writer->len] = *job;
+		writer->queue[writer->len++].since = now_ms();
 		atomic_fetch_add(&writer->waiting, 1);
 	}
 	pthread_cond_signal(&writer->more);
@@ -174,7 +217,9 @@ enum err writer_submit(struct writer *writer, struct change *change,
 		       void *arg)
 {
 	assert(change);
-	return enqueue(writer, &(struct job) { change, done, arg });
+	return enqueue(
+		writer,
+		&(struct job) { .change = change, .done = done, .arg = arg });
 }
 
 enum err writer_do(struct writer *writer, deed *what, void *arg)
@@ -203,4 +248,51 @@ unsigned writer_waiting(const struct writer *writer)
 uint64_t writer_failed(const struct writer *writer)
 {
 	return atomic_load_explicit(&writer->failed, memory_order_relaxed);
+}
+
+int64_t writer_wait(const struct writer *writer)
+{
+	int64_t busy = atomic_load(&writer->busy);
+
+	return busy ? now_ms() - busy : 0;
+}
+
+/* Some of the changes that were queued before then: out of the queue. */
+static size_t withdraw(struct writer *w, int64_t before,
+		       struct job out[WITHDRAWN])
+{
+	size_t n = 0, left = 0;
+
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < w->len; i++) {
+		struct job job = w->queue[i];
+
+		if (job.change && job.since <= before && n < WITHDRAWN)
+			out[n++] = job;
+		else
+			w->queue[left++] = job;
+	}
+	w->len = left;
+	pthread_mutex_unlock(&w->lock);
+	return n;
+}
+
+void writer_expire(struct writer *writer, int64_t ms)
+{
+	struct job old[WITHDRAWN];
+	int64_t before = now_ms() - ms;
+	size_t n;
+
+	if (!atomic_load(&writer->busy))
+		return;
+	while ((n = withdraw(writer, before, old))) {
+		atomic_fetch_sub(&writer->waiting, (unsigned)n);
+		for (size_t i = 0; i < n; i++) {
+			old[i].change->result =
+				cause_set(&old[i].change->cause, E_BUSY,
+					  "the store's lock was held for too "
+					  "long");
+			old[i].done(old[i].change, old[i].arg);
+		}
+	}
 }

@@ -24,6 +24,18 @@ uint64_t writer_turns(const struct writer *writer);
 uint64_t writer_failed(const struct writer *writer);
 
 /*
+ * For how many ms it has been at one group by now: it waits for another process
+ * to let go of the store's lock, or for the disk. From any thread.
+ */
+int64_t writer_wait(const struct writer *writer);
+/*
+ * Changes that have been queued for `ms` are refused (E_BUSY) and will never be
+ * done; what is being committed is not, as nobody could say that it will not.
+ * done() is called on this thread, which may be any.
+ */
+void writer_expire(struct writer *writer, int64_t ms);
+
+/*
  * Has a deed done (store/change.h) and waits for it: not for a worker. E_BUSY:
  * the queue is full, or the writer ends.
  */
@@ -32,7 +44,8 @@ enum err writer_do(struct writer *writer, deed *what, void *arg) MUST_CHECK;
 /*
  * Queues a change, from any thread; never blocks. E_BUSY when the queue is full
  * (done() is then not called). done() is called on the writer's thread when the
- * change is on disk or has failed; it must only hand the news on.
+ * change is on disk or has failed, or by writer_expire(); it must only hand the
+ * news on.
  */
 enum err writer_submit(struct writer *writer, struct change *change,
 		       void (*done)(struct change *change, void *arg),

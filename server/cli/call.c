@@ -83,11 +83,13 @@ static bool open_store(struct call *call, enum db_mode mode)
 		err = make_store(call);
 	else if (err == E_NOT_FOUND)
 		config_blame(call->config->store_place, err, &call->cause);
-	if (err)
+	if (err) {
 		call_failed(call, err);
-	else
-		db_limit(call->db, (uint64_t)call->config->store_size << 20);
-	return !err;
+		return false;
+	}
+	db_limit(call->db, (uint64_t)call->config->store_size << 20);
+	call_say_waits(call->db);
+	return true;
 }
 
 bool call_store(struct call *call)

@@ -166,6 +166,8 @@ bool call_store(struct call *call) MUST_CHECK; /* call_config() and the store */
 bool call_store_or_new(struct call *call, bool damaged) MUST_CHECK;
 /* Refuses a FILE that is to be written among the server's; a status. */
 int call_elsewhere(struct call *call, const char *path) MUST_CHECK;
+/* A write that waits for another process says so on standard error. */
+void call_say_waits(struct db *db);
 /* Fills in time and actor, waits for the disk. Returns the exit status. */
 int call_commit(struct call *call, struct change *change) MUST_CHECK;
 

@@ -113,6 +113,10 @@ ALARMS = [
                          '{state="retired"}': "2500000x20"}, 10, False),
     ("DockpassKeyEnds", {'dockpass_key_expiry_timestamp_seconds'
                          '{state="current"}': "2700000x20"}, 10, False),
+    ("DockpassStoreLocked", {"dockpass_writer_wait_seconds": "0x5 30+60x5"},
+     8, True),
+    ("DockpassStoreLocked", {"dockpass_writer_wait_seconds": "9x20"},
+     10, False),
     ("DockpassStoreFailing", {"dockpass_store_commits_failed_total":
                               "0x10 1x20"}, 15, True),
     ("DockpassStoreFailing", {"dockpass_store_commits_failed_total":

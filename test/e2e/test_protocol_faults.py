@@ -165,7 +165,9 @@ def test_dead_readers_hold_nothing(own):
             assert tokens.access(get_basic(own, own.secret, ASKED),
                                  own) == GRANTED
             _, message = own.refused("user", "list")
-            assert "reader" in message
+            assert "all slots for readers are taken, by process " in message
+            assert f"{holder.pid} (" in message
+            assert message.endswith("of them): end what hangs there")
         finally:
             holder.kill()
     assert own.json("user", "list")

@@ -5,6 +5,7 @@
 #include "test/unit/store/fixture.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "store/writer.h"
@@ -161,6 +162,61 @@ static void held_by_another(void **state)
 	fixture_close(&f);
 }
 
+static void count_busy(struct change *change, void *arg)
+{
+	assert_int_equal(change->result, E_BUSY);
+	++*(int *)arg;
+}
+
+static void await_writer(struct writer *writer)
+{
+	while (!writer_wait(writer))
+		sched_yield();
+}
+
+/* Of what has waited too long; it is not done later. */
+static void withdrawn(void **state)
+{
+	enum { OLD = 150 };
+	static struct change old[OLD];
+	struct change later = { .type = CHANGE_GROUP_ADD,
+				.now = NOW,
+				.path = STR("later") };
+	struct writer *writer;
+	struct fixture f;
+	struct txn txn;
+	int busy = 0, done = 0;
+
+	(void)state;
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	assert_int_equal(writer_start(f.db, &writer), E_OK);
+	writer_expire(writer, 0); /* nothing is there */
+	for (int i = 0; i < OLD; i++) {
+		old[i] = later;
+		old[i].path = STR("old");
+		assert_int_equal(
+			writer_submit(writer, &old[i], count_busy, &busy),
+			E_OK);
+	}
+	await_writer(writer);
+	writer_expire(writer, LONG);
+	assert_int_equal(busy, 0);
+	writer_expire(writer, 0);
+	assert_int_equal(busy, OLD);
+	assert_int_equal(writer_waiting(writer), 0);
+	assert_int_equal(writer_submit(writer, &later, count_done, &done),
+			 E_OK);
+	txn_cleanup(&txn);
+	assert_true(writer_stop(writer, LONG));
+	assert_int_equal(busy, OLD);
+	assert_int_equal(done, 1);
+	txn_read(f.db, &txn);
+	assert_int_equal(txn_count(&txn, TABLE_SPACE), 1);
+	txn_cleanup(&txn);
+	fixture_close(&f);
+}
+
 struct deeds {
 	struct writer *writer;
 	int number;
@@ -222,6 +278,7 @@ int main(void)
 		cmocka_unit_test(many_threads),
 		cmocka_unit_test(full_queue_is_busy),
 		cmocka_unit_test(held_by_another),
+		cmocka_unit_test(withdrawn),
 	};
 
 	return cmocka_run_group_tests_name("writer", tests, NULL, NULL);
