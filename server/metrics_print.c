@@ -393,14 +393,18 @@ static void put_given_up(const struct scrape *s)
 	put(s, n);
 }
 
+/* One that never ran is late, too: from when the store was made. */
 static void put_checks(const struct scrape *s)
 {
 	for (unsigned job = JOB_FIRST; job <= JOB_LAST; job++) {
 		struct job_state state;
 
-		if (!job_get(s->req->txn, (enum job)job, &state))
-			put_label(s, "check", str_of(job_name((enum job)job)),
-				  (uint64_t)state.ran_at);
+		if (job_get(s->req->txn, (enum job)job, &state))
+			continue;
+		if (!state.ran_at && job != JOB_LIFETIME)
+			state.ran_at = txn_created_at(s->req->txn);
+		put_label(s, "check", str_of(job_name((enum job)job)),
+			  (uint64_t)state.ran_at);
 	}
 }
 
@@ -451,7 +455,7 @@ static const struct {
 	{ "dockpass_notices_queued", "gauge", "Mail and webhook calls that have not been delivered.", put_notices, true },
 	{ "dockpass_notices_oldest_age_seconds", "gauge", "For how long the oldest of them has waited.", put_oldest, true },
 	{ "dockpass_notices_given_up_total", "counter", "Mail and webhook calls that could not be delivered for three days.", put_given_up, true },
-	{ "dockpass_check_last_run_timestamp_seconds", "gauge", "When a check of all tokens ran last, in seconds since 1970; 0: never.", put_checks, true },
+	{ "dockpass_check_last_run_timestamp_seconds", "gauge", "When a check of all tokens ran last, in seconds since 1970; never yet: when the store was made, and 0 of lifetime.", put_checks, true },
 };
 /* clang-format on */
 

@@ -8,6 +8,8 @@
 #define NO_WAY "dockpass.yaml has neither mail nor webhook"
 #define UNTOLD "who should be is blocked, gone or has no e-mail address"
 
+enum { LATE = 15 * 60 /* seconds */ };
+
 static const struct str head[] = {
 	{ "JOB", 3 },	 { "RAN", 3 },	   { "NEXT", 4 }, { "FOUND", 5 },
 	{ "QUEUED", 6 }, { "WAITING", 7 }, { "LOST", 4 }, { "FAILURE", 7 },
@@ -46,11 +48,18 @@ static bool told_by_any(const struct call *call)
 	return call->config->mail.url || call->config->hook.url;
 }
 
-/* Or empty. */
-static struct str failure_of(struct call *call, const struct job_state *state)
+/* Or empty. A check that cannot write what it did cannot write that, either. */
+static struct str failure_of(struct call *call, const struct row *row)
 {
+	const struct job_state *state = &row->state;
 	struct arena *arena = &call->arena;
 
+	if (row->next && row->next + LATE < call->now)
+		return arena_printf(arena,
+				    "it is late, and ran last: %s; does the "
+				    "server run? Its log says why (jobs)",
+				    state->ran_at ? time_print(state->ran_at).at
+						  : "never");
 	if (state->failed_at)
 		return arena_printf(arena, STR_FMT, STR_ARG(state->failure));
 	if (state->untold)
@@ -83,7 +92,7 @@ static void put_row(struct call *call, enum job job, const struct row *row)
 	json_put_int(out, "waiting", (int64_t)row->waiting);
 	json_put_int(out, "given_up", (int64_t)state->given_up);
 	put_time(out, "failed_at", state->failed_at);
-	put_text(out, "failure", failure_of(call, state));
+	put_text(out, "failure", failure_of(call, row));
 	json_close(out, '}');
 }
 
@@ -91,9 +100,9 @@ static void list_row(struct call *call, struct listing *listing, enum job job,
 		     const struct row *row)
 {
 	const struct job_state *state = &row->state;
-	struct str failure = failure_of(call, state);
+	struct str failure = failure_of(call, row);
 
-	if (state->failed_at)
+	if (state->failed_at && row->next + LATE >= call->now)
 		failure = arena_printf(&call->arena, "%s: " STR_FMT,
 				       time_print(state->failed_at).at,
 				       STR_ARG(failure));

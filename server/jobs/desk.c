@@ -183,7 +183,7 @@ static void say(enum job job, const struct check_result *result)
 			  (unsigned long long)result->untold);
 }
 
-enum err desk_run_due(const struct desk *desk, int64_t now)
+enum err desk_run_due(const struct desk *desk, int64_t now, struct cause *cause)
 {
 	for (unsigned job = JOB_FIRST; job <= JOB_LAST; job++) {
 		struct check_result result;
@@ -196,7 +196,9 @@ enum err desk_run_due(const struct desk *desk, int64_t now)
 
 		say(check.job, &result);
 		if (err && err != E_REFUSED)
-			return err;
+			return cause_set(cause, err, "%s: the store %.300s: %s",
+					 job_name(check.job),
+					 db_folder(desk->db), err_text(err));
 	}
 	return E_OK;
 }

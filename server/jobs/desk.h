@@ -23,8 +23,12 @@ struct desk {
 enum err desk_write(const struct desk *desk, deed *what, void *arg) MUST_CHECK;
 unsigned desk_ways(const struct desk *desk); /* of enum notice_way */
 
-/* The jobs whose time has come; what they did is in the log. */
-enum err desk_run_due(const struct desk *desk, int64_t now) MUST_CHECK;
+/*
+ * The jobs whose time has come; what they did is in the log. *cause: which one
+ * could not be made, and why.
+ */
+enum err desk_run_due(const struct desk *desk, int64_t now,
+		      struct cause *cause) MUST_CHECK;
 /*
  * One of the daily checks, by hand, as if it were `day`. A day that has not
  * come is only looked at: nobody is told what is not true yet, and

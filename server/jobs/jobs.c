@@ -132,25 +132,27 @@ static void watch_clock(struct jobs *jobs, int64_t now)
 	jobs->seen = now;
 }
 
-static void try_later(struct jobs *jobs, enum err err)
+static void try_later(struct jobs *jobs, enum err err, const struct cause *why)
 {
 	if (!err || atomic_load(&jobs->drain_at))
 		return;
 	jobs->retry_at = monotonic() + RETRY;
-	log_event(LEVEL_ERROR, "jobs", "to be tried again: %s", err_text(err));
+	log_event(LEVEL_ERROR, "jobs", "to be tried again in a minute: %s",
+		  why->text);
 }
 
 /* Once a second at the most. */
 static void check(struct jobs *jobs)
 {
 	int64_t now = time(NULL), second = monotonic();
+	struct cause why;
 
 	if (second < jobs->retry_at || second == jobs->checked_at)
 		return;
 	jobs->checked_at = second;
 	watch_clock(jobs, now);
 	jobs->checks = true;
-	try_later(jobs, desk_run_due(&jobs->desk, now));
+	try_later(jobs, desk_run_due(&jobs->desk, now, &why), &why);
 	jobs->checks = false;
 }
 
@@ -219,9 +221,16 @@ static enum err send_notices(struct jobs *jobs, int64_t now)
 
 static void work(struct jobs *jobs)
 {
+	struct cause why;
+	enum err err;
+
 	check(jobs);
-	if (monotonic() >= jobs->retry_at)
-		try_later(jobs, send_notices(jobs, time(NULL)));
+	if (monotonic() < jobs->retry_at)
+		return;
+	err = send_notices(jobs, time(NULL));
+	cause_set(&why, err, "notices: the store %.300s: %s",
+		  db_folder(jobs->desk.db), err_text(err));
+	try_later(jobs, err, &why);
 }
 
 /* A step; what was counted stays until it has been counted again. */

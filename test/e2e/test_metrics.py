@@ -136,9 +136,11 @@ ALARMS = [
     ("DockpassNoticesStuck", {"dockpass_notices_oldest_age_seconds":
                               "15000x20"}, 10, True),
     ("DockpassChecksMissed", {'dockpass_check_last_run_timestamp_seconds'
-                              '{check="expired"}': "0x3000"}, 2000, False),
+                              '{check="lifetime"}': "0x3000"}, 2000, False),
     ("DockpassChecksMissed", {'dockpass_check_last_run_timestamp_seconds'
                               '{check="expired"}': "60x3000"}, 2000, True),
+    ("DockpassChecksMissed", {'dockpass_check_last_run_timestamp_seconds'
+                              '{check="expired"}': "60x3000"}, 1560, False),
 ]
 
 

@@ -99,7 +99,7 @@ static void revoked_meanwhile_is_not_told(void **state)
 	scene_open(&s);
 	dying(s.f.db, "alice", TODAY + 5 * DAY);
 	s.meanwhile = revoke_first;
-	assert_int_equal(desk_run_due(&s.desk, TODAY + HOUR), E_OK);
+	assert_int_equal(desk_run_due(&s.desk, TODAY + HOUR, NULL), E_OK);
 	assert_int_equal(state_of(s.f.db, JOB_EXPIRING).ran_at, TODAY + HOUR);
 	assert_int_equal(state_of(s.f.db, JOB_EXPIRING).found, 0);
 	assert_int_equal(queued(s.f.db), 0);
@@ -130,7 +130,8 @@ static void a_limit_that_changed_meanwhile_revokes_nothing(void **state)
 		id = dying(s.f.db, "alice", 0);
 		set_limit(s.f.db, "30", NOW);
 		s.meanwhile = changes[i];
-		assert_int_equal(desk_run_due(&s.desk, NOW + 3 * HOUR), E_OK);
+		assert_int_equal(desk_run_due(&s.desk, NOW + 3 * HOUR, NULL),
+				 E_OK);
 		assert_null(s.meanwhile);
 		assert_false(is_revoked(s.f.db, id));
 		assert_int_equal(queued(s.f.db), 0);
@@ -148,18 +149,18 @@ static void a_limit_is_enforced_once(void **state)
 	scene_open(&s);
 	dying(s.f.db, "alice", 0);
 	set_limit(s.f.db, "30", NOW);
-	assert_int_equal(desk_run_due(&s.desk, NOW + 3 * HOUR - 1), E_OK);
+	assert_int_equal(desk_run_due(&s.desk, NOW + 3 * HOUR - 1, NULL), E_OK);
 	assert_int_equal(state_of(s.f.db, JOB_LIFETIME).ran_at, 0);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(desk_run_due(&s.desk, NOW + 3 * HOUR + i),
-				 E_OK);
+		assert_int_equal(
+			desk_run_due(&s.desk, NOW + 3 * HOUR + i, NULL), E_OK);
 		assert_int_equal(state_of(s.f.db, JOB_LIFETIME).ran_at,
 				 NOW + 3 * HOUR);
 		assert_int_equal(state_of(s.f.db, JOB_LIFETIME).found, 1);
 	}
 	dying(s.f.db, "alice", NOW + 20 * DAY);
 	set_limit(s.f.db, "10", NOW + 4 * HOUR);
-	assert_int_equal(desk_run_due(&s.desk, NOW + 7 * HOUR), E_OK);
+	assert_int_equal(desk_run_due(&s.desk, NOW + 7 * HOUR, NULL), E_OK);
 	assert_int_equal(state_of(s.f.db, JOB_LIFETIME).ran_at, NOW + 7 * HOUR);
 	fixture_close(&s.f);
 }
@@ -173,12 +174,13 @@ static void cut_short_is_not_done(void **state)
 	scene_open(&s);
 	dying(s.f.db, "alice", TODAY + 5 * DAY);
 	s.stop = true;
-	assert_int_equal(desk_run_due(&s.desk, TODAY + HOUR), E_BUSY);
+	assert_int_equal(desk_run_due(&s.desk, TODAY + HOUR, NULL), E_BUSY);
 	assert_int_equal(state_of(s.f.db, JOB_EXPIRING).ran_at, 0);
 	assert_int_equal(queued(s.f.db), 0);
 	s.stop = false;
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(desk_run_due(&s.desk, TODAY + HOUR + i), E_OK);
+		assert_int_equal(desk_run_due(&s.desk, TODAY + HOUR + i, NULL),
+				 E_OK);
 		assert_int_equal(state_of(s.f.db, JOB_EXPIRING).ran_at,
 				 TODAY + HOUR);
 		assert_int_equal(queued(s.f.db), 1);
@@ -220,7 +222,7 @@ static void by_hand_leaves_the_marker(void **state)
 
 	(void)state;
 	scene_open(&s);
-	assert_int_equal(desk_run_due(&s.desk, TODAY + 2 * HOUR), E_OK);
+	assert_int_equal(desk_run_due(&s.desk, TODAY + 2 * HOUR, NULL), E_OK);
 	marker = state_of(s.f.db, JOB_EXPIRING).marker;
 	assert_int_equal(marker, TODAY);
 	assert_int_equal(desk_run(&s.desk, JOB_EXPIRING, TODAY - 9 * DAY,
@@ -242,10 +244,10 @@ static void what_dies_today_is_told_at_its_hour(void **state)
 	scene_open(&s);
 	dying(s.f.db, "alice", day - DAY);
 	dying(s.f.db, "alice", day);
-	assert_int_equal(desk_run_due(&s.desk, day + HOUR / 2), E_OK);
+	assert_int_equal(desk_run_due(&s.desk, day + HOUR / 2, NULL), E_OK);
 	assert_int_equal(state_of(s.f.db, JOB_EXPIRED).found, 1);
 	assert_int_equal(state_of(s.f.db, JOB_EXPIRED).marker, day - DAY);
-	assert_int_equal(desk_run_due(&s.desk, day + 2 * HOUR), E_OK);
+	assert_int_equal(desk_run_due(&s.desk, day + 2 * HOUR, NULL), E_OK);
 	assert_int_equal(state_of(s.f.db, JOB_EXPIRED).found, 1);
 	assert_int_equal(queued(s.f.db), 2);
 	fixture_close(&s.f);
@@ -273,7 +275,8 @@ static void a_day_that_has_been_by_hand(void **state)
 	block(s.f.db, 1);
 	for (int n = 0; n < 3; n++)
 		assert_int_equal(
-			desk_run_due(&s.desk, day + n * DAY + 2 * HOUR), E_OK);
+			desk_run_due(&s.desk, day + n * DAY + 2 * HOUR, NULL),
+			E_OK);
 	block(s.f.db, 0);
 	assert_int_equal(desk_run(&s.desk, JOB_EXPIRED, day,
 				  day + 2 * DAY + 3 * HOUR, &result),

@@ -295,8 +295,17 @@ static void notices(void **state)
 				       .tokens = { 1 } };
 	struct notice queued = notice;
 	struct txn write;
+	char made[128];
 
 	(void)state;
+	ask(true, "/metrics", NULL);
+	snprintf(made, sizeof(made),
+		 "dockpass_check_last_run_timestamp_seconds"
+		 "{check=\"expired\"} %lld",
+		 (long long)txn_created_at(&txn));
+	assert_line(made);
+	assert_line("dockpass_check_last_run_timestamp_seconds"
+		    "{check=\"lifetime\"} 0");
 	begin(&write);
 	mailbox_add(&write, &queued);
 	for (unsigned job = JOB_FIRST; job <= JOB_LAST; job++)
