@@ -176,7 +176,7 @@ static enum err check_lost(struct cursor *cursor, const struct log_end *kept,
 enum err changelog_check_head(struct txn *txn, const struct log_end *kept,
 			      struct cause *cause)
 {
-	AUTO(cursor) struct cursor cursor;
+	AUTO(cursor) struct cursor cursor = { 0 }; /* not begun perhaps */
 	struct key8 key = key_u64(kept->number);
 	struct log_end head, anchor;
 	struct log_entry entry;
