@@ -93,6 +93,7 @@ enum err monitor_new(unsigned workers, int64_t now, struct monitor **out)
 	monitor->started_at = now;
 	atomic_init(&monitor->reloaded_at, now);
 	atomic_init(&monitor->expiring, -1);
+	atomic_init(&monitor->given_up, -1);
 	*out = monitor;
 	return E_OK;
 }

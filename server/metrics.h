@@ -91,7 +91,7 @@ struct monitor {
 	_Atomic bool waits; /* it was said that changes wait (server/waits.h) */
 	_Atomic int64_t reloaded_at;
 	/* What the jobs thread writes. -1: not counted yet; 0: none waits. */
-	_Atomic int64_t expiring, oldest_notice;
+	_Atomic int64_t expiring, oldest_notice, given_up;
 };
 
 enum err monitor_new(unsigned workers, int64_t now,

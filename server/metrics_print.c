@@ -366,15 +366,25 @@ static void put_expiring(const struct scrape *s)
 		put(s, (uint64_t)n);
 }
 
+/* Those that were given up are in the table for a while, too. */
+static uint64_t count_waiting(const struct scrape *s)
+{
+	uint64_t all = txn_count(s->req->txn, TABLE_MAILBOX);
+	int64_t lost = atomic_load(&s->monitor->given_up);
+
+	return lost > 0 ? all - (all < (uint64_t)lost ? all : (uint64_t)lost)
+			: all;
+}
+
 static void put_notices(const struct scrape *s)
 {
-	put(s, txn_count(s->req->txn, TABLE_MAILBOX));
+	put(s, count_waiting(s));
 }
 
 static void put_oldest(const struct scrape *s)
 {
 	int64_t oldest = atomic_load(&s->monitor->oldest_notice);
-	bool some = oldest && txn_count(s->req->txn, TABLE_MAILBOX);
+	bool some = oldest && count_waiting(s);
 
 	put(s, some && oldest < s->req->now ? (uint64_t)(s->req->now - oldest)
 					    : 0);
@@ -382,15 +392,10 @@ static void put_oldest(const struct scrape *s)
 
 static void put_given_up(const struct scrape *s)
 {
-	uint64_t n = 0;
+	int64_t n = atomic_load(&s->monitor->given_up);
 
-	for (unsigned job = JOB_FIRST; job <= JOB_LAST; job++) {
-		struct job_state state;
-
-		if (!job_get(s->req->txn, (enum job)job, &state))
-			n += state.given_up;
-	}
-	put(s, n);
+	if (n >= 0)
+		put(s, (uint64_t)n);
 }
 
 /* One that never ran is late, too: from when the store was made. */
@@ -454,7 +459,7 @@ static const struct {
 	{ "dockpass_tokens_expiring_soon", "gauge", "Living tokens that die within 7 days and have not been rotated.", put_expiring, false },
 	{ "dockpass_notices_queued", "gauge", "Mail and webhook calls that have not been delivered.", put_notices, true },
 	{ "dockpass_notices_oldest_age_seconds", "gauge", "For how long the oldest of them has waited.", put_oldest, true },
-	{ "dockpass_notices_given_up_total", "counter", "Mail and webhook calls that could not be delivered for three days.", put_given_up, true },
+	{ "dockpass_notices_given_up", "gauge", "Mail and webhook calls that were given up in the last 7 days, after three days each.", put_given_up, true },
 	{ "dockpass_check_last_run_timestamp_seconds", "gauge", "When a check of all tokens ran last, in seconds since 1970; never yet: when the store was made, and 0 of lifetime.", put_checks, true },
 };
 /* clang-format on */

@@ -48,14 +48,16 @@ static enum err count_tokens(struct txn *txn, int64_t now, unsigned most,
 	return err ? err : txn->err;
 }
 
-static enum err find_oldest(struct txn *txn, struct census *out)
+static enum err count_notices(struct txn *txn, struct census *out)
 {
 	AUTO(cursor) struct cursor cursor;
 	struct notice notice;
 
 	cursor_open(txn, TABLE_MAILBOX, STR(""), &cursor);
-	while (mailbox_next(&cursor, &notice))
-		if (!out->oldest || notice.queued_at < out->oldest)
+	while (mailbox_next_any(&cursor, &notice))
+		if (notice.given_up_at)
+			out->given_up++;
+		else if (!out->oldest || notice.queued_at < out->oldest)
 			out->oldest = notice.queued_at;
 	return txn->err;
 }
@@ -66,7 +68,7 @@ enum err census_step(struct txn *txn, int64_t now, unsigned most,
 	enum err err = count_tokens(txn, now, most, census);
 
 	if (!err && census->whole)
-		err = find_oldest(txn, census);
+		err = count_notices(txn, census);
 	if (err)
 		*census = (struct census) { 0 };
 	return err;

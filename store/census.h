@@ -20,6 +20,7 @@ struct census {
 	 */
 	uint64_t expiring;
 	int64_t oldest; /* since when the oldest notice waits; 0: none does */
+	uint64_t given_up; /* notices, within NOTICE_KEPT */
 
 	struct digest at; /* the last token that was read */
 	bool begun, whole;

@@ -7,12 +7,14 @@
  *   0000000067f00000 0000000000000005 ->
  *   01 0000000067f00000 00000000 01 01 0000000067ef2100 0000000000000000
  *   0000000000000007 0000000000000000 0000000000000001 0000 0000000000000009
+ *
+ * One that was given up is version 2, with time given_up_at behind the version.
  */
 #include "store/mailbox.h"
 
 #include "store/record.h"
 
-enum { MAILBOX_VERSION = 1 };
+enum { WAITS_VERSION = 1, GIVEN_UP_VERSION = 2 };
 
 static void put(struct txn *txn, const struct notice *notice)
 {
@@ -22,7 +24,9 @@ static void put(struct txn *txn, const struct notice *notice)
 
 	if (failure.len > NOTICE_TEXT_MAX)
 		failure.len = NOTICE_TEXT_MAX;
-	pack_u8(&pack, MAILBOX_VERSION);
+	pack_u8(&pack, notice->given_up_at ? GIVEN_UP_VERSION : WAITS_VERSION);
+	if (notice->given_up_at)
+		pack_time(&pack, notice->given_up_at);
 	pack_time(&pack, notice->queued_at);
 	pack_u32(&pack, notice->tries);
 	pack_u8(&pack, (uint8_t)notice->job);
@@ -57,10 +61,13 @@ enum err mailbox_unpack(struct txn *txn, struct str key, struct str value,
 			struct notice *out)
 {
 	struct unpack k = { .rest = key }, u = { .rest = value };
+	unsigned version = unpack_u8(&u);
 
 	*out = (struct notice) { 0 };
-	if (unpack_u8(&u) != MAILBOX_VERSION)
+	if (version != WAITS_VERSION && version != GIVEN_UP_VERSION)
 		return txn->err = value.len ? E_VERSION : E_CORRUPT;
+	if (version == GIVEN_UP_VERSION)
+		out->given_up_at = unpack_time(&u);
 	out->next_at = unpack_time(&k);
 	out->id = unpack_u64(&k);
 	out->queued_at = unpack_time(&u);
@@ -75,14 +82,15 @@ enum err mailbox_unpack(struct txn *txn, struct str key, struct str value,
 	out->failure = unpack_text(&u);
 	while (u.rest.len && !u.failed && out->len < NOTICE_TOKENS_MAX)
 		out->tokens[out->len++] = unpack_u64(&u);
-	if (!unpack_done(&k) || !unpack_done(&u) || !notice_valid(out)) {
+	if (!unpack_done(&k) || !unpack_done(&u) || !notice_valid(out) ||
+	    (version == GIVEN_UP_VERSION && out->given_up_at <= 0)) {
 		*out = (struct notice) { 0 };
 		return txn->err = E_CORRUPT;
 	}
 	return E_OK;
 }
 
-bool mailbox_next(struct cursor *cursor, struct notice *out)
+bool mailbox_next_any(struct cursor *cursor, struct notice *out)
 {
 	struct txn *txn = cursor->txn;
 
@@ -95,14 +103,22 @@ bool mailbox_next(struct cursor *cursor, struct notice *out)
 	return false;
 }
 
+bool mailbox_next(struct cursor *cursor, struct notice *out)
+{
+	while (mailbox_next_any(cursor, out))
+		if (!out->given_up_at)
+			return true;
+	return false;
+}
+
 enum err mailbox_due(struct txn *txn, int64_t now, unsigned ways,
 		     struct notice *out)
 {
 	AUTO(cursor) struct cursor cursor;
 
 	cursor_open(txn, TABLE_MAILBOX, STR(""), &cursor);
-	while (mailbox_next(&cursor, out) && out->next_at <= now)
-		if (out->way & ways)
+	while (mailbox_next_any(&cursor, out) && out->next_at <= now)
+		if (out->way & ways || out->given_up_at)
 			return E_OK;
 	*out = (struct notice) { 0 };
 	return txn->err ? txn->err : E_NOT_FOUND;
@@ -162,4 +178,14 @@ void mailbox_remove(struct txn *txn, const struct notice *notice)
 	struct key16 key = key_pair((uint64_t)notice->next_at, notice->id);
 
 	txn_remove(txn, TABLE_MAILBOX, STR_OF(key.at));
+}
+
+void mailbox_give_up(struct txn *txn, const struct notice *notice, int64_t now)
+{
+	struct notice lost = *notice;
+
+	mailbox_remove(txn, notice);
+	lost.given_up_at = now;
+	lost.next_at = now + NOTICE_KEPT;
+	put(txn, &lost);
 }

@@ -19,16 +19,18 @@ enum notice_way { WAY_MAIL = 1 << 0, WAY_HOOK = 1 << 1 };
 enum {
 	NOTICE_TOKENS_MAX = 100,
 	NOTICE_TEXT_MAX = 200,
-	NOTICE_CLAIM = 12 * 60,	       /* seconds */
-	NOTICE_FIRST_DELAY = 60,       /* seconds; ever longer, up to */
-	NOTICE_LAST_DELAY = 60 * 60,   /* this */
-	NOTICE_LIFE = 3 * 24 * 60 * 60 /* then it is given up */
+	NOTICE_CLAIM = 12 * 60,		/* seconds */
+	NOTICE_FIRST_DELAY = 60,	/* seconds; ever longer, up to */
+	NOTICE_LAST_DELAY = 60 * 60,	/* this */
+	NOTICE_LIFE = 3 * 24 * 60 * 60, /* then it is given up */
+	NOTICE_KEPT = 7 * 24 * 60 * 60	/* so that people can look who it was */
 };
 
 struct notice {
 	uint64_t id;
-	int64_t next_at;   /* when it is to be tried */
-	int64_t queued_at; /* seconds UTC */
+	int64_t next_at;     /* when it is to be tried, or forgotten */
+	int64_t given_up_at; /* 0: it waits */
+	int64_t queued_at;   /* seconds UTC */
 	unsigned tries;
 	enum job job;
 	enum notice_way way;
@@ -45,8 +47,9 @@ struct notice {
 /* Queues a new one, due at next_at, and gives it its id. */
 void mailbox_add(struct txn *txn, struct notice *notice);
 /*
- * The one that is due for longest, by one of `ways`; E_NOT_FOUND: none is. A
- * row that is damaged is passed over: it must not hold up the others.
+ * The one that is due for longest, by one of `ways`, to be sent or removed;
+ * E_NOT_FOUND: none is. A row that is damaged is passed over: it must not hold
+ * up the others.
  */
 enum err mailbox_due(struct txn *txn, int64_t now, unsigned ways,
 		     struct notice *out) MUST_CHECK;
@@ -63,9 +66,15 @@ bool mailbox_claimed(const struct notice *notice, int64_t now);
 void mailbox_failed(struct txn *txn, const struct notice *notice, int64_t now,
 		    struct str why);
 void mailbox_remove(struct txn *txn, const struct notice *notice);
+/* It is not tried again; it is due to be removed NOTICE_KEPT from `now`. */
+void mailbox_give_up(struct txn *txn, const struct notice *notice, int64_t now);
 
-/* The next of a cursor over TABLE_MAILBOX that can be read; false: no more. */
+/*
+ * The next of a cursor over TABLE_MAILBOX that can be read and waits; false: no
+ * more. mailbox_next_any(): or was given up.
+ */
 bool mailbox_next(struct cursor *cursor, struct notice *out);
+bool mailbox_next_any(struct cursor *cursor, struct notice *out);
 /* A row of such a cursor. */
 enum err mailbox_unpack(struct txn *txn, struct str key, struct str value,
 			struct notice *out) MUST_CHECK;

@@ -54,14 +54,14 @@ static struct str failure_of(struct call *call, const struct row *row)
 	const struct job_state *state = &row->state;
 	struct arena *arena = &call->arena;
 
+	if (state->failed_at)
+		return arena_printf(arena, STR_FMT, STR_ARG(state->failure));
 	if (row->next && row->next + LATE < call->now)
 		return arena_printf(arena,
 				    "it is late, and ran last: %s; does the "
 				    "server run? Its log says why (jobs)",
 				    state->ran_at ? time_print(state->ran_at).at
 						  : "never");
-	if (state->failed_at)
-		return arena_printf(arena, STR_FMT, STR_ARG(state->failure));
 	if (state->untold)
 		return arena_printf(arena, "of %llu tokens nobody was told: %s",
 				    (unsigned long long)state->untold,
@@ -102,7 +102,7 @@ static void list_row(struct call *call, struct listing *listing, enum job job,
 	const struct job_state *state = &row->state;
 	struct str failure = failure_of(call, row);
 
-	if (state->failed_at && row->next + LATE >= call->now)
+	if (state->failed_at)
 		failure = arena_printf(&call->arena, "%s: " STR_FMT,
 				       time_print(state->failed_at).at,
 				       STR_ARG(failure));
@@ -165,7 +165,8 @@ static void put_notice(struct call *call, const struct notice *notice,
 	json_put_int(out, "total", (int64_t)notice->total);
 	put_time(out, "queued_at", notice->queued_at);
 	json_put_int(out, "tries", notice->tries);
-	put_time(out, "next_try_at", notice->next_at);
+	put_time(out, "next_try_at", notice->given_up_at ? 0 : notice->next_at);
+	put_time(out, "given_up_at", notice->given_up_at);
 	put_text(out, "failure", notice->failure);
 	json_close(out, '}');
 }
@@ -181,7 +182,9 @@ static void list_notice(struct call *call, struct listing *listing,
 			    show_id(call, notice->total),
 			    show_time(call, notice->queued_at),
 			    show_id(call, notice->tries),
-			    show_time(call, notice->next_at),
+			    notice->given_up_at
+				    ? STR("given up")
+				    : show_time(call, notice->next_at),
 			    notice->failure.len ? notice->failure : STR("-"),
 		    });
 }
@@ -202,7 +205,7 @@ static int job_waiting(struct call *call)
 	if (call->json)
 		json_open(&call->out, '[');
 	cursor_open(&txn, TABLE_MAILBOX, STR(""), &cursor);
-	while (mailbox_next(&cursor, &notice)) {
+	while (mailbox_next_any(&cursor, &notice)) {
 		message_whom(&txn, &notice, &whom);
 		if (call->json)
 			put_notice(call, &notice, str_of(whom.text));
@@ -338,7 +341,7 @@ static int job_run(struct call *call)
 /* clang-format off */
 static const struct command rows[] = {
 	{ "job list", "", "when each ran and runs next, what it found, what failed", 0, 0, O(JSON), job_list },
-	{ "job waiting", "", "notices that could not be sent yet: to whom, and why", 0, 0, O(JSON), job_waiting },
+	{ "job waiting", "", "notices that could not be sent yet, or were given up: to whom, and why", 0, 0, O(JSON), job_waiting },
 	{ "job run", "expiring|expired [--date YYYY-MM-DD]", "make a daily check now: tells people, and sends what waits", 1, 1,
 	  O(JSON) | O(DATE), job_run },
 };

@@ -197,9 +197,15 @@ static void take_live(struct jobs *jobs)
 static uint64_t count_waiting(struct jobs *jobs)
 {
 	AUTO(txn) struct txn txn;
+	AUTO(cursor) struct cursor cursor;
+	struct notice notice;
+	uint64_t n = 0;
 
 	txn_read(jobs->desk.db, &txn);
-	return txn_count(&txn, TABLE_MAILBOX);
+	cursor_open(&txn, TABLE_MAILBOX, STR(""), &cursor);
+	while (mailbox_next(&cursor, &notice))
+		n++;
+	return n;
 }
 
 static enum err send_notices(struct jobs *jobs, int64_t now)
@@ -210,12 +216,15 @@ static enum err send_notices(struct jobs *jobs, int64_t now)
 
 	jobs->afresh = false;
 	if (sent.failed)
-		log_event(LEVEL_WARNING, "jobs",
-			  "%u notices could not be sent now, %llu wait: %s",
-			  sent.failed, (unsigned long long)count_waiting(jobs),
-			  sent.cause.text);
+		log_event(
+			LEVEL_WARNING, "jobs",
+			"%u notice%s could not be sent now, waiting: %llu: %s",
+			sent.failed, sent.failed == 1 ? "" : "s",
+			(unsigned long long)count_waiting(jobs),
+			sent.cause.text);
 	if (sent.done)
-		log_event(LEVEL_INFO, "jobs", "%u notices sent", sent.done);
+		log_event(LEVEL_INFO, "jobs", "%u notice%s sent", sent.done,
+			  sent.done == 1 ? "" : "s");
 	return err;
 }
 
@@ -253,6 +262,7 @@ static void take_census(struct jobs *jobs)
 		return;
 	atomic_store(&jobs->monitor->expiring, (int64_t)census->expiring);
 	atomic_store(&jobs->monitor->oldest_notice, census->oldest);
+	atomic_store(&jobs->monitor->given_up, (int64_t)census->given_up);
 	*census = (struct census) { 0 };
 }
 

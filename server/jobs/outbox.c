@@ -18,7 +18,7 @@ struct delivery {
 	int64_t next_at, now;
 	struct notice notice; /* once it is claimed */
 	struct cause whom;
-	bool sent, given_up;
+	bool sent, given_up, forgotten;
 	struct cause cause;
 };
 
@@ -42,7 +42,7 @@ static void blame(struct txn *txn, const struct delivery *d)
 /* Of a job of which nothing waits any more. */
 static void absolve(struct txn *txn, enum job job)
 {
-	AUTO(cursor) struct cursor cursor;
+	AUTO(cursor) struct cursor cursor = { 0 }; /* not begun perhaps */
 	struct job_state state;
 	struct notice notice;
 
@@ -72,9 +72,9 @@ static enum err give_up(struct txn *txn, struct delivery *d)
 	message_whom(txn, &d->notice, &d->whom);
 	cause_set(&d->cause, E_REFUSED, "given up after three days: " STR_FMT,
 		  STR_ARG(d->notice.failure));
-	mailbox_remove(txn, &d->notice);
 	note_told(txn, &d->notice, told_lost);
 	blame(txn, d);
+	mailbox_give_up(txn, &d->notice, d->now);
 	return txn->err;
 }
 
@@ -86,6 +86,11 @@ static enum err claim(struct txn *txn, void *arg)
 
 	if (err)
 		return err;
+	if (d->notice.given_up_at) {
+		d->forgotten = true;
+		mailbox_remove(txn, &d->notice);
+		return txn->err;
+	}
 	if (d->notice.tries && d->now >= d->notice.queued_at + NOTICE_LIFE)
 		return give_up(txn, d);
 	mailbox_claim(txn, &d->notice, d->now);
@@ -127,15 +132,16 @@ static enum err deliver(const struct desk *desk, struct courier *courier,
 
 	arena_init(&arena);
 	buf_init(&text, LETTER_MAX);
-	if (!(d->notice.way & desk_ways(desk)))
-		return cause_set(
-			&d->cause, E_BUSY, "dockpass.yaml has no %s any more",
-			d->notice.way == WAY_MAIL ? "mail" : "webhook");
 	{
 		AUTO(txn) struct txn txn;
 
 		txn_read(desk->db, &txn);
 		message_whom(&txn, &d->notice, &d->whom);
+		if (!(d->notice.way & desk_ways(desk)))
+			return cause_set(&d->cause, E_BUSY,
+					 "dockpass.yaml has no %s any more",
+					 d->notice.way == WAY_MAIL ? "mail"
+								   : "webhook");
 		err = message_read(&txn, &d->notice, d->now, &arena, &message,
 				   &d->cause);
 	}
@@ -188,7 +194,7 @@ static enum err send_one(struct desk *desk, struct courier *courier,
 {
 	enum err err = desk_write(desk, claim, d), came;
 
-	if (err)
+	if (err || d->forgotten)
 		return err == E_NOT_FOUND ? E_OK : err;
 	if (d->given_up) {
 		say_given_up(desk, d);

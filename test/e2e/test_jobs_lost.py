@@ -1,8 +1,11 @@
 """A server whose mail is refused: what it says of that, gives up, tells later.
 """
 
+from unittest.mock import ANY
+
 import pytest
 
+from support import metrics
 from support.process import wait_until
 # Fixtures are found by their names here.
 from test_jobs_life import (ALICE, DAY, HOUR, date, desk, limited, post, queued,
@@ -44,6 +47,39 @@ def test_what_is_given_up_is_in_the_log(site):
         assert "450 later" in line["message"]
 
 
+def test_who_was_not_told_can_be_looked_up(site, post):
+    """For a week, whatever is tried meanwhile, and by whoever watches."""
+    give_up(site)
+    tokens = {row["id"]: row["name"] for row in site.json("token", "list")}
+    rows = site.json("job", "waiting")
+    assert {row["to"]: [tokens[n] for n in row["tokens"]] for row in rows} == \
+        {"user alice (alice@example.com)": ["of alice", "long"],
+         "user bob (bob@example.com)": ANY}
+    for row in rows:
+        assert row["given_up_at"] and row["next_try_at"] is None
+        assert "450 later" in row["failure"]
+    assert site.cli("job", "waiting").count("given up") == 2
+    assert site.job("expiring")["waiting"] == 0
+    metrics.reaches(site, "dockpass_notices_given_up", 2)
+    metrics.reaches(site, "dockpass_notices_queued", 0)
+    post.keeper.refuse.clear()
+    site.stop()
+    site.start(site.due + 4 * DAY)
+    metrics.reaches(site, "dockpass_notices_given_up", 2)
+    site.clock.set(site.due + 10 * DAY)
+    wait_until(lambda: site.json("job", "waiting") == [], 20, "still there")
+    metrics.reaches(site, "dockpass_notices_given_up", 0)
+
+
+def test_without_mail_it_says_who_waits(site):
+    site.configure(mail={})
+    assert site.reload().startswith("done")
+    wait_until(lambda: lines(site, "has no mail any more"), 20, "why not")
+    said = lines(site, "has no mail any more")[0]["message"]
+    assert said.startswith("1 notice could not be sent now, waiting: 2: "
+                           "to user ")
+
+
 def test_who_was_not_reached_is_warned_while_it_helps(site, post):
     """Three days without a mail server, and some tokens live for longer."""
     give_up(site)
@@ -56,7 +92,7 @@ def test_who_was_not_reached_is_warned_while_it_helps(site, post):
 
 def test_a_failure_says_how_many_wait(site):
     said = lines(site, "could not be sent")
-    assert said and "wait" in said[0]["message"]
+    assert said and "waiting: " in said[0]["message"]
     assert "user " in said[0]["message"] and "450" in said[0]["message"]
 
 

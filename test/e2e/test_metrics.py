@@ -135,6 +135,9 @@ ALARMS = [
      10, False),
     ("DockpassNoticesStuck", {"dockpass_notices_oldest_age_seconds":
                               "15000x20"}, 10, True),
+    ("DockpassNoticesLost", {"dockpass_notices_given_up": "_x5 1x20"},
+     10, True),
+    ("DockpassNoticesLost", {"dockpass_notices_given_up": "0x20"}, 10, False),
     ("DockpassChecksMissed", {'dockpass_check_last_run_timestamp_seconds'
                               '{check="lifetime"}': "0x3000"}, 2000, False),
     ("DockpassChecksMissed", {'dockpass_check_last_run_timestamp_seconds'

@@ -127,9 +127,24 @@ static void send_at(struct scene *s, int64_t now)
 static uint64_t waiting(struct scene *s)
 {
 	AUTO(txn) struct txn txn;
+	AUTO(cursor) struct cursor cursor;
+	struct notice notice;
+	uint64_t n = 0;
 
 	txn_read(s->f.db, &txn);
-	return txn_count(&txn, TABLE_MAILBOX);
+	cursor_open(&txn, TABLE_MAILBOX, STR(""), &cursor);
+	while (mailbox_next(&cursor, &notice))
+		n++;
+	return n;
+}
+
+/* What is there, though it was given up. */
+static uint64_t kept(struct scene *s)
+{
+	AUTO(txn) struct txn txn;
+
+	txn_read(s->f.db, &txn);
+	return txn_count(&txn, TABLE_MAILBOX) - waiting(s);
 }
 
 static uint64_t given_up(struct scene *s)
@@ -226,6 +241,7 @@ static void a_clock_that_was_set_back(void **state)
 static void given_up_only_if_it_was_tried(void **state)
 {
 	const int64_t late = NOW + NOTICE_LIFE;
+	struct sent sent;
 	struct scene s;
 
 	(void)state;
@@ -243,6 +259,15 @@ static void given_up_only_if_it_was_tried(void **state)
 	assert_int_equal(courier.mails, 2);
 	assert_int_equal(waiting(&s), 0);
 	assert_int_equal(given_up(&s), 1);
+	/* For a week people can see who it was; nothing is tried again. */
+	assert_int_equal(kept(&s), 1);
+	courier.mail = E_OK;
+	assert_int_equal(desk_send_all(&s.desk, late, &sent), E_OK);
+	send_at(&s, late + NOTICE_KEPT - 1);
+	assert_int_equal(kept(&s), 1);
+	send_at(&s, late + NOTICE_KEPT);
+	assert_int_equal(kept(&s), 0);
+	assert_int_equal(courier.mails, 2);
 	fixture_close(&s.f);
 }
 

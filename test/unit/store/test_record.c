@@ -227,6 +227,24 @@ static enum err get_notice(struct txn *txn)
 	return err;
 }
 
+static void put_lost_notice(struct txn *txn)
+{
+	struct notice notice;
+
+	put_notice(txn);
+	assert_int_equal(mailbox_get(txn, 1, NOW, &notice), E_OK);
+	mailbox_give_up(txn, &notice, NOW);
+}
+
+static enum err get_lost_notice(struct txn *txn)
+{
+	struct notice notice;
+	enum err err = mailbox_get(txn, 1, NOW + NOTICE_KEPT, &notice);
+
+	assert_true(err ? !notice.id : notice.given_up_at == NOW);
+	return err;
+}
+
 #define DIGEST_HEX                                                             \
 	"0102030000000000000000000000000000000000000000000000000000000000"
 
@@ -282,6 +300,12 @@ static const struct {
 	  "0000000000000000 0000000000000007 0000000000000000 "
 	  "0000000000000001 0000 0000000000000009",
 	  put_notice, get_notice },
+	{ "mailbox, given up", TABLE_MAILBOX,
+	  "0000000067f93a80 0000000000000001",
+	  "02 0000000067f00000 0000000067f00000 00000000 01 01 "
+	  "0000000067ef2100 0000000000000000 0000000000000007 "
+	  "0000000000000000 0000000000000001 0000 0000000000000009",
+	  put_lost_notice, get_lost_notice },
 };
 
 /* Reads `value` in the row's place. */
@@ -311,7 +335,7 @@ static void damage(struct txn *txn, size_t row, struct str key,
 	assert_int_equal(
 		reads_as(txn, row, key, (struct str) { bytes, value.len + 1 }),
 		E_CORRUPT);
-	bytes[0] = (char)(version + 1);
+	bytes[0] = 0x7f;
 	assert_int_equal(
 		reads_as(txn, row, key, (struct str) { bytes, value.len }),
 		E_VERSION);
