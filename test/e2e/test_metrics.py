@@ -98,6 +98,19 @@ ALARMS = [
                           "0+1100x60"}, 50, True),
     ("DockpassRefusing", {**MIXED, REQUESTS % ("refused", "unknown_token"):
                           "0+900x60"}, 50, False),
+    # A small site by night: a job with a dead token, every ten minutes.
+    ("DockpassRefusing", {
+        REQUESTS % ("issued", "granted"): "100x70",
+        REQUESTS % ("refused", "token_expired"):
+        "0x9 1x9 2x9 3x9 4x9 5x9 6x9"}, 60, False),
+    ("DockpassGuessing", {**MIXED, "dockpass_answers_held_back_total":
+                          "0+3000x60"}, 30, True),
+    ("DockpassGuessing", {**MIXED, "dockpass_answers_held_back_total":
+                          "0+1x60"}, 30, False),
+    ("DockpassTurnsAway", {"dockpass_connections_crowded_total": "0+10x20"},
+     15, True),
+    ("DockpassTurnsAway", {"dockpass_connections_crowded_total": "50x20"},
+     15, False),
     ("DockpassFull", {"dockpass_connections": "95x20",
                       "dockpass_connections_limit": "100x20"}, 10, True),
     ("DockpassFull", {"dockpass_connections": "80x20",
