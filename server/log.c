@@ -4,8 +4,9 @@
  *
  * A ring has one writer, its thread, and one reader, the log thread. A line is
  * in it as it will be written, so the reader only copies bytes. Rings live as
- * long as the process: a thread that ends leaves its last lines in it. Token
- * lines have a ring of their own, as they may go elsewhere than the others.
+ * long as the process: a thread that ends leaves its last lines in it. Lines
+ * of tokens and changes have rings of their own, as they may go elsewhere than
+ * the others.
  *
  * Each way out has read a ring up to a point of its own. One that fails keeps
  * its lines in the ring and tries again each second; when they fill half of it
@@ -427,6 +428,27 @@ void log_event_about(enum log_level level, const char *event,
 	va_start(args, fmt);
 	put_event(level, event, about, fmt, args);
 	va_end(args);
+}
+
+struct log_progress log_progress(void)
+{
+	struct ring *ring = ring_mine(KIND_TOKEN);
+
+	return (struct log_progress) { atomic_load(&ring->head),
+				       atomic_load(&ring->tail) };
+}
+
+/* Far from the half that is given up when a way out fails. */
+bool log_change(struct txn *txn, const struct log_entry *entry, uint64_t count)
+{
+	struct ring *ring = ring_mine(KIND_TOKEN);
+	struct log_progress now = log_progress();
+
+	if (now.put - now.written > RING / 4)
+		return false;
+	log_print_change(txn, entry, count, logger.format, &ring->line);
+	put(ring);
+	return true;
 }
 
 void log_token(const struct log_token *line)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/audit.h"
 #include "token/date.h"
 #include "token/json.h"
 #include "token/secret.h"
@@ -156,6 +157,30 @@ void log_print_token(const struct log_token *line, enum log_format format,
 		print_json(line, out);
 	else
 		print_text(line, out);
+	buf_add_char(out, '\n');
+}
+
+void log_print_change(struct txn *txn, const struct log_entry *entry,
+		      uint64_t count, enum log_format format, struct buf *out)
+{
+	const struct change *change = &entry->change;
+
+	if (format == FORMAT_JSON) {
+		json_head(change->now * 1000, LEVEL_INFO, "change", out);
+		audit_put_json(txn, entry, out);
+		if (count > 1)
+			json_put_int(out, "count", (int64_t)count);
+		json_close(out, '}');
+	} else {
+		text_head(change->now * 1000, LEVEL_INFO, "change", out);
+		buf_printf(out, " %llu " STR_FMT " %s ",
+			   (unsigned long long)entry->number,
+			   STR_ARG(change->actor), change_name(change->type));
+		audit_print_text(txn, entry, out);
+		if (count > 1)
+			buf_printf(out, " count=%llu",
+				   (unsigned long long)count);
+	}
 	buf_add_char(out, '\n');
 }
 

@@ -1,8 +1,8 @@
 /*
- * store/job.c - table "job": u8 job -> u8 version=2, time marker, time ran_at,
- * u64 found, u64 queued, u64 given_up, time failed_at, text failure, u64 untold
- * (not in version 1). The check of 2025-04-04 for tokens that expire soon has
- * found two, for one owner:
+ * store/job.c - table "job", but for the row of store/trail.c: u8 job ->
+ * u8 version=2, time marker, time ran_at, u64 found, u64 queued, u64 given_up,
+ * time failed_at, text failure, u64 untold (not in version 1). The check of
+ * 2025-04-04 for tokens that expire soon has found two, for one owner:
  *
  *   01 -> 02 0000000067ef2100 0000000067ef2f10 0000000000000002
  *         0000000000000001 0000000000000000 0000000000000000 0000

@@ -14,6 +14,7 @@
 #include "store/record.h"
 #include "store/refresh.h"
 #include "store/told.h"
+#include "store/trail.h"
 #include "store/used.h"
 
 /* What a row must agree with. */
@@ -179,8 +180,11 @@ static bool job_row(struct txn *txn, struct str key, struct str value)
 {
 	unsigned job = key.len == 1 ? (unsigned char)*key.at : 0;
 	struct job_state state;
+	uint64_t number;
 
 	(void)value;
+	if (trail_is_key(key))
+		return !trail_get(txn, &number);
 	return job >= JOB_FIRST && job <= JOB_LAST &&
 	       !job_get(txn, (enum job)job, &state);
 }

@@ -1,5 +1,5 @@
 /* server/cli/audit.c - dockpass audit list, verify, export, prune */
-#include "server/cli/audit.h"
+#include "server/audit.h"
 
 #include <errno.h>
 

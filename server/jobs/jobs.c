@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "server/jobs/desk.h"
+#include "server/jobs/trail.h"
 #include "server/log.h"
 #include "server/metrics.h"
 #include "store/census.h"
@@ -27,6 +28,7 @@ enum {
 
 struct jobs {
 	struct desk desk;
+	struct trail trail;
 	struct live *live;
 	struct uses **uses;
 	unsigned uses_count;
@@ -106,6 +108,7 @@ static void gather(struct jobs *jobs)
 			write_uses(jobs, uses, batch);
 		say_lost(uses);
 	}
+	trail_turn(&jobs->trail);
 }
 
 static void gather_last(struct jobs *jobs)
@@ -291,6 +294,7 @@ static void *on_thread(void *arg)
 			take_census(jobs);
 	}
 	gather_last(jobs);
+	trail_end(&jobs->trail);
 	atomic_store(&jobs->ended, true);
 	return NULL;
 }
@@ -322,6 +326,8 @@ enum err jobs_start(const struct jobs_setup *setup, struct jobs **out)
 		.more = more,
 		.arg = jobs,
 	};
+	jobs->trail =
+		(struct trail) { .db = setup->db, .writer = setup->writer };
 	jobs->afresh = true;
 	jobs->monitor = setup->monitor;
 	jobs->uses_at = monotonic();

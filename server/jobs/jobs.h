@@ -1,7 +1,7 @@
 /*
  * server/jobs/jobs.h - the thread of what runs by itself: it writes down which
- * tokens were used, makes the daily checks, sends what they queue, and counts
- * for those who watch.
+ * tokens were used, tells the log of changes, makes the daily checks, sends
+ * what they queue, and counts for those who watch.
  *
  * It may wait for a mail server, for the disk, for the writer; nobody waits for
  * it. It looks at the clock once a second, as clocks are set and machines

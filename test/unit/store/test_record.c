@@ -9,6 +9,7 @@
 #include "store/member.h"
 #include "store/refresh.h"
 #include "store/told.h"
+#include "store/trail.h"
 #include "store/used.h"
 #include "token/date.h"
 
@@ -180,6 +181,18 @@ static void put_job(struct txn *txn)
 	job_put(txn, JOB_EXPIRING, &job);
 }
 
+static void put_trail(struct txn *txn)
+{
+	trail_put(txn, 12);
+}
+
+static enum err get_trail(struct txn *txn)
+{
+	uint64_t number;
+
+	return trail_get(txn, &number);
+}
+
 static enum err get_job(struct txn *txn)
 {
 	struct job_state job;
@@ -293,6 +306,8 @@ static const struct {
 	  "0000000000000001 0000000000000000 0000000000000000 0000 "
 	  "0000000000000000",
 	  put_job, get_job },
+	{ "trail", TABLE_JOB, "00", "01 000000000000000c", put_trail,
+	  get_trail },
 	{ "told", TABLE_TOLD, "0000000000000009",
 	  "02 00000007 0000000067ef2100 01", put_told, get_told },
 	{ "mailbox", TABLE_MAILBOX, "0000000067f00000 0000000000000001",

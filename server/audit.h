@@ -1,5 +1,5 @@
 /*
- * server/cli/audit.h - what an entry of the store's log looks like to whoever
+ * server/audit.h - what an entry of the store's log looks like to whoever
  * reads it: all that it says but for digests of secrets and passwords.
  */
 #pragma once
@@ -17,11 +17,14 @@ struct end_text log_end_print(const struct log_end *end);
 enum err log_end_parse(struct str text, struct log_end *out) MUST_CHECK;
 
 /*
- * {"number","time","actor","action", what the change says, "hash","previous"}.
+ * {"time","number","actor","action", what the change says, "hash","previous"}.
  * `txn` is asked for the ids of tokens that entries made.
  */
 void audit_print_json(struct txn *txn, const struct log_entry *entry,
 		      struct buf *out);
+/* The same without time and braces: for a line of the log. */
+void audit_put_json(struct txn *txn, const struct log_entry *entry,
+		    struct buf *out);
 /*
  * What the change says, for people: "user=alice path=g/app role=developer"; in
  * quotes where a value could pass for several.

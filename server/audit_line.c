@@ -1,15 +1,15 @@
 /*
- * server/cli/audit_line.c - see the header. A row is what a member of struct
+ * server/audit_line.c - see the header. A row is what a member of struct
  * change means in the changes that have it; what has no row is not shown.
  */
-#include "server/cli/audit.h"
+#include "server/audit.h"
 
 #include <string.h>
 
-#include "server/cli/command.h"
 #include "store/pat.h"
 #include "token/date.h"
 #include "token/encode.h"
+#include "token/json.h"
 #include "token/limits.h"
 #include "token/secret.h"
 
@@ -231,17 +231,31 @@ static void put_list(struct buf *out, const char *key, struct str words)
 	json_close(out, ']');
 }
 
-/* A name with blanks in it could pass for further fields: in quotes then. */
+/* It could pass for further fields or lines: in quotes then. */
+static bool ambiguous(struct str word)
+{
+	for (size_t i = 0; i < word.len; i++)
+		if ((unsigned char)word.at[i] <= ' ')
+			return true;
+	return str_has(word, '=') || str_has(word, '"');
+}
+
 static void put_word(struct buf *out, struct str word)
 {
 	AUTO(buf) struct buf quoted;
 
 	buf_init(&quoted, 6 * FIELD_MAX);
-	if (str_has(word, ' ') || str_has(word, '=') || str_has(word, '"')) {
+	if (ambiguous(word)) {
 		json_str(&quoted, word);
 		word = buf_str(&quoted);
 	}
 	buf_add(out, word);
+}
+
+/* Of a line, or behind what is parted from it already. */
+static bool first(const struct buf *out)
+{
+	return !out->len || out->at[out->len - 1] == ' ';
 }
 
 static void put_field(const struct shown *row, const struct value *value,
@@ -252,7 +266,7 @@ static void put_field(const struct shown *row, const struct value *value,
 	buf_init(&text, FIELD_MAX);
 	print_value(row, value, &text);
 	if (!json) {
-		buf_printf(out, "%s%s=", out->len ? " " : "", row->key);
+		buf_printf(out, "%s%s=", first(out) ? "" : " ", row->key);
 		put_word(out, buf_str(&text));
 		return;
 	}
@@ -311,19 +325,25 @@ static void put_hash(struct buf *out, const char *key,
 	json_put_str(out, key, buf_str(&text));
 }
 
-void audit_print_json(struct txn *txn, const struct log_entry *entry,
-		      struct buf *out)
+void audit_put_json(struct txn *txn, const struct log_entry *entry,
+		    struct buf *out)
 {
 	const struct change *change = &entry->change;
 
-	json_open(out, '{');
 	json_put_int(out, "number", (int64_t)entry->number);
-	put_time(out, "time", change->now);
 	json_put_str(out, "actor", change->actor);
 	json_put_str(out, "action", str_of(change_name(change->type)));
 	put_fields(txn, change, true, out);
 	put_hash(out, "hash", &entry->digest);
 	put_hash(out, "previous", &entry->before);
+}
+
+void audit_print_json(struct txn *txn, const struct log_entry *entry,
+		      struct buf *out)
+{
+	json_open(out, '{');
+	json_put_str(out, "time", str_of(time_print(entry->change.now).at));
+	audit_put_json(txn, entry, out);
 	json_close(out, '}');
 }
 
