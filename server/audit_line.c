@@ -74,6 +74,8 @@ static const struct shown {
 	{ T(SETTING_PUT), "value", SHOW_TEXT, MEMBER(value), true },
 	{ T(COUNTER_PUT), "counter", SHOW_TEXT, MEMBER(text), false },
 	{ T(COUNTER_PUT), "last_id", SHOW_NUMBER, MEMBER(id), true },
+	{ T(KEY_NEW) | T(KEY_ACTIVATE) | T(KEY_REMOVE), "kid", SHOW_TEXT, MEMBER(text), false },
+	{ T(KEY_NEW), "alg", SHOW_TEXT, MEMBER(value), false },
 	{ T(RESTORE), "lost_head", SHOW_NUMBER, MEMBER(id), false },
 	{ T(RESTORE), "lost_hash", SHOW_HASH, MEMBER(digest), false },
 	{ T(AUDIT_PRUNE), "up_to", SHOW_NUMBER, MEMBER(id), true },

@@ -29,6 +29,7 @@ enum err apply_setting_put(struct txn *txn, struct change *change);
 enum err apply_counter_put(struct txn *txn, struct change *change);
 enum err apply_restore(struct txn *txn, struct change *change);
 enum err apply_audit_prune(struct txn *txn, struct change *change);
+enum err apply_key(struct txn *txn, struct change *change);
 
 /* Each fills *cause unless E_OK. */
 enum err need_user(struct txn *txn, struct change *change,

@@ -126,6 +126,12 @@ static const struct row {
 		HAS_digest | HAS_id },
 	[CHANGE_AUDIT_PRUNE] = { apply_audit_prune,
 		HAS_digest | HAS_id },
+	[CHANGE_KEY_NEW] = { apply_key,
+		HAS_text | HAS_value },
+	[CHANGE_KEY_ACTIVATE] = { apply_key,
+		HAS_text },
+	[CHANGE_KEY_REMOVE] = { apply_key,
+		HAS_text },
 };
 /* clang-format on */
 

@@ -39,7 +39,10 @@
 	X(CHANGE_USER_EMAIL, 17, "user_email")                                 \
 	X(CHANGE_TOKEN_END, 18, "token_end")                                   \
 	X(CHANGE_RESTORE, 19, "restore")                                       \
-	X(CHANGE_AUDIT_PRUNE, 20, "audit_prune")
+	X(CHANGE_AUDIT_PRUNE, 20, "audit_prune")                               \
+	X(CHANGE_KEY_NEW, 21, "key_new")                                       \
+	X(CHANGE_KEY_ACTIVATE, 22, "key_activate")                             \
+	X(CHANGE_KEY_REMOVE, 23, "key_remove")
 
 enum change_type {
 #define X(name, number, text) name = number,
@@ -63,11 +66,11 @@ struct change {
 	int64_t now;	  /* seconds UTC */
 	struct str actor; /* "cli:root", "alice", "job" */
 
-	struct str user; /* a user's name */
-	struct str path; /* of a group or project */
-	struct str
-		text; /* e-mail, name of a token, service, setting, counter */
-	struct str value; /* crypt(5) text, setting's value */
+	struct str user;  /* a user's name */
+	struct str path;  /* of a group or project */
+	struct str text;  /* e-mail, name of a token, service, setting, counter,
+			     key */
+	struct str value; /* crypt(5) text, setting's value, key's algorithm */
 	struct digest digest;
 	struct str bot; /* TOKEN_ADD of a space: random hex of the name */
 	/* Of a token; a counter's last; RESTORE, AUDIT_PRUNE: of an entry. */

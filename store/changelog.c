@@ -122,6 +122,17 @@ enum err apply_restore(struct txn *txn, struct change *change)
 	return txn->err;
 }
 
+/* Keys are files (server/keys.h): the entry is all that a store has of them. */
+enum err apply_key(struct txn *txn, struct change *change)
+{
+	enum err err = need_text(change, change->text, TEXT_MAX, "a key's id");
+
+	if (!err)
+		err = need_text(change, change->value, TEXT_MAX,
+				"a key's algorithm");
+	return err ? err : txn->err;
+}
+
 /* False: there is none of that number. */
 static bool find(struct txn *txn, uint64_t number, struct log_end *out)
 {

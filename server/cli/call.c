@@ -66,15 +66,13 @@ static enum err make_store(struct call *call)
 		       &call->cause);
 }
 
-/* DB_CREATE: if there is none. */
-static bool open_store(struct call *call, enum db_mode mode)
+/* DB_CREATE: if there is none. Says nothing; the configuration is read. */
+static enum err try_store(struct call *call, enum db_mode mode)
 {
 	enum db_mode first = mode == DB_CREATE ? DB_OPEN : mode;
 	enum err err;
 	bool root;
 
-	if (!call_config(call))
-		return false;
 	err = become_owner(call->config->store, &root, &call->cause);
 	if (!err)
 		err = db_open(call->config->store, first, call->now, &call->db,
@@ -83,13 +81,23 @@ static bool open_store(struct call *call, enum db_mode mode)
 		err = make_store(call);
 	else if (err == E_NOT_FOUND)
 		config_blame(call->config->store_place, err, &call->cause);
-	if (err) {
-		call_failed(call, err);
-		return false;
-	}
+	if (err)
+		return err;
 	db_limit(call->db, (uint64_t)call->config->store_size << 20);
 	call_say_waits(call->db);
-	return true;
+	return E_OK;
+}
+
+static bool open_store(struct call *call, enum db_mode mode)
+{
+	enum err err;
+
+	if (!call_config(call))
+		return false;
+	err = try_store(call, mode);
+	if (err)
+		call_failed(call, err);
+	return !err;
 }
 
 bool call_store(struct call *call)
@@ -102,13 +110,8 @@ bool call_store_or_new(struct call *call, bool damaged)
 	return open_store(call, damaged ? DB_ANEW : DB_CREATE);
 }
 
-int call_commit(struct call *call, struct change *change)
+static enum err commit(struct call *call, struct change *change)
 {
-	static const char *const needs[] = {
-		[NEED_NOTHING] = "",
-		[NEED_YES] = "yes",
-		[NEED_RECURSIVE] = "recursive",
-	};
 	enum err err;
 
 	change->now = call->now;
@@ -116,7 +119,34 @@ int call_commit(struct call *call, struct change *change)
 	become_writer();
 	err = change_commit(call->db, (struct change *const[]) { change }, 1);
 	leave_writer();
-	if (!err && !change->result) {
+	return err ? err : change->result;
+}
+
+void call_log(struct call *call, struct change *change)
+{
+	enum err err = try_store(call, DB_OPEN);
+
+	change->cause = call->cause;
+	if (!err)
+		err = commit(call, change);
+	if (err)
+		call_warn(call,
+			  "dockpass: warning: it is done, but not in the "
+			  "store's log: %.600s",
+			  *change->cause.text ? change->cause.text
+					      : err_text(err));
+}
+
+int call_commit(struct call *call, struct change *change)
+{
+	static const char *const needs[] = {
+		[NEED_NOTHING] = "",
+		[NEED_YES] = "yes",
+		[NEED_RECURSIVE] = "recursive",
+	};
+	enum err err = commit(call, change);
+
+	if (!err) {
 		call->lost = "what was asked is done all the same";
 		return EXIT_DONE;
 	}
@@ -126,7 +156,7 @@ int call_commit(struct call *call, struct change *change)
 			  needs[change->need]);
 	else
 		call->cause = change->cause;
-	return call_failed(call, err ? err : change->result);
+	return call_failed(call, err);
 }
 
 void listing_row(struct listing *listing, const struct str *cells)

@@ -170,6 +170,11 @@ int call_elsewhere(struct call *call, const char *path) MUST_CHECK;
 void call_say_waits(struct db *db);
 /* Fills in time and actor, waits for the disk. Returns the exit status. */
 int call_commit(struct call *call, struct change *change) MUST_CHECK;
+/*
+ * Of what is done already, beside the store: an entry of its log, or a warning
+ * that there is none. After call_config().
+ */
+void call_log(struct call *call, struct change *change);
 
 /*
  * A list for people: aligned columns, the first row its head. Cells are

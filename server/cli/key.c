@@ -49,8 +49,29 @@ bool call_keys(struct call *call, struct keyring **keyring)
 	return !err;
 }
 
-static bool publish(struct call *call, struct keyring **keyring)
+/*
+ * The keys are changed, so this can no longer be refused: a key that leaked is
+ * replaced whatever the store is like. One that signs already was not changed.
+ */
+static void put_in_log(struct call *call, const struct keyring *keyring,
+		       enum change_type type, struct str kid, bool signs)
 {
+	struct change change = { .type = type, .text = kid };
+	const struct key *key = keyring ? keyring_find(keyring, kid) : NULL;
+
+	if (type == CHANGE_KEY_ACTIVATE && signs)
+		return;
+	if (type == CHANGE_KEY_NEW && key)
+		change.value = key_alg_name(key->alg);
+	call_log(call, &change);
+}
+
+/* *keyring: as it was before, or NULL; as it is now. */
+static bool publish(struct call *call, struct keyring **keyring,
+		    enum change_type type, struct str kid)
+{
+	const struct key *key = *keyring ? keyring_find(*keyring, kid) : NULL;
+	bool signs = key && key->state == KEY_CURRENT;
 	enum err err;
 
 	keyring_free(*keyring);
@@ -61,6 +82,7 @@ static bool publish(struct call *call, struct keyring **keyring)
 				   &call->cause);
 	if (err)
 		call_failed(call, err);
+	put_in_log(call, *keyring, type, kid, signs);
 	call->lost = "the keys are changed all the same; see dockpass key list";
 	return !err;
 }
@@ -138,7 +160,7 @@ static int key_new_command(struct call *call)
 		       call->now, kid, &call->cause);
 	if (err)
 		return call_failed(call, err);
-	if (!publish(call, &keyring))
+	if (!publish(call, &keyring, CHANGE_KEY_NEW, str_of(kid)))
 		return EXIT_REFUSED;
 	print_key(call, keyring, str_of(kid));
 	if (alg == ALG_EDDSA)
@@ -195,7 +217,8 @@ static bool find_key(struct call *call, const struct keyring *keyring,
 static int key_change(struct call *call,
 		      enum err (*change)(const char *folder, struct str kid,
 					 struct cause *cause),
-		      const char *then, const char *after)
+		      enum change_type type, const char *then,
+		      const char *after)
 {
 	AUTO(keyring) struct keyring *keyring = NULL;
 	struct str kid;
@@ -206,7 +229,7 @@ static int key_change(struct call *call,
 	err = change(call->config->keys, kid, &call->cause);
 	if (err)
 		return call_failed(call, err);
-	if (!publish(call, &keyring))
+	if (!publish(call, &keyring, type, kid))
 		return EXIT_REFUSED;
 	if (call->json)
 		print_key(call, keyring, kid);
@@ -216,14 +239,14 @@ static int key_change(struct call *call,
 
 static int key_activate(struct call *call)
 {
-	return key_change(call, keys_activate, "it signs once the server knows",
-			  "");
+	return key_change(call, keys_activate, CHANGE_KEY_ACTIVATE,
+			  "it signs once the server knows", "");
 }
 
 /* Whoever forgets the reload has a server whose tokens nobody takes. */
 static int key_remove(struct call *call)
 {
-	return key_change(call, keys_remove,
+	return key_change(call, keys_remove, CHANGE_KEY_REMOVE,
 			  "removed; the server may still sign with it", bring);
 }
 

@@ -1,0 +1,64 @@
+"""What an operator asks the audit trail at night: what was done to the keys, by
+whom, to whom; and what it says when there is nothing.
+"""
+
+import pytest
+
+from support.dockpass import Dockpass
+
+ALWAYS = {"number", "time", "actor", "hash", "previous"}
+
+
+@pytest.fixture
+def own(tmp_path):
+    with Dockpass(tmp_path) as own:
+        yield own
+
+
+def said(own, *args):
+    return [{key: entry[key] for key in entry if key not in ALWAYS}
+            for entry in own.json("audit", "list", *args)]
+
+
+# Keys
+
+def test_what_is_done_to_keys_is_told(own):
+    assert said(own) == []  # not the first, of init
+    old = own.json("key", "list")[0]["kid"]
+    kid = own.json("key", "new", "--alg", "RS256")["kid"]
+    own.cli("key", "activate", kid)
+    own.cli("key", "activate", kid)  # changes nothing
+    own.cli("key", "remove", old[:14])
+    assert said(own) == [
+        {"action": "key_new", "kid": kid, "alg": "RS256"},
+        {"action": "key_activate", "kid": kid},
+        {"action": "key_remove", "kid": old}]
+    lines = own.cli("audit", "list").splitlines()
+    assert lines[1].endswith(f"key_new       kid={kid} alg=RS256")
+    assert lines[3].endswith(f"key_remove    kid={old}")
+    own.json("audit", "verify")
+    own.cli("store", "check")
+
+
+@pytest.mark.parametrize("harm", [
+    lambda store: (store / "data.mdb").write_bytes(b"x" * 8192),
+    lambda store: (store / "data.mdb").unlink(),
+    lambda store: (store / "data.mdb").chmod(0o644),
+], ids=["damaged", "lost", "open to others"])
+def test_a_leaked_key_is_replaced_whatever_the_store_is_like(own, harm):
+    old = own.json("key", "list")[0]["kid"]
+    harm(own.folder / "store")
+    done = [own.run("key", "new", "--config", own.config_file)]
+    kid = done[0].stdout.strip()
+    done += [own.run("key", *words, "--config", own.config_file)
+             for words in (["activate", kid], ["remove", old])]
+    for one in done:
+        assert ("dockpass: warning: it is done, but not in the store's log: "
+                in one.stderr), one
+    assert [(key["kid"], key["state"]) for key in own.json("key", "list")] \
+        == [(kid, "current")]
+
+
+def test_a_key_command_that_is_refused_is_not_told(own):
+    own.refused("key", "remove", own.json("key", "list")[0]["kid"])
+    assert said(own) == []
