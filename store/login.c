@@ -4,8 +4,6 @@
  */
 #include "store/login.h"
 
-#include <openssl/crypto.h>
-
 #include "store/refresh.h"
 #include "token/date.h"
 #include "token/rights.h"
@@ -318,8 +316,7 @@ enum err login_password_hash(const struct login *login, struct str username,
 static bool hash_holds(const struct user *user, struct str hash)
 {
 	return !(user->flags & USER_BOT) && hash.len &&
-	       user->password.len == hash.len &&
-	       !CRYPTO_memcmp(user->password.at, hash.at, hash.len);
+	       secret_eq(user->password, hash);
 }
 
 enum err login_password(const struct login *login, struct str username,

@@ -8,6 +8,7 @@
 #include "store/record.h"
 #include "store/user.h"
 #include "token/arena.h"
+#include "token/secret.h"
 
 /* What is to be changed in the copy, in the order in which it was found. */
 struct again {
@@ -99,7 +100,7 @@ static void plan_user(struct plan *plan, struct str key, struct str value)
 	if (err)
 		return;
 	plan_flags(plan, &then, now.flags);
-	if (then.password.len && !str_eq(then.password, now.password))
+	if (then.password.len && !secret_eq(then.password, now.password))
 		add(plan,
 		    (struct change) {
 			    .type = CHANGE_USER_PASSWORD,

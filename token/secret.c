@@ -210,6 +210,11 @@ enum err secret_digest(struct str text, struct digest *out)
 	return E_OK;
 }
 
+bool secret_eq(struct str a, struct str b)
+{
+	return a.len == b.len && (!a.len || !CRYPTO_memcmp(a.at, b.at, a.len));
+}
+
 bool digest_eq(const struct digest *a, const struct digest *b)
 {
 	return !CRYPTO_memcmp(a->at, b->at, DIGEST_LEN);

@@ -64,6 +64,8 @@ bool secret_looks_like_token(struct str text);
 /* A word of that form keeps its prefix alone; true: there was one. */
 bool secret_hide(char *text);
 
+/* In constant time, but for their lengths. */
+bool secret_eq(struct str a, struct str b);
 /* SHA-256 of the text, 0 to any number of bytes. */
 enum err secret_digest(struct str text, struct digest *out) MUST_CHECK;
 bool digest_eq(const struct digest *a, const struct digest *b); /* const time */

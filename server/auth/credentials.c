@@ -3,9 +3,8 @@
 
 #include <string.h>
 
-#include <openssl/crypto.h>
-
 #include "token/encode.h"
+#include "token/secret.h"
 
 /* *out becomes BAD, which is no error of form: a 401 follows. */
 static enum err bad(struct credential *out)
@@ -138,8 +137,7 @@ static enum err read_form(const struct params *form, enum grant grant,
 static bool same(const struct credential *a, const struct credential *b)
 {
 	return a->kind == b->kind && str_eq(a->user, b->user) &&
-	       a->secret.len == b->secret.len &&
-	       CRYPTO_memcmp(a->secret.at, b->secret.at, a->secret.len) == 0;
+	       secret_eq(a->secret, b->secret);
 }
 
 enum err credential_read(const struct request *req, const struct params *form,

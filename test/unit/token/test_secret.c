@@ -231,9 +231,21 @@ static void hidden_in_what_is_said(void **state)
 	}
 }
 
+static void whole_or_not(void **state)
+{
+	(void)state;
+	assert_true(secret_eq(STR("abc"), STR("abc")));
+	assert_true(secret_eq(STR(""), (struct str) { 0 }));
+	assert_false(secret_eq(STR("abc"), STR("abd")));
+	assert_false(secret_eq(STR("abc"), STR("ab")));
+	assert_false(secret_eq(STR("ab"), STR("abc")));
+	assert_false(secret_eq(STR(""), STR("a")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whole_or_not),
 		cmocka_unit_test(text_of_a_pat),
 		cmocka_unit_test(text_with_a_prefix_of_ones_own),
 		cmocka_unit_test(hidden_whatever_its_prefix),
