@@ -345,22 +345,34 @@ static unsigned wait_for(const struct meters *meters, int64_t now,
 	return (unsigned)((wait + 999) / 1000);
 }
 
+/* The user's meter is the last. */
+static unsigned password_wait(struct guard_try *try,
+			      const struct meters *meters, int64_t steps)
+{
+	struct meters networks = *meters;
+	unsigned wait = wait_for(meters, try->now, steps);
+
+	networks.len--;
+	try->user_alone = wait && !wait_for(&networks, try->now, steps);
+	return wait;
+}
+
 unsigned guard_password(struct guard *guard, struct guard_try *try)
 {
 	struct meters meters;
 	unsigned wait;
 
-	try->counted = false;
+	try->counted = try->user_alone = false;
 	if (is_exempt(try) || pair_take(guard, try))
 		return 0;
 	meters = meters_of(guard, try, true);
-	wait = wait_for(&meters, try->now, 1);
+	wait = password_wait(try, &meters, 1);
 	if (wait)
 		return wait;
 	for (size_t i = 0; i < meters.len; i++)
 		fill(&meters.at[i], try->now, INT64_MAX);
 	/* Others may have been counted at the same moment. */
-	wait = wait_for(&meters, try->now, 0);
+	wait = password_wait(try, &meters, 0);
 	if (wait)
 		drain(&meters);
 	try->counted = !wait;

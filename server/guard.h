@@ -49,7 +49,8 @@ struct guard_try {
 	bool unsure; /* it is a proxy's, which said not whose: no exempt */
 	struct str user, secret;
 	bool post;
-	bool counted; /* out: guard_password() has */
+	bool counted;	 /* out: guard_password() has */
+	bool user_alone; /* out: it refuses by the user name, not the network */
 };
 
 enum err guard_new(struct guard **out) MUST_CHECK;

@@ -164,6 +164,11 @@ static bool warn_of_end(struct server *server)
 		   "STATUS=finishing what is under way",
 		   (long long)(drain + LEAVE_MS + SPARE_MS) * 1000);
 	atomic_store(&server->monitor->draining, true);
+	if (drain)
+		log_event(LEVEL_INFO, "stop",
+			  "told to end: for %u s /readyz says no, and all "
+			  "else goes on (admin.drain)",
+			  server->live->config->admin.drain);
 	while (drain && got == SIGHUP)
 		got = wait_for(server, drain);
 	return got != SIGTERM && got != SIGINT;

@@ -284,16 +284,21 @@ enum err login_refresh(const struct login *login, struct str secret,
 	}
 	if (err)
 		return fail(err, why);
-	if (login->now >= refresh.expires_at) {
-		trace_add(login->trace, "credential: refresh token died at %s",
-			  time_print(refresh.expires_at).at);
-		return refuse(REASON_REFRESH_EXPIRED, why);
-	}
 	err = pat_get(login->txn, refresh.pat, &pat);
 	if (err == E_NOT_FOUND)
 		return refuse(REASON_UNKNOWN_REFRESH, why);
 	if (err)
 		return fail(err, why);
+	if (login->now >= refresh.expires_at) {
+		struct user user;
+
+		err = owner_of(login, &pat, &user);
+		if (err && err != E_NOT_FOUND)
+			return fail(err, why);
+		trace_add(login->trace, "credential: refresh token died at %s",
+			  time_print(refresh.expires_at).at);
+		return refuse(REASON_REFRESH_EXPIRED, why);
+	}
 	return check_pat(login, &pat, NULL, out, why);
 }
 

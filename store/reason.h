@@ -16,6 +16,7 @@
 	X(LOGIN, "login", "nothing was asked; the credentials, if there were any, are right") \
 	X(BAD_REQUEST, "bad_request", "the request cannot be read; the message says what is wrong") \
 	X(UNKNOWN_SERVICE, "unknown_service", "no service of that name is configured") \
+	X(NO_SERVICE, "no_service", "the request names no service, and several are configured") \
 	X(NO_CREDENTIALS, "no_credentials", "the service takes no anonymous requests") \
 	X(BAD_CREDENTIALS, "bad_credentials", "the Authorization header cannot be read, or has no user name") \
 	X(UNKNOWN_TOKEN, "unknown_token", "no token has this secret: mistyped, or of another server") \
@@ -34,7 +35,8 @@
 	X(TWO_FACTOR, "two_factor", "the password is right, but two-factor is on: a token is needed") \
 	X(UNKNOWN_REFRESH, "unknown_refresh", "no refresh token has this secret: its token was revoked, it is another service's, or the service takes none") \
 	X(REFRESH_EXPIRED, "refresh_expired", "the refresh token has expired: docker login again") \
-	X(TOO_MANY_FAILURES, "too_many_failures", "too many wrong secrets came from that network, or wrong passwords for that user: passwords are not looked at for a while, right tokens pass") \
+	X(TOO_MANY_FAILURES, "too_many_failures", "too many wrong secrets came from that network: passwords are not looked at for a while, right tokens pass") \
+	X(TOO_MANY_FOR_USER, "too_many_for_user", "too many wrong passwords for that user name came, from any network: none is looked at for a while, right tokens pass") \
 	X(TOO_BUSY, "too_busy", "a queue was full; try again")                 \
 	X(FAILURE, "failure", "the store or the key failed; see the line before")
 /* clang-format on */

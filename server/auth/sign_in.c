@@ -40,13 +40,14 @@ static struct guard_try try_of(const struct request *req,
 
 /* Nothing has been looked at, so nothing is told. */
 static enum status refuse_429(const struct request *req, struct reply *reply,
-			      const struct asking *ask, unsigned seconds)
+			      const struct asking *ask, enum reason reason,
+			      unsigned seconds)
 {
 	struct str wait = arena_printf(req->arena, "%u", seconds);
 
 	reply->retry_after = wait.at;
 	return asking_refuse(
-		reply, ask->post, STATUS_TOO_MANY, REASON_TOO_MANY_FAILURES,
+		reply, ask->post, STATUS_TOO_MANY, reason,
 		arena_printf(req->arena,
 			     "too many wrong passwords or tokens came from "
 			     "your network, or for this user name: try again "
@@ -61,7 +62,8 @@ static enum status refuse_late(const struct request *req, struct reply *reply,
 			       enum reason reason, struct str message)
 {
 	if (late_ms && req->late_full)
-		return refuse_429(req, reply, ask, (late_ms + 999) / 1000);
+		return refuse_429(req, reply, ask, REASON_TOO_MANY_FAILURES,
+				  (late_ms + 999) / 1000);
 	reply->late_ms = late_ms;
 	return refuse_401(reply, ask, reason, message);
 }
@@ -199,7 +201,10 @@ static enum status by_password(struct request *req, struct reply *reply,
 	enum err err;
 
 	if (wait)
-		return refuse_429(req, reply, ask, wait);
+		return refuse_429(req, reply, ask,
+				  try.user_alone ? REASON_TOO_MANY_FOR_USER
+						 : REASON_TOO_MANY_FAILURES,
+				  wait);
 	ask->counted = try.counted;
 	err = login_password_hash(&login, ask->credential.user, &hash);
 	ask->hash = arena_copy(req->arena, hash);

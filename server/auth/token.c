@@ -105,7 +105,8 @@ static enum status unknown_service(struct reply *reply,
 				   const struct asking *ask)
 {
 	return asking_refuse(
-		reply, ask->post, STATUS_BAD_REQUEST, REASON_UNKNOWN_SERVICE,
+		reply, ask->post, STATUS_BAD_REQUEST,
+		ask->service.len ? REASON_UNKNOWN_SERVICE : REASON_NO_SERVICE,
 		ask->service.len ? STR("no registry of that name is known "
 				       "here: check auth.token.service")
 				 : STR("service is missing: this server has "

@@ -72,6 +72,9 @@ def test_the_end_is_seen_before_listeners_close(own):
     began = time.monotonic()
     own.daemon.send(signal.SIGTERM)
     not_ready(own)
+    assert own.logged(0, event="stop")[0]["message"] == \
+        "told to end: for 3 s /readyz says no, and all else goes on " \
+        "(admin.drain)"
     while time.monotonic() < began + 1.5:
         assert own.ask().status_code == 200
     assert own.daemon.process.wait(30 * PATIENCE) == 0

@@ -120,7 +120,11 @@ def test_a_refresh_token_dies_after_90_days(later, clock):
     clock.set(last)
     check_life(refresh(later, token), last, 300)
     clock.set(last + 1)
-    check_dead(later, refresh(later, token), "refresh_expired")
+    answer = refresh(later, token)
+    check_dead(later, answer, "refresh_expired")
+    line, = [line for line in later.log("token")
+             if line["client"] == answer.client]
+    assert line["user"] == "alice" and line["token_id"] > 0
 
 
 def key_end(dockpass):

@@ -257,7 +257,10 @@ def test_a_name_is_counted_from_anywhere(world):
                                next(ADDRESSES)), 401)
         wait = refused(ask(world, get(user, "wrong"), next(ADDRESSES)))
         assert 1 <= wait <= 600 // PER_USER
+    seen = len(world.log("token"))
     refused(ask(world, get("carol", world.PASSWORD), next(ADDRESSES)))
+    # Not the fault of him who is refused.
+    assert world.logged(seen)[-1]["reason"] == "too_many_for_user"
     answer = ask(world, get("carol", world.pat("carol", "api")),
                  next(ADDRESSES))
     assert tokens.subject(answer) == "carol"

@@ -151,7 +151,7 @@ def test_only_token_requests_have_a_line(world):
                          b"GET /.well-known/jwks.json", b"HEAD /token"):
                 wire.send(data + b" HTTP/1.1" + END) \
                     .answer(body=not data.startswith(b"HEAD"))
-    assert line_of(world, ask)["reason"] == "unknown_service"
+    assert line_of(world, ask)["reason"] == "no_service"
 
 
 def test_a_line_for_people(own_world):

@@ -389,7 +389,7 @@ static const struct row {
 
 	/* Form, and the order of refusal. */
 	{ "service is missing", "", NULL, A, STATUS_BAD_REQUEST,
-	  REASON_UNKNOWN_SERVICE, "several registries" },
+	  REASON_NO_SERVICE, "several registries" },
 	{ "service is unknown", "service=x", NULL, A, STATUS_BAD_REQUEST,
 	  REASON_UNKNOWN_SERVICE, "no registry of that name" },
 	{ "the service before the credentials", "service=x", NULL,
