@@ -64,7 +64,7 @@ enum change_need { NEED_NOTHING, NEED_YES, NEED_RECURSIVE };
 struct change {
 	enum change_type type;
 	int64_t now;	  /* seconds UTC */
-	struct str actor; /* "cli:root", "alice", "job" */
+	struct str actor; /* "cli:root", "alice", "job:lifetime" */
 
 	struct str user;  /* a user's name */
 	struct str path;  /* of a group or project */

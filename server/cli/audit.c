@@ -1,11 +1,10 @@
 /* server/cli/audit.c - dockpass audit list, verify, export, prune */
-#include "server/audit.h"
-
 #include <errno.h>
 
+#include "server/audit.h"
+#include "server/cli/audit_walk.h"
 #include "server/cli/command.h"
 #include "server/file.h"
-#include "store/user.h"
 #include "token/date.h"
 
 enum {
@@ -17,111 +16,10 @@ enum {
 
 typedef unsigned long long ull;
 
-/* Which entries are asked for; empty, 0: any. */
-struct wanted {
-	int64_t since, until;
-	struct str actor, user;
-	uint64_t user_id; /* of `user`, if he is still there */
-};
-
-static int read_day(struct call *call, enum opt opt, int64_t *out)
-{
-	struct str text = call_opt(call, opt);
-
-	*out = 0;
-	if (!call->opts[opt] || !date_parse(text, out))
-		return EXIT_DONE;
-	return call_usage(call, "'%.40s' is no date; write it as 2027-01-31",
-			  text.at);
-}
-
-/* And begins to read the store. */
-static int begin(struct call *call, struct wanted *out, struct txn *txn)
-{
-	int status = read_day(call, OPT_SINCE, &out->since);
-
-	if (!status)
-		status = read_day(call, OPT_UNTIL, &out->until);
-	if (status)
-		return status;
-	if (out->until && out->until < out->since)
-		return call_usage(call, "--until is before --since");
-	if (out->until)
-		out->until += DAY;
-	out->actor = call_opt(call, OPT_ACTOR);
-	out->user = call_opt(call, OPT_USER);
-	if (!call_store(call))
-		return EXIT_REFUSED;
-	txn_read(call->db, txn);
-	return EXIT_DONE;
-}
-
-/* By name, or as the owner of the token that it is about. */
-static bool about_user(struct txn *txn, const struct wanted *wanted,
-		       const struct change *change)
-{
-	struct pat pat;
-
-	if (str_eq_nocase(change->user, wanted->user))
-		return true;
-	if (!wanted->user_id || (change->type != CHANGE_TOKEN_REVOKE &&
-				 change->type != CHANGE_TOKEN_ROTATE &&
-				 change->type != CHANGE_TOKEN_END &&
-				 change->type != CHANGE_REFRESH_ADD))
-		return false;
-	return !pat_get(txn, change->id, &pat) && pat.user == wanted->user_id;
-}
-
-static bool matches(struct txn *txn, const struct wanted *wanted,
-		    const struct change *change)
-{
-	if (change->now < wanted->since ||
-	    (wanted->until && change->now >= wanted->until))
-		return false;
-	if (wanted->actor.len && !str_eq(change->actor, wanted->actor))
-		return false;
-	return !wanted->user.len || about_user(txn, wanted, change);
-}
-
-struct walk {
-	struct txn *txn;
-	struct wanted *wanted;
-	enum err (*visit)(struct walk *walk, const struct log_entry *entry);
-	void *arg;
-};
-
-static enum err walk(struct walk *walk, struct cause *cause)
-{
-	AUTO(cursor) struct cursor cursor;
-	struct user user;
-	enum err err = E_OK;
-
-	if (walk->wanted->user.len &&
-	    !user_find(walk->txn, walk->wanted->user, &user))
-		walk->wanted->user_id = user.id;
-	cursor_open(walk->txn, TABLE_LOG, STR(""), &cursor);
-	while (!err && cursor_next(&cursor)) {
-		struct log_entry entry;
-
-		err = changelog_unpack(&cursor, &entry);
-		if (err)
-			return cause_set(cause, err,
-					 "log entry %llu cannot be read; "
-					 "dockpass audit verify says more",
-					 (ull)entry.number);
-		if (matches(walk->txn, walk->wanted, &entry.change))
-			err = walk->visit(walk, &entry);
-	}
-	if (walk->txn->err)
-		err = cause_set(cause, walk->txn->err,
-				"cannot read the log: %s",
-				err_text(walk->txn->err));
-	return err;
-}
-
 /* list */
 
-static enum err list_json(struct walk *walk, const struct log_entry *entry)
+static enum err list_json(struct audit_walk *walk,
+			  const struct log_entry *entry)
 {
 	struct call *call = walk->arg;
 
@@ -134,7 +32,8 @@ struct list {
 	struct listing listing;
 };
 
-static enum err list_text(struct walk *walk, const struct log_entry *entry)
+static enum err list_text(struct audit_walk *walk,
+			  const struct log_entry *entry)
 {
 	struct list *list = walk->arg;
 	AUTO(buf) struct buf what;
@@ -160,21 +59,21 @@ static int audit_list(struct call *call)
 					   { "ACTION", 6 },
 					   { "WHAT", 4 } };
 	AUTO(txn) struct txn txn = { 0 };
-	struct wanted wanted = { 0 };
+	struct audit_wanted wanted = { 0 };
 	struct list list = { call, { &call->arena, COUNT(head), 0, 0, NULL } };
-	struct walk how = { &txn, &wanted, list_text, &list };
-	int status = begin(call, &wanted, &txn);
+	struct audit_walk how = { &txn, &wanted, list_text, &list };
+	int status = audit_begin(call, &wanted, &txn);
 	enum err err;
 
 	if (status)
 		return status;
 	if (call->json)
-		how = (struct walk) { &txn, &wanted, list_json, call };
+		how = (struct audit_walk) { &txn, &wanted, list_json, call };
 	if (call->json)
 		json_open(&call->out, '[');
 	else
 		listing_row(&list.listing, head);
-	err = walk(&how, &call->cause);
+	err = audit_walk(&how, &call->cause);
 	if (err)
 		return call_failed(call, err);
 	if (call->json) {
@@ -248,7 +147,7 @@ static int audit_verify(struct call *call)
 
 struct export
 {
-	struct walk walk;
+	struct audit_walk walk;
 	int fd;
 	struct buf text;
 	struct cause *cause;
@@ -268,7 +167,8 @@ static enum err put_text(struct export *export)
 	return E_OK;
 }
 
-static enum err export_entry(struct walk *walk, const struct log_entry *entry)
+static enum err export_entry(struct audit_walk *walk,
+			     const struct log_entry *entry)
 {
 	struct export *export = walk->arg;
 
@@ -285,7 +185,7 @@ static enum err write_export(int fd, void *arg, struct cause *cause)
 
 	export->fd = fd;
 	export->cause = cause;
-	err = walk(&export->walk, cause);
+	err = audit_walk(&export->walk, cause);
 	return err ? err : put_text(export);
 }
 
@@ -308,10 +208,10 @@ static int audit_export(struct call *call)
 {
 	const char *path = arena_cstr(&call->arena, call->args[0]);
 	AUTO(txn) struct txn txn = { 0 };
-	struct wanted wanted = { 0 };
+	struct audit_wanted wanted = { 0 };
 	struct export export = { .walk = { &txn, &wanted, export_entry,
 					   &export } };
-	int status = begin(call, &wanted, &txn);
+	int status = audit_begin(call, &wanted, &txn);
 	enum err err;
 
 	if (!status)
@@ -424,7 +324,7 @@ static int audit_prune(struct call *call)
 {
 	struct prune prune;
 	int64_t before;
-	int status = read_day(call, OPT_BEFORE, &before);
+	int status = audit_day(call, OPT_BEFORE, &before);
 	enum err err;
 
 	if (status)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/cli/actor.h"
 #include "server/cli/help.h"
 #include "server/cli/line.h"
 #include "server/version.h"
@@ -305,15 +305,6 @@ static int flush(struct call *call, int status)
 	return status;
 }
 
-static struct str login_name(struct arena *arena)
-{
-	struct passwd *user = getpwuid(getuid());
-
-	if (user)
-		return arena_printf(arena, "cli:%s", user->pw_name);
-	return arena_printf(arena, "cli:%lu", (unsigned long)getuid());
-}
-
 static int run(const struct command *command, const struct line *line)
 {
 	struct call call = { .command = command, .now = time(NULL) };
@@ -335,7 +326,7 @@ static int run(const struct command *command, const struct line *line)
 	arena_init(&call.arena);
 	buf_init(&call.out, OUTPUT_MAX);
 	buf_init(&call.notes, NOTES_MAX);
-	call.actor = login_name(&call.arena);
+	call.actor = actor_name(&call.arena);
 	status = flush(&call, command->run(&call));
 	db_close(call.db);
 	config_free(call.config);

@@ -43,7 +43,8 @@
 	X(SINCE, "since", "YYYY-MM-DD", "from that day on, UTC")               \
 	X(UNTIL, "until", "YYYY-MM-DD", "up to the end of that day, UTC")      \
 	X(BEFORE, "before", "YYYY-MM-DD", "what is older than that day, UTC")  \
-	X(ACTOR, "actor", "NAME", "what that one did")                         \
+	X(ACTOR, "actor", "NAME",                                              \
+	  "what that one did: alice, cli:root, job:lifetime")                  \
 	X(USER, "user", "NAME", "what was done to that user")                  \
 	X(HEAD, "head", "NUMBER:HASH",                                         \
 	  "an entry's, as audit verify once printed it")                       \
@@ -122,7 +123,7 @@ struct call {
 	const char *opts[OPT_COUNT];
 	bool json;
 	int64_t now;
-	struct str actor; /* "cli:root" */
+	struct str actor; /* server/cli/actor.h */
 	struct arena arena;
 	struct buf out;	  /* standard output */
 	struct buf notes; /* standard error, once all is well */

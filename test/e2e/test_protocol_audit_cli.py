@@ -2,6 +2,8 @@
 whom, to whom; and what it says when there is nothing.
 """
 
+import os
+
 import pytest
 
 from support.dockpass import Dockpass
@@ -62,3 +64,19 @@ def test_a_leaked_key_is_replaced_whatever_the_store_is_like(own, harm):
 def test_a_key_command_that_is_refused_is_not_told(own):
     own.refused("key", "remove", own.json("key", "list")[0]["kid"])
     assert said(own) == []
+
+
+# Whose it was
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is root by sudo")
+def test_who_was_root_by_sudo(own):
+    own.user("ann")
+    own.cli("user", "block", "ann", env={"SUDO_USER": "mallory"})
+    own.cli("user", "unblock", "ann", env={"SUDO_USER": "$(reboot)"})
+    actors = [entry["actor"] for entry in own.json("audit", "list")]
+    assert actors == ["cli:root", "cli:mallory(root)", "cli:root"]
+    for actor, numbers in {"mallory": [2], "cli:mallory": [2],
+                           "cli:mallory(root)": [2], "root": [1, 2, 3],
+                           "cli:root": [1, 2, 3]}.items():
+        assert [entry["number"] for entry in own.json(
+            "audit", "list", "--actor", actor)] == numbers, actor

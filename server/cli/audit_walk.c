@@ -1,0 +1,95 @@
+/* server/cli/audit_walk.c - see the header. */
+#include "server/cli/audit_walk.h"
+
+#include "server/cli/actor.h"
+#include "store/user.h"
+#include "token/date.h"
+
+typedef unsigned long long ull;
+
+int audit_day(struct call *call, enum opt opt, int64_t *out)
+{
+	struct str text = call_opt(call, opt);
+
+	*out = 0;
+	if (!call->opts[opt] || !date_parse(text, out))
+		return EXIT_DONE;
+	return call_usage(call, "'%.40s' is no date; write it as 2027-01-31",
+			  text.at);
+}
+
+int audit_begin(struct call *call, struct audit_wanted *out, struct txn *txn)
+{
+	int status = audit_day(call, OPT_SINCE, &out->since);
+
+	if (!status)
+		status = audit_day(call, OPT_UNTIL, &out->until);
+	if (status)
+		return status;
+	if (out->until && out->until < out->since)
+		return call_usage(call, "--until is before --since");
+	if (out->until)
+		out->until += DAY;
+	out->actor = call_opt(call, OPT_ACTOR);
+	out->user = call_opt(call, OPT_USER);
+	if (!call_store(call))
+		return EXIT_REFUSED;
+	txn_read(call->db, txn);
+	return EXIT_DONE;
+}
+
+/* By name, or as the owner of the token that it is about. */
+static bool about_user(struct txn *txn, const struct audit_wanted *wanted,
+		       const struct change *change)
+{
+	struct pat pat;
+
+	if (str_eq_nocase(change->user, wanted->user))
+		return true;
+	if (!wanted->user_id || (change->type != CHANGE_TOKEN_REVOKE &&
+				 change->type != CHANGE_TOKEN_ROTATE &&
+				 change->type != CHANGE_TOKEN_END &&
+				 change->type != CHANGE_REFRESH_ADD))
+		return false;
+	return !pat_get(txn, change->id, &pat) && pat.user == wanted->user_id;
+}
+
+static bool matches(struct txn *txn, const struct audit_wanted *wanted,
+		    const struct change *change)
+{
+	if (change->now < wanted->since ||
+	    (wanted->until && change->now >= wanted->until))
+		return false;
+	if (wanted->actor.len && !actor_is(change->actor, wanted->actor))
+		return false;
+	return !wanted->user.len || about_user(txn, wanted, change);
+}
+
+enum err audit_walk(struct audit_walk *walk, struct cause *cause)
+{
+	AUTO(cursor) struct cursor cursor;
+	struct user user;
+	enum err err = E_OK;
+
+	if (walk->wanted->user.len &&
+	    !user_find(walk->txn, walk->wanted->user, &user))
+		walk->wanted->user_id = user.id;
+	cursor_open(walk->txn, TABLE_LOG, STR(""), &cursor);
+	while (!err && cursor_next(&cursor)) {
+		struct log_entry entry;
+
+		err = changelog_unpack(&cursor, &entry);
+		if (err)
+			return cause_set(cause, err,
+					 "log entry %llu cannot be read; "
+					 "dockpass audit verify says more",
+					 (ull)entry.number);
+		if (matches(walk->txn, walk->wanted, &entry.change))
+			err = walk->visit(walk, &entry);
+	}
+	if (walk->txn->err)
+		err = cause_set(cause, walk->txn->err,
+				"cannot read the log: %s",
+				err_text(walk->txn->err));
+	return err;
+}
