@@ -63,12 +63,15 @@ static int audit_list(struct call *call)
 	struct list list = { call, { &call->arena, COUNT(head), 0, 0, NULL } };
 	struct audit_walk how = { &txn, &wanted, list_text, &list };
 	int status = audit_begin(call, &wanted, &txn);
+	struct log_facts facts;
 	enum err err;
 
 	if (status)
 		return status;
 	if (call->json)
 		how = (struct audit_walk) { &txn, &wanted, list_json, call };
+	if (changelog_verify(&txn, &facts, &call->cause))
+		call_warn(call, "dockpass: warning: %.900s", call->cause.text);
 	if (call->json)
 		json_open(&call->out, '[');
 	else
@@ -143,7 +146,7 @@ static int audit_verify(struct call *call)
 	return EXIT_DONE;
 }
 
-/* export */
+/* export: what was tampered with is no evidence, so it is not made. */
 
 struct export
 {
@@ -212,13 +215,17 @@ static int audit_export(struct call *call)
 	struct export export = { .walk = { &txn, &wanted, export_entry,
 					   &export } };
 	int status = audit_begin(call, &wanted, &txn);
+	struct log_facts facts;
 	enum err err;
 
 	if (!status)
 		status = call_elsewhere(call, path);
 	if (status)
 		return status;
-	changelog_head(&txn, &export.head);
+	err = changelog_verify(&txn, &facts, &call->cause);
+	if (err)
+		return call_failed(call, err);
+	export.head = facts.head;
 	buf_init(&export.text, CHUNK + ENTRY_MAX);
 	err = file_write_by(path, EXPORT_MODE, call->opts[OPT_YES],
 			    write_export, &export, &call->cause);

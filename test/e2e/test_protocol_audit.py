@@ -300,6 +300,8 @@ TAMPERING = {
         "newest prune ended with entry 0"),
     "reordered": (lambda log: log.swap(4, 5),
                   "log entry 4 was changed or is out of place"),
+    "all gone": (lambda log: log.drop(*range(1, 10)),
+                 "log entries 1 to 9 are missing"),
     "tail cut": (lambda log: log.drop(8, 9), "log entries 8 to 9 are missing"),
 }
 
@@ -312,9 +314,14 @@ def test_tampering_is_found(desk, harm, message):
         harm(log)
     for command in (["audit", "verify"], ["store", "check"],
                     ["backup", desk.folder / "file"],
+                    ["audit", "export", desk.folder / "export"],
                     ["audit", "prune", "--before", "2026-01-01", "--yes"]):
         status, line = desk.refused(*command)
         assert status == 1 and message in line, (command, line)
+    assert not (desk.folder / "export").exists()
+    shown = desk.run("audit", "list", "--config", desk.config_file)
+    assert f"dockpass: warning: {message}" in shown.stderr
+    assert shown.stdout.startswith("NUMBER")
 
 
 @pytest.mark.parametrize("harm, message", [

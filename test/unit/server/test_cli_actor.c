@@ -1,7 +1,7 @@
 /* test/unit/server/test_cli_actor.c - server/cli/actor: who acted. */
-#include <string.h>
-
 #include "test/unit/check.h"
+
+#include <string.h>
 
 #include "server/cli/actor.h"
 
