@@ -168,6 +168,18 @@ const char *change_name(enum change_type type)
 	return row_of(type) ? names[type] : "unknown";
 }
 
+enum err change_by_name(struct str name, enum change_type *out)
+{
+	*out = (enum change_type)0;
+	for (unsigned type = 1; type < COUNT(rows); type++)
+		if (row_of(type) &&
+		    str_eq(name, str_of(change_name((enum change_type)type)))) {
+			*out = (enum change_type)type;
+			return E_OK;
+		}
+	return E_NOT_FOUND;
+}
+
 /* The members differ in type: copied as bytes. */
 static void pack_field(const struct change *change, const struct field *field,
 		       struct pack *out)

@@ -149,6 +149,8 @@ enum err deed_commit(struct db *db, deed *run, void *arg)
 	ON(writer_thread) MUST_CHECK;
 
 const char *change_name(enum change_type type);
+/* E_NOT_FOUND: no change has that name; *out is 0 then, which is no type. */
+enum err change_by_name(struct str name, enum change_type *out) MUST_CHECK;
 /* The record of the log; unpack: E_VERSION, E_CORRUPT. */
 struct pack;
 void change_pack(const struct change *change, struct pack *out);

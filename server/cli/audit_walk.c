@@ -18,12 +18,26 @@ int audit_day(struct call *call, enum opt opt, int64_t *out)
 			  text.at);
 }
 
+static int read_action(struct call *call, enum change_type *out)
+{
+	*out = (enum change_type)0;
+	if (!call->opts[OPT_ACTION] ||
+	    !change_by_name(call_opt(call, OPT_ACTION), out))
+		return EXIT_DONE;
+	return call_usage(
+		call,
+		"--action: '%.40s' is no action; there are:" AUDIT_ACTIONS,
+		call->opts[OPT_ACTION]);
+}
+
 int audit_begin(struct call *call, struct audit_wanted *out, struct txn *txn)
 {
 	int status = audit_day(call, OPT_SINCE, &out->since);
 
 	if (!status)
 		status = audit_day(call, OPT_UNTIL, &out->until);
+	if (!status)
+		status = read_action(call, &out->action);
 	if (status)
 		return status;
 	if (out->until && out->until < out->since)
@@ -59,6 +73,8 @@ static bool matches(struct txn *txn, const struct audit_wanted *wanted,
 {
 	if (change->now < wanted->since ||
 	    (wanted->until && change->now >= wanted->until))
+		return false;
+	if (wanted->action && change->type != wanted->action)
 		return false;
 	if (wanted->actor.len && !actor_is(change->actor, wanted->actor))
 		return false;

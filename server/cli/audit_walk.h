@@ -7,11 +7,16 @@
 #include "server/audit.h"
 #include "server/cli/command.h"
 
+/* All that --action takes: of CHANGE_LIST. */
+#define AUDIT_ACTION(name, number, text) " " text
+#define AUDIT_ACTIONS			 CHANGE_LIST(AUDIT_ACTION)
+
 /* Which entries are asked for; empty, 0: any. */
 struct audit_wanted {
 	int64_t since, until;
 	struct str actor, user;
 	uint64_t user_id; /* of `user`, if he is still there */
+	enum change_type action;
 };
 
 /* A day of an option, or 0; usage says what is wrong. */

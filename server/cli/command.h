@@ -46,6 +46,7 @@
 	X(ACTOR, "actor", "NAME",                                              \
 	  "what that one did: alice, cli:root, job:lifetime")                  \
 	X(USER, "user", "NAME", "what was done to that user")                  \
+	X(ACTION, "action", "NAME", "those of that kind alone, see below")     \
 	X(HEAD, "head", "NUMBER:HASH",                                         \
 	  "an entry's, as audit verify once printed it")                       \
 	X(RECURSIVE, "recursive", NULL, "also what lies below")                \

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "server/cli/line.h"
+#include "store/change.h"
 #include "store/setting.h"
 
 #define ROLES                                                                  \
@@ -37,7 +38,13 @@
 	"the default:\n" SETTING_LIST(SETTING_LINES)
 #define SETTING_LINES(name, kind, init, least, most, help)                     \
 	"  " #name "\n      " help "\n"
-#define KID "KID: either id of the key, or its first 4 characters or more.\n"
+#define ACTORS                                                                 \
+	"Actors: cli:alice is alice at the command line, cli:alice(root) she " \
+	"as root by sudo,\njob:lifetime a check of the server; a name alone "  \
+	"finds these, too.\n"
+#define ACTIONS				"Actions:\n" CHANGE_LIST(ACTION_LINE)
+#define ACTION_LINE(name, number, text) "  " text "\n"
+#define KID				"KID: either id of the key, or its first 4 characters or more.\n"
 
 /* Where an option means something else, or has a default. NULL: it has none. */
 static const struct {
@@ -125,6 +132,8 @@ static const struct {
 	  "store, certificates, server, mail, clock. Status 1 if something\n"
 	  "is wrong; the last line says what to mend first. No secret is "
 	  "sent.\n" },
+	{ "audit list", ACTORS ACTIONS },
+	{ "audit export", ACTORS ACTIONS },
 	{ "key new", FOLLOW },
 	{ "key activate", KID FOLLOW },
 	{ "key remove", KID FOLLOW },

@@ -80,3 +80,30 @@ def test_who_was_root_by_sudo(own):
                            "cli:root": [1, 2, 3]}.items():
         assert [entry["number"] for entry in own.json(
             "audit", "list", "--actor", actor)] == numbers, actor
+
+
+# Which of them
+
+def test_those_of_an_action(own):
+    for name in "ann", "bob":
+        own.user(name)
+    own.cli("user", "block", "bob")
+    own.token("ann", scopes="api")
+    assert [entry["action"] for entry in said(own, "--action", "user_add")] \
+        == ["user_add", "user_add"]
+    assert said(own, "--action", "user_flag", "--user", "ann") == []
+    assert [entry["user"] for entry in said(
+        own, "--action", "user_flag", "--user", "bob")] == ["bob"]
+    done = own.json("audit", "export", own.folder / "file",
+                    "--action", "token_add")
+    assert done["entries"] == 1
+
+
+def test_an_action_that_there_is_not(own):
+    for command in ["list"], ["export", own.folder / "file"]:
+        status, line = own.refused("audit", *command, "--action", "USER_ADD")
+        assert status == 2
+        assert "--action: 'USER_ADD' is no action; there are: user_add " \
+            in line and " key_remove; usage: " in line
+        text = own.run("audit", command[0], "--help").stdout
+        assert "--action NAME" in text and "\n  refresh_add\n" in text

@@ -579,9 +579,15 @@ static void when_the_newest_was_made(void **state)
 
 static void names(void **state)
 {
+	enum change_type type;
+
 	(void)state;
 	assert_string_equal(change_name(CHANGE_TOKEN_ADD), "token_add");
 	assert_string_equal(change_name((enum change_type)99), "unknown");
+	assert_int_equal(change_by_name(STR("token_add"), &type), E_OK);
+	assert_int_equal(type, CHANGE_TOKEN_ADD);
+	assert_int_equal(change_by_name(STR("unknown"), &type), E_NOT_FOUND);
+	assert_int_equal(type, 0);
 }
 
 static struct pat token(struct db *db, uint64_t id)
