@@ -61,7 +61,9 @@ static int audit_list(struct call *call)
 	AUTO(txn) struct txn txn = { 0 };
 	struct audit_wanted wanted = { 0 };
 	struct list list = { call, { &call->arena, COUNT(head), 0, 0, NULL } };
-	struct audit_walk how = { &txn, &wanted, list_text, &list };
+	struct audit_walk how = {
+		.txn = &txn, .wanted = &wanted, .visit = list_text, .arg = &list
+	};
 	int status = audit_begin(call, &wanted, &txn);
 	struct log_facts facts;
 	enum err err;
@@ -69,7 +71,10 @@ static int audit_list(struct call *call)
 	if (status)
 		return status;
 	if (call->json)
-		how = (struct audit_walk) { &txn, &wanted, list_json, call };
+		how = (struct audit_walk) { .txn = &txn,
+					    .wanted = &wanted,
+					    .visit = list_json,
+					    .arg = call };
 	if (changelog_verify(&txn, &facts, &call->cause))
 		call_warn(call, "dockpass: warning: %.900s", call->cause.text);
 	if (call->json)
@@ -79,6 +84,7 @@ static int audit_list(struct call *call)
 	err = audit_walk(&how, &call->cause);
 	if (err)
 		return call_failed(call, err);
+	audit_tell_none(call, &how);
 	if (call->json) {
 		json_close(&call->out, ']');
 		buf_add_char(&call->out, '\n');
@@ -212,8 +218,10 @@ static int audit_export(struct call *call)
 	const char *path = arena_cstr(&call->arena, call->args[0]);
 	AUTO(txn) struct txn txn = { 0 };
 	struct audit_wanted wanted = { 0 };
-	struct export export = { .walk = { &txn, &wanted, export_entry,
-					   &export } };
+	struct export export = { .walk = { .txn = &txn,
+					   .wanted = &wanted,
+					   .visit = export_entry,
+					   .arg = &export } };
 	int status = audit_begin(call, &wanted, &txn);
 	struct log_facts facts;
 	enum err err;
@@ -233,6 +241,7 @@ static int audit_export(struct call *call)
 	if (err)
 		return call_unwritten(call, path, err);
 	tell_export(call, path, &export);
+	audit_tell_none(call, &export.walk);
 	return EXIT_DONE;
 }
 

@@ -1,9 +1,12 @@
 /* server/cli/audit_walk.c - see the header. */
 #include "server/cli/audit_walk.h"
 
+#include <stdio.h>
+
 #include "server/cli/actor.h"
 #include "store/user.h"
 #include "token/date.h"
+#include "token/secret.h"
 
 typedef unsigned long long ull;
 
@@ -68,17 +71,28 @@ static bool about_user(struct txn *txn, const struct audit_wanted *wanted,
 	return !pat_get(txn, change->id, &pat) && pat.user == wanted->user_id;
 }
 
-static bool matches(struct txn *txn, const struct audit_wanted *wanted,
-		    const struct change *change)
+static bool matches(struct audit_walk *walk, const struct change *change)
 {
+	const struct audit_wanted *wanted = walk->wanted;
+	bool by = actor_is(change->actor, wanted->actor);
+	bool about = wanted->user.len && about_user(walk->txn, wanted, change);
+
+	walk->actor_seen |= by;
+	walk->user_seen |= about;
 	if (change->now < wanted->since ||
 	    (wanted->until && change->now >= wanted->until))
 		return false;
 	if (wanted->action && change->type != wanted->action)
 		return false;
-	if (wanted->actor.len && !actor_is(change->actor, wanted->actor))
-		return false;
-	return !wanted->user.len || about_user(txn, wanted, change);
+	return (by || !wanted->actor.len) && (about || !wanted->user.len);
+}
+
+static enum err visit(struct audit_walk *walk, const struct log_entry *entry)
+{
+	if (!matches(walk, &entry->change))
+		return E_OK;
+	walk->count++;
+	return walk->visit(walk, entry);
 }
 
 enum err audit_walk(struct audit_walk *walk, struct cause *cause)
@@ -100,12 +114,53 @@ enum err audit_walk(struct audit_walk *walk, struct cause *cause)
 					 "log entry %llu cannot be read; "
 					 "dockpass audit verify says more",
 					 (ull)entry.number);
-		if (matches(walk->txn, walk->wanted, &entry.change))
-			err = walk->visit(walk, &entry);
+		err = visit(walk, &entry);
 	}
 	if (walk->txn->err)
 		err = cause_set(cause, walk->txn->err,
 				"cannot read the log: %s",
 				err_text(walk->txn->err));
 	return err;
+}
+
+/* As it was typed, but no secret and nothing for the terminal. */
+static const char *typed(struct str name, struct cause *out)
+{
+	snprintf(out->text, sizeof(out->text), "%.*s",
+		 name.len > 80 ? 80 : (int)name.len, name.at);
+	make_printable(out->text);
+	secret_hide(out->text);
+	return out->text;
+}
+
+static void tell_pruned(struct call *call, struct txn *txn)
+{
+	struct log_end anchor;
+
+	changelog_anchor(txn, &anchor);
+	if (anchor.number)
+		call_warn(call, "entries up to number %llu were pruned",
+			  (ull)anchor.number);
+}
+
+void audit_tell_none(struct call *call, const struct audit_walk *walk)
+{
+	const struct audit_wanted *wanted = walk->wanted;
+	struct cause name;
+
+	if (walk->count)
+		return;
+	if (wanted->user.len && !wanted->user_id && !walk->user_seen)
+		call_warn(call,
+			  "there is no user '%s', and the log knows of none; "
+			  "dockpass user list shows all",
+			  typed(wanted->user, &name));
+	else if (wanted->actor.len && !walk->actor_seen)
+		call_warn(call,
+			  "nobody called '%s' has changed anything; dockpass "
+			  "audit list shows all actors",
+			  typed(wanted->actor, &name));
+	else
+		call_warn(call, "no entry of the log matches");
+	tell_pruned(call, walk->txn);
 }

@@ -31,7 +31,12 @@ struct audit_walk {
 	enum err (*visit)(struct audit_walk *walk,
 			  const struct log_entry *entry);
 	void *arg;
+	/* What came of it. */
+	uint64_t count;
+	bool user_seen, actor_seen; /* in the log, whatever else was asked */
 };
 
 /* Visits each of them, the oldest first. */
 enum err audit_walk(struct audit_walk *walk, struct cause *cause) MUST_CHECK;
+/* A warning if there was none: a name that was mistyped is no innocence. */
+void audit_tell_none(struct call *call, const struct audit_walk *walk);

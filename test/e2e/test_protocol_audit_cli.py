@@ -107,3 +107,34 @@ def test_an_action_that_there_is_not(own):
             in line and " key_remove; usage: " in line
         text = own.run("audit", command[0], "--help").stdout
         assert "--action NAME" in text and "\n  refresh_add\n" in text
+
+
+# Nothing, and why
+
+@pytest.mark.parametrize("args, message", [
+    (["--user", "alcie"], "there is no user 'alcie', and the log knows of "
+     "none; dockpass user list shows all\n"),
+    (["--actor", "alcie"], "nobody called 'alcie' has changed anything; "
+     "dockpass audit list shows all actors\n"),
+    (["--user", "ann", "--since", "2999-01-01"],
+     "no entry of the log matches\n"),
+    (["--user", "gone", "--action", "token_add"],
+     "no entry of the log matches\n"),
+    (["--user", "glpat-aaaaaaaaaaaaaaaaaaaa"], "there is no user 'glpat-***"),
+    (["--user", "a\x1b[31m"], "there is no user 'a?[31m'"),
+    (["--user", "ANN"], ""), (["--user", "gone"], ""), ([], ""),
+], ids=lambda value: "-".join(value)[:20] if isinstance(value, list) else "")
+def test_it_says_that_there_is_nothing(own, args, message):
+    own.user("ann")
+    own.user("gone")
+    own.cli("user", "remove", "gone")
+    for more in [], ["--json"]:
+        done = own.run("audit", "list", *args, *more, "--config",
+                       own.config_file)
+        assert done.stderr.startswith(message), done
+        assert bool(message) or not done.stderr
+    file = own.folder / "file"
+    done = own.run("audit", "export", file, *args, "--config",
+                   own.config_file)
+    assert done.stderr.startswith(message)
+    assert (file.read_text() == "") == bool(message)
