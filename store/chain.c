@@ -144,6 +144,33 @@ enum err changelog_verify(struct txn *txn, struct log_facts *out,
 	return err;
 }
 
+bool changelog_next_gap(struct txn *txn, struct log_gap *gap)
+{
+	AUTO(cursor) struct cursor cursor;
+	struct log_end last = { .number = gap->restore };
+	struct log_entry entry;
+	struct key8 key;
+
+	if (!last.number)
+		changelog_anchor(txn, &last);
+	key = key_u64(last.number + 1);
+	*gap = (struct log_gap) { 0 };
+	cursor_open(txn, TABLE_LOG, STR(""), &cursor);
+	for (cursor_seek(&cursor, STR_OF(key.at)); cursor_next(&cursor);
+	     last.number++) {
+		struct unpack u = { .rest = cursor.key };
+
+		if (unpack_u64(&u) == last.number + 1)
+			continue;
+		if (changelog_unpack(&cursor, &entry))
+			return false;
+		*gap = (struct log_gap) { last.number + 1, entry.number - 1,
+					  entry.number, entry.change.now };
+		return true;
+	}
+	return false;
+}
+
 static enum err compare(const struct log_end *kept, const struct digest *now,
 			struct cause *cause)
 {

@@ -57,6 +57,14 @@ struct log_facts {
  */
 enum err changelog_verify(struct txn *txn, struct log_facts *out,
 			  struct cause *cause) MUST_CHECK;
+/* Numbers that a restore left out: entries `from` to `to` were lost by it. */
+struct log_gap {
+	uint64_t from, to;
+	uint64_t restore; /* its number */
+	int64_t at;	  /* when it was made */
+};
+/* The next one of a sound log, the first if *gap is zero. False: no more. */
+bool changelog_next_gap(struct txn *txn, struct log_gap *gap);
 /*
  * Is `kept`, which somebody kept elsewhere, an entry of this log, sound as it
  * is? E_CORRUPT: the log was cut or made again; E_NOT_FOUND: it was pruned or

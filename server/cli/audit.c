@@ -104,12 +104,49 @@ static void put_end(struct buf *out, const char *key, const struct log_end *end)
 		json_put_null(out, key);
 }
 
-static void tell_facts(struct call *call, const struct log_facts *facts)
+static void put_gaps(struct call *call, struct txn *txn)
+{
+	struct log_gap gap = { 0 };
+
+	json_key(&call->out, "lost");
+	json_open(&call->out, '[');
+	while (changelog_next_gap(txn, &gap)) {
+		json_open(&call->out, '{');
+		json_put_int(&call->out, "from", (int64_t)gap.from);
+		json_put_int(&call->out, "to", (int64_t)gap.to);
+		json_put_int(&call->out, "restore", (int64_t)gap.restore);
+		put_time(&call->out, "restored_at", gap.at);
+		json_close(&call->out, '}');
+	}
+	json_close(&call->out, ']');
+}
+
+/* Else who counts finds fewer entries than numbers, and no word on it. */
+static void tell_gaps(struct call *call, struct txn *txn)
+{
+	struct log_gap gap = { 0 };
+
+	while (changelog_next_gap(txn, &gap)) {
+		buf_printf(&call->out, "%s %llu",
+			   gap.from == gap.to ? "number" : "numbers",
+			   (ull)gap.from);
+		if (gap.from != gap.to)
+			buf_printf(&call->out, " to %llu", (ull)gap.to);
+		buf_printf(&call->out,
+			   " %s lost by the restore of %s, entry %llu\n",
+			   gap.from == gap.to ? "was" : "were",
+			   time_print(gap.at).at, (ull)gap.restore);
+	}
+}
+
+static void tell_facts(struct call *call, struct txn *txn,
+		       const struct log_facts *facts)
 {
 	if (call->json) {
 		json_open(&call->out, '{');
 		json_put_int(&call->out, "entries", (int64_t)facts->count);
 		put_end(&call->out, "pruned", &facts->anchor);
+		put_gaps(call, txn);
 		put_end(&call->out, "head", &facts->head);
 		json_close(&call->out, '}');
 		buf_add_char(&call->out, '\n');
@@ -120,6 +157,7 @@ static void tell_facts(struct call *call, const struct log_facts *facts)
 	if (facts->anchor.number)
 		buf_printf(&call->out, "pruned up to %s\n",
 			   log_end_print(&facts->anchor).at);
+	tell_gaps(call, txn);
 	buf_printf(&call->out, "head %s\n", log_end_print(&facts->head).at);
 }
 
@@ -144,7 +182,7 @@ static int audit_verify(struct call *call)
 		err = changelog_check_head(&txn, &kept, &call->cause);
 	if (err)
 		return call_failed(call, err);
-	tell_facts(call, &facts);
+	tell_facts(call, &txn, &facts);
 	if (!call->opts[OPT_HEAD])
 		call_note(call, "keep the head elsewhere, and say --head with "
 				"it another time: it finds a log that was cut "

@@ -368,12 +368,23 @@ def test_across_backup_and_restore(desk, tmp_path):
     assert f'{restore["lost_head"]}:{restore["lost_hash"]}' == last
     assert [entry["number"] for entry in log] == \
         [*range(1, 10), *range(12, 12 + len(log) - 9)]
+    lost = {"from": 10, "to": 11, "restore": 12,
+            "restored_at": restore["time"]}
+    assert desk.json("audit", "verify")["lost"] == [lost]
+    told = f"lost by the restore of {restore['time']}, entry 12\n"
+    assert f"\nnumbers 10 to 11 were {told}" in desk.cli("audit", "verify")
     for kept in old, last, head(desk):
         desk.json("audit", "verify", "--head", kept)
     status, line = desk.refused("audit", "verify", "--head", between)
     assert status == 1 and "log entry 10 was lost by the restore of" in line
     desk.json("store", "check")
     desk.cli("backup", tmp_path / "again")
+    number = entries(desk)[-1]["number"] + 1
+    desk.user("one")
+    desk.cli("restore", tmp_path / "again", "--yes")
+    gaps = desk.json("audit", "verify")["lost"]
+    assert gaps[0] == lost and gaps[1]["from"] == gaps[1]["to"] == number
+    assert f"\nnumber {number} was lost by" in desk.cli("audit", "verify")
 
 
 def test_a_prune(desk, faketime, tmp_path):  # pylint: disable=unused-argument

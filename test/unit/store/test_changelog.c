@@ -482,6 +482,7 @@ static void a_head_that_cannot_be_read(void **state)
 static void a_restore_leaves_numbers_out(void **state)
 {
 	struct log_end lost = { .number = 40, .digest = { { 4 } } };
+	struct log_gap gap = { 0 };
 	struct log_facts facts;
 	struct cause cause;
 	struct fixture f;
@@ -495,6 +496,12 @@ static void a_restore_leaves_numbers_out(void **state)
 	add_user(f.db, "later", 0);
 	AUTO(txn) struct txn txn;
 	txn_write(f.db, &txn);
+	assert_true(changelog_next_gap(&txn, &gap));
+	assert_int_equal(gap.from, LAST + 1);
+	assert_int_equal(gap.to, 40);
+	assert_int_equal(gap.restore, 41);
+	assert_int_equal(gap.at, NOW);
+	assert_false(changelog_next_gap(&txn, &gap));
 	facts = verified(&txn);
 	assert_int_equal(facts.count, LAST + 2);
 	assert_int_equal(facts.head.number, 42);
