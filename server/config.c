@@ -323,7 +323,7 @@ static unsigned count_cores(void)
 }
 
 static enum err build(struct config *config, const struct yaml_file *file,
-		      struct cause *cause)
+		      bool bare, struct cause *cause)
 {
 	enum err err = settle_all(config, file, cause);
 
@@ -332,7 +332,7 @@ static enum err build(struct config *config, const struct yaml_file *file,
 	if (!err)
 		err = make_absolute(config, cause);
 	if (!err)
-		err = config_check(config, file, cause);
+		err = config_check(config, file, bare, cause);
 	if (!config->workers)
 		config->workers = count_cores();
 	return err;
@@ -360,7 +360,8 @@ static enum err config_read(const char *path, struct buf *text,
 	return E_OK;
 }
 
-static enum err load(const char *path, struct config **out, struct cause *cause)
+static enum err load(const char *path, bool bare, struct config **out,
+		     struct cause *cause)
 {
 	AUTO(arena) struct arena arena;
 	AUTO(buf) struct buf text;
@@ -386,7 +387,7 @@ static enum err load(const char *path, struct config **out, struct cause *cause)
 		return cause_set(cause, err, "%s: %.300s", path, said.text);
 	config->path = strdup(path);
 	assert(config->path);
-	err = build(config, &file, cause);
+	err = build(config, &file, bare, cause);
 	if (err)
 		return err;
 	*out = config;
@@ -394,14 +395,26 @@ static enum err load(const char *path, struct config **out, struct cause *cause)
 	return E_OK;
 }
 
-enum err config_load(const char *path, struct config **out, struct cause *cause)
+/* A key may hold anything, a line feed too: still one line. */
+static enum err load_said(const char *path, bool bare, struct config **out,
+			  struct cause *cause)
 {
-	enum err err = load(path, out, cause);
+	enum err err = load(path, bare, out, cause);
 
-	/* A key may hold anything, a line feed too: still one line. */
 	if (err && cause)
 		make_printable(cause->text);
 	return err;
+}
+
+enum err config_load(const char *path, struct config **out, struct cause *cause)
+{
+	return load_said(path, false, out, cause);
+}
+
+enum err config_load_bare(const char *path, struct config **out,
+			  struct cause *cause)
+{
+	return load_said(path, true, out, cause);
 }
 
 const struct config_service *config_service(const struct config *config,

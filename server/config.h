@@ -81,6 +81,7 @@ struct config_admin {
 struct config_log {
 	const char *file;   /* NULL: none */
 	const char *syslog; /* a facility; NULL: none */
+	const char *place;  /* where `file` is set */
 };
 
 struct config {
@@ -111,6 +112,12 @@ struct config {
 /* `path` NULL: DOCKPASS_CONFIG, else /etc/dockpass/dockpass.yaml. */
 enum err config_load(const char *path, struct config **out,
 		     struct cause *cause) MUST_CHECK;
+/*
+ * For a command: whether the files are there that the server opens (those of
+ * TLS, mail, webhook and log) is not its business.
+ */
+enum err config_load_bare(const char *path, struct config **out,
+			  struct cause *cause) MUST_CHECK;
 void config_free(struct config *config); /* NULL is fine */
 void config_cleanup(struct config **config);
 

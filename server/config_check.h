@@ -9,13 +9,14 @@
 
 /* Completes config->url. *cause names the line, or the variable. */
 enum err config_check(struct config *config, const struct yaml_file *file,
-		      struct cause *cause) MUST_CHECK;
+		      bool bare, struct cause *cause) MUST_CHECK;
 
 /* Inside: what config_notice.c shares. */
 struct checker {
 	const struct config *config;
 	const struct yaml_file *file;
 	struct cause *cause;
+	bool bare; /* files that options name are not looked at */
 };
 /* Refuses an option, by its path: "mail.url". */
 enum err check_bad(const struct checker *c, const char *path, const char *what);

@@ -333,6 +333,7 @@ void config_free(struct config *config)
 	free((void *)(uintptr_t)config->issuer_place);
 	free((void *)(uintptr_t)config->mail.place);
 	free((void *)(uintptr_t)config->hook.place);
+	free((void *)(uintptr_t)config->log.place);
 	for (unsigned i = 0; i < config->listeners_count; i++)
 		tls_places_free(&config->listeners[i].tls);
 	for (unsigned i = 0; i < config->services_count; i++)

@@ -79,14 +79,24 @@ static enum err check_mode(const struct stat *st, const char *path,
 	return E_OK;
 }
 
+static enum err denied(const char *path, struct cause *cause)
+{
+	return cause_set(cause, errno_err(errno),
+			 "%.300s: cannot open it: %s%s", path, strerror(errno),
+			 errno_advice(errno));
+}
+
 enum err outlet_check(const char *path, struct cause *cause)
 {
 	const char *slash = strrchr(path, '/');
 	char folder[PATH_MAX];
 	struct stat st;
 
-	if (!stat(path, &st))
-		return check_mode(&st, path, cause);
+	if (!stat(path, &st)) {
+		enum err err = check_mode(&st, path, cause);
+
+		return err || !access(path, W_OK) ? err : denied(path, cause);
+	}
 	snprintf(folder, sizeof(folder), "%.*s",
 		 slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
 	if (stat(folder, &st) || !S_ISDIR(st.st_mode))
@@ -94,7 +104,7 @@ enum err outlet_check(const char *path, struct cause *cause)
 				 "%.300s: there is no such folder; make it, "
 				 "and give it to the server's user",
 				 folder);
-	return E_OK;
+	return access(folder, W_OK | X_OK) ? denied(path, cause) : E_OK;
 }
 
 static struct outlet *outlet_new(const char *path)
@@ -120,9 +130,7 @@ enum err outlet_file(const char *path, struct outlet **out, struct cause *cause)
 
 	*out = NULL;
 	if (fd < 0)
-		return cause_set(cause, errno_err(errno),
-				 "%.300s: cannot open it: %s%s", path,
-				 strerror(errno), errno_advice(errno));
+		return denied(path, cause);
 	err = fstat(fd, &st) ? E_IO : check_mode(&st, path, cause);
 	if (err) {
 		close(fd);

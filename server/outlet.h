@@ -24,7 +24,7 @@ struct outlet *outlet_syslog(const char *facility);
 void outlet_free(struct outlet *outlet); /* NULL is fine */
 
 bool outlet_facility(const char *name, int *out);
-/* May a file be there, or be made there? As the file's outlet would say it. */
+/* Can it be opened, or made, by who we are? As the file's outlet would say. */
 enum err outlet_check(const char *path, struct cause *cause) MUST_CHECK;
 
 /*

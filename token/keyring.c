@@ -91,7 +91,9 @@ static enum err read_pem(struct key *key, struct str pem, struct cause *cause)
 	if (!key->pkey)
 		return cause_set(cause, E_SYNTAX,
 				 "holds no private key in PEM without a "
-				 "passphrase");
+				 "passphrase; put back what dockpass made, "
+				 "from a copy, or move it away: dockpass key "
+				 "new makes another");
 	key->certificate =
 		PEM_read_bio_X509(public, NULL, pem_no_passphrase, NULL);
 	if (!key->certificate)

@@ -14,7 +14,8 @@ bool call_config(struct call *call)
 
 	if (call->config)
 		return true;
-	err = config_load(call->opts[OPT_CONFIG], &call->config, &call->cause);
+	err = config_load_bare(call->opts[OPT_CONFIG], &call->config,
+			       &call->cause);
 	if (err)
 		call_failed(call, err);
 	return !err;

@@ -399,9 +399,11 @@ static void tell(struct init *init, const char *kid)
 		"made %s/\n"
 		"next: dockpass user add NAME --email E --admin --config %s\n"
 		"      dockpass registry-config --config %s\n"
-		"      dockpass serve --config %s\n",
+		"      dockpass serve --config %s\n"
+		"metrics and health, once it serves: http://%s/metrics\n",
 		config, call->config->keys, kid, call->config->public,
-		call->config->store, config, config, config);
+		call->config->store, config, config, config,
+		call->config->admin.address);
 }
 
 int init_run(struct call *call)

@@ -202,6 +202,9 @@ MISTAKES = {
         ONE + "listeners:\n  - tls: {certificate: a.crt}\n",
         ":3: listeners[0].tls.certificate: one of the two files alone; tls "
         "needs certificate and key"),
+}
+# Files that the server opens: those who do not, do not care.
+FILES = {
     "a certificate that is not there": (
         ONE + "listeners:\n  - tls:\n      certificate: a.crt\n      key: "
         "a.key\n", ":4: listeners[0].tls.certificate: {folder}/a.crt: No such "
@@ -218,6 +221,14 @@ def test_a_mistake(desk, mistake):
     text, want = MISTAKES[mistake]
     file = write(desk, text)
     refused(file, f"{file}{want.replace('{folder}', str(desk.folder))}")
+
+
+@pytest.mark.parametrize("mistake", FILES)
+def test_a_mistake_that_is_the_servers(desk, mistake):
+    text, want = FILES[mistake]
+    file = write(desk, text)
+    refused(file, f"{file}{want.replace('{folder}', str(desk.folder))}",
+            [words for words in EVERY if words[0] in ("check", "serve")])
 
 
 def test_a_file_that_is_not_there(desk):

@@ -343,3 +343,35 @@ def test_as_a_user_without_rights():
                     want = want if mode == 0o644 else hidden
                     assert (done.returncode, done.stdout, done.stderr) == (
                         1, "", f"dockpass: {want}\n"), command
+
+
+# What a server opens, and a command does not
+MISSING = {
+    "tls": {"listener": {"tls": {"certificate": "none.crt",
+                                 "key": "none.key"}}},
+    "mail": {"mail": {"url": "smtp://127.0.0.1:9", "from": "a@example.com",
+                      "user": "a", "password_file": "none"}},
+    "webhook": {"webhook": {"url": "http://127.0.0.1:9/",
+                            "secret_file": "none"}},
+    "log": {"log": {"file": "nowhere/log"}},
+}
+
+
+@pytest.mark.parametrize("options", MISSING.values(), ids=MISSING)
+def test_a_file_that_is_missing_does_not_disarm_the_commands(tmp_path,
+                                                             options):
+    """A token has leaked, and a certificate is not there: which first?"""
+    desk = Dockpass(tmp_path)
+    desk.user("ann")
+    desk.token("ann", scopes="api")
+    desk.configure(**options)
+    for command in "check", "serve":
+        assert re.search(r"dockpass.yaml:\d+: .*(none|nowhere)",
+                         desk.refused(command)[1])
+    desk.cli("token", "revoke", "1")
+    desk.cli("user", "block", "ann")
+    desk.cli("store", "check")
+    desk.cli("backup", tmp_path / "backup")
+    assert desk.json("token", "list")[0]["revoked"] is True
+    assert desk.json("key", "list")[0]["state"] == "current"
+    desk.cli("registry-config")

@@ -27,7 +27,7 @@ def desk(tmp_path_factory):
 # row: (section, what is said of it)
 MISTAKES = {
     "no url": (f"mail: {{{FROM}}}", "mail: has no url"),
-    "no from": ("mail: {url: 'smtp://h'}", "mail.from: is no address"),
+    "no from": ("mail: {url: 'smtp://h'}", "mail: has no from; add"),
     "a from that is none": ("mail: {url: 'smtp://h', from: 'A <a@b.c>'}",
                             "mail.from: is no address"),
     "another scheme": (f"mail: {{url: 'http://h', {FROM}}}",

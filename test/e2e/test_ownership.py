@@ -238,3 +238,21 @@ def test_roots_own_store_stays_roots(open_path):
         assert "runs as root, as root owns" in dockpass.output
         assert {path.stat().st_uid for path in
                 dockpass.folder.rglob("*")} == {0}
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["folder", "file"])
+def test_a_log_in_a_folder_of_roots(foreign, roots, there):
+    """`check` says so before a restart finds it out."""
+    roots.chmod(0o755)
+    file = roots / "log"
+    if there:
+        file.touch(0o640)
+    foreign.configure(log={"file": str(file)})
+    want = f": log.file: {file}: cannot open it: {ACTS}"
+    for command in "check", "serve":
+        status, message = foreign.refused(command)
+        assert status == 1 and re.search(r"dockpass.yaml:\d+" +
+                                         re.escape(want) + "$", message)
+    os.chown(file if there else roots, OWNER, OWNER)
+    foreign.cli("check")
+    foreign.serve()
