@@ -56,8 +56,7 @@ static void look(struct server *server, int64_t limit)
 {
 	struct watched is = {
 		.oldest = now_ms(),
-		.waiting = writer_waiting(server->services.writer),
-		.turns = writer_turns(server->services.writer),
+		.writer = writer_wait(server->services.writer),
 	};
 	const char *stuck;
 

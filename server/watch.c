@@ -6,17 +6,14 @@ int64_t watch_every(int64_t limit)
 	return limit > 3 ? limit / 3 : limit;
 }
 
-static const char *find_stuck(struct watch *watch, const struct watched *is,
-			      int64_t now, int64_t limit)
+static const char *find_stuck(const struct watched *is, int64_t now,
+			      int64_t limit)
 {
 	int64_t most = watch_every(limit);
 
-	if (!is->waiting || is->turns != watch->turns || !watch->moved_at)
-		watch->moved_at = now;
-	watch->turns = is->turns;
 	if (now - is->oldest > (most > WATCH_LEAST ? most : WATCH_LEAST))
 		return "a worker";
-	if (now - watch->moved_at > WATCH_WRITER)
+	if (is->writer > WATCH_WRITER)
 		return "the writer";
 	return "";
 }
@@ -24,7 +21,7 @@ static const char *find_stuck(struct watch *watch, const struct watched *is,
 bool watch_look(struct watch *watch, const struct watched *now_is, int64_t now,
 		int64_t limit, const char **stuck)
 {
-	const char *found = find_stuck(watch, now_is, now, limit);
+	const char *found = find_stuck(now_is, now, limit);
 	bool is_stuck = *found != '\0';
 
 	*stuck = is_stuck != watch->stuck ? found : NULL;

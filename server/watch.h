@@ -20,16 +20,14 @@ enum {
 
 /* All zero: nothing was seen yet. */
 struct watch {
-	int64_t told_at, moved_at;
-	uint64_t turns;
+	int64_t told_at;
 	bool stuck; /* as of the last look */
 };
 
 /* Of what looks see. */
 struct watched {
-	int64_t oldest;	  /* when the last of the workers turned */
-	unsigned waiting; /* for the writer */
-	uint64_t turns;	  /* of the writer */
+	int64_t oldest; /* when the last of the workers turned */
+	int64_t writer; /* for how long it has been at what it does now */
 };
 
 /* How long main may sleep; 0: nobody watches. `limit`: of the watchdog. */

@@ -36,10 +36,9 @@ struct writer {
 	pthread_t thread;
 	_Atomic bool ended;
 	_Atomic unsigned waiting; /* queued, and not done yet */
-	_Atomic uint64_t turns;
-	_Atomic uint64_t failed; /* commits */
-	_Atomic int64_t busy;	 /* ms: since when with this group; 0: not */
-	pthread_mutex_t lock;	 /* of what follows */
+	_Atomic uint64_t failed;  /* commits */
+	_Atomic int64_t busy;	  /* ms: since when with this group; 0: not */
+	pthread_mutex_t lock;	  /* of what follows */
 	pthread_cond_t more;
 	bool ends;
 	size_t len;
@@ -153,7 +152,6 @@ static void *run(void *arg)
 		atomic_store(&w->busy, now_ms());
 		commit_group(w);
 		atomic_store(&w->busy, 0);
-		atomic_fetch_add(&w->turns, 1);
 	}
 	leave_writer();
 	atomic_store(&w->ended, true);
@@ -233,11 +231,6 @@ enum err writer_do(struct writer *writer, deed *what, void *arg)
 		; /* a signal */
 	sem_destroy(&errand.done);
 	return err ? err : errand.result;
-}
-
-uint64_t writer_turns(const struct writer *writer)
-{
-	return atomic_load(&writer->turns);
 }
 
 unsigned writer_waiting(const struct writer *writer)

@@ -18,8 +18,6 @@ bool writer_stop(struct writer *writer, int ms) MUST_CHECK;
 
 /* How many wait, or are being committed. From any thread. */
 unsigned writer_waiting(const struct writer *writer);
-/* How many groups it has done with. Likewise. */
-uint64_t writer_turns(const struct writer *writer);
 /* Commits that failed (a full disk, a damaged store), ever. Likewise. */
 uint64_t writer_failed(const struct writer *writer);
 
