@@ -146,7 +146,7 @@ static void tell_pruned(struct call *call, struct txn *txn)
 void audit_tell_none(struct call *call, const struct audit_walk *walk)
 {
 	const struct audit_wanted *wanted = walk->wanted;
-	struct cause name;
+	struct cause name = { "" };
 
 	if (walk->count)
 		return;
