@@ -5,11 +5,15 @@
 #include "test/unit/store/fixture.h"
 
 #include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "server/jobs/trail.h"
 #include "server/log.h"
 #include "store/trail.h"
 #include "store/verify.h"
+
+#define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
 struct bench {
 	struct fixture f;
@@ -92,8 +96,10 @@ static uint64_t lines(struct bench *bench, uint64_t first)
 	return next - first;
 }
 
+/* Lines of some 600 bytes. */
 static void add_users(struct db *db, unsigned n)
 {
+	static const struct str wide = { X50 X50 X50 X50 "x@x", 203 };
 	static char names[4096][16];
 	static struct change changes[COUNT(names)], *list[COUNT(names)];
 	static unsigned made;
@@ -103,7 +109,8 @@ static void add_users(struct db *db, unsigned n)
 		changes[i] = (struct change) { .type = CHANGE_USER_ADD,
 					       .now = NOW,
 					       .actor = STR("job"),
-					       .user = str_of(names[i]) };
+					       .user = str_of(names[i]),
+					       .text = wide };
 		list[i] = &changes[i];
 	}
 	become_writer();
@@ -120,6 +127,37 @@ static void many_at_once(void **state)
 	(void)state;
 	bench_open(&bench);
 	add_users(bench.f.db, MANY);
+	while (bench.trail.out < MANY)
+		trail_turn(&bench.trail);
+	assert_int_equal(lines(&bench, 1), MANY);
+	bench_close(&bench);
+}
+
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* What cannot be written yet is not put where it would be lost. */
+static void no_room(void **state)
+{
+	enum { MANY = 2000 };
+	struct bench bench;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	bench_open(&bench);
+	add_users(bench.f.db, MANY);
+	limit_files(1);
+	for (int i = 0; i < 20; i++)
+		trail_turn(&bench.trail);
+	limit_files(RLIM_INFINITY);
+	assert_true(bench.trail.told > 0 && bench.trail.told < 300);
+	assert_int_equal(bench.trail.out, 0);
 	while (bench.trail.out < MANY)
 		trail_turn(&bench.trail);
 	assert_int_equal(lines(&bench, 1), MANY);
@@ -242,6 +280,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_at_once),
+		cmocka_unit_test(no_room),
 		cmocka_unit_test(another_life),
 		cmocka_unit_test(a_mark_that_is_wrong),
 		cmocka_unit_test(an_entry_that_cannot_be_read),
