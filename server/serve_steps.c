@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include "server/file.h"
+#include "server/memory.h"
 #include "server/notify.h"
 
 enum {
@@ -28,6 +29,7 @@ static enum err up_process(struct server *server, struct cause *cause)
 	(void)cause;
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_DUMPABLE, 0);
+	memory_wipe_freed();
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&server->signals);
 	sigaddset(&server->signals, SIGTERM);

@@ -138,10 +138,10 @@ SSL_CTX *tls_context_new(const struct config_tls *config, X509_STORE *store,
 	if (!usual)
 		usual = SSL_CTX_get_security_callback(tls);
 	SSL_CTX_set_security_callback(tls, on_security);
-	SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION |
-					 SSL_OP_NO_COMPRESSION |
-					 SSL_OP_NO_TICKET |
-					 SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_options(
+		tls, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+			     SSL_OP_NO_TICKET | SSL_OP_CLEANSE_PLAINTEXT |
+			     SSL_OP_CIPHER_SERVER_PREFERENCE);
 	/* The chain is what the file has: it is not sought at each handshake */
 	SSL_CTX_set_mode(tls,
 			 SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);

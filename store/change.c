@@ -127,11 +127,11 @@ static const struct row {
 	[CHANGE_AUDIT_PRUNE] = { apply_audit_prune,
 		HAS_digest | HAS_id },
 	[CHANGE_KEY_NEW] = { apply_key,
-		HAS_text | HAS_value, false },
+		HAS_text | HAS_value },
 	[CHANGE_KEY_ACTIVATE] = { apply_key,
-		HAS_text, false },
+		HAS_text },
 	[CHANGE_KEY_REMOVE] = { apply_key,
-		HAS_text, false },
+		HAS_text },
 };
 /* clang-format on */
 

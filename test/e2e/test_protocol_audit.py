@@ -219,7 +219,8 @@ def test_an_export_of_what_cannot_be_read(desk, tmp_path):
     file = tmp_path / "audit.jsonl"
     for command in (["list"], ["export", file]):
         status, line = desk.refused("audit", *command)
-        assert status == 1 and "log entry 5 cannot be read" in line
+        assert status == 1 and re.search(
+            "log entry 5 (cannot be read|was changed: it cannot be)", line)
     assert not list(tmp_path.glob("audit*"))
 
 

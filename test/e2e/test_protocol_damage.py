@@ -7,7 +7,7 @@ from support import metrics, tokens
 from support.dockpass import Dockpass
 
 PULL = "repository:g/p:pull"
-DAMAGED = "the store is damaged; restore a backup"
+DAMAGED = "the store is damaged; restore a backup with --damaged"
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ PAGE = 4096
 MAP = 64 << 30  # of store/db.c
 META = 16  # a page's head; then LMDB's struct MDB_meta
 LAST_PAGE = META + 120
-CLIENTS = 120  # of 32 refresh tokens each: more than the store can hold
+CLIENTS = 180  # of 32 refresh tokens each: more than the store can hold
 
 ADDING = ["user add bob --email bob@example.com", "group add h",
           "project add h/app", "token rotate 1",
