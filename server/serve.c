@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "server/notify.h"
 #include "server/serve_own.h"
@@ -45,6 +46,11 @@ static void say_warnings(const struct server *server)
 			  "limits.connections is %u, lowered to %u by the "
 			  "descriptor limit: raise it (ulimit -n, LimitNOFILE)",
 			  config->connections, server->connections);
+	if (access(config->path, R_OK))
+		log_event(LEVEL_WARNING, "start",
+			  "%s: no reload will be able to read it: let the "
+			  "owner of %s do so, by chown or chmod",
+			  config->path, config->store);
 	if (server->root)
 		log_event(LEVEL_WARNING, "start",
 			  "runs as root, as root owns %s: give the folder to a "

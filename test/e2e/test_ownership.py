@@ -256,3 +256,17 @@ def test_a_log_in_a_folder_of_roots(foreign, roots, there):
     os.chown(file if there else roots, OWNER, OWNER)
     foreign.cli("check")
     foreign.serve()
+
+
+def test_a_configuration_that_only_root_can_read(foreign):
+    """It is read before root is left; a reload comes after."""
+    os.chown(foreign.config_file, 0, 0)
+    foreign.config_file.chmod(0o600)
+    foreign.serve()
+    warned = [line["message"] for line in foreign.log("start")
+              if line["level"] == "warning"]
+    assert warned == [
+        f"{foreign.config_file}: no reload will be able to read it: let the "
+        f"owner of {foreign.folder}/store do so, by chown or chmod"]
+    os.chown(foreign.config_file, OWNER, OWNER)
+    foreign.reload()
