@@ -87,6 +87,7 @@ struct config_log {
 struct config {
 	const char *path; /* of the file */
 	const char *issuer;
+	bool url_derived; /* from the first listener: nobody says another */
 	const char *url; /* without a slash at the end; the realm is + /token */
 	const char *store, *keys, *public; /* folders */
 	/* Where they are set, for messages: "dockpass.yaml:7: keys". */

@@ -340,6 +340,7 @@ static enum err check_url(const struct checker *c, struct config *config)
 	struct cause what;
 	size_t len;
 
+	config->url_derived = !config->url;
 	if (!config->url)
 		config->url = default_url(&config->listeners[0]);
 	if (!config->url)

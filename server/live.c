@@ -220,8 +220,20 @@ enum err live_new(struct config *config, struct live **out, struct cause *cause)
 	return E_OK;
 }
 
-enum err live_load(const char *config_path, struct live **out,
-		   struct cause *cause)
+static void keep_url(struct config *config, const struct config *bound)
+{
+	char *url;
+
+	if (!bound || !bound->url_derived || !config->url_derived)
+		return;
+	url = strdup(bound->url);
+	assert(url);
+	free((void *)(uintptr_t)config->url);
+	config->url = url;
+}
+
+enum err live_load(const char *config_path, const struct config *bound,
+		   struct live **out, struct cause *cause)
 {
 	struct config *config;
 	enum err err = config_load(config_path, &config, cause);
@@ -229,6 +241,7 @@ enum err live_load(const char *config_path, struct live **out,
 	*out = NULL;
 	if (err)
 		return err;
+	keep_url(config, bound);
 	err = sandbox_check(config, cause);
 	if (!err)
 		err = live_new(config, out, cause);

@@ -40,9 +40,12 @@ struct live {
  */
 enum err live_new(struct config *config, struct live **out,
 		  struct cause *cause) MUST_CHECK;
-/* The same of a file. */
-enum err live_load(const char *config_path, struct live **out,
-		   struct cause *cause) MUST_CHECK;
+/*
+ * The same of a file. `bound`: what the running server was bound by, or NULL: a
+ * url that follows from its listeners stays, as they do.
+ */
+enum err live_load(const char *config_path, const struct config *bound,
+		   struct live **out, struct cause *cause) MUST_CHECK;
 /*
  * Says what will not work, or not for long: certificates that end within 90
  * days, and what registries read, if it is not of these keys.

@@ -206,8 +206,7 @@ void log_print_event(int64_t when, enum log_level level, const char *event,
 				buf_printf(out, " token_id:%llu",
 					   (unsigned long long)about->token_id);
 		}
-		buf_add(out, STR(" :"));
-		json_str(out, message);
+		text_str(out, "message", message);
 	}
 	buf_add_char(out, '\n');
 }

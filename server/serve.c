@@ -123,7 +123,7 @@ static void reload(struct server *server)
 	log_event(LEVEL_INFO, "reload",
 		  "reading configuration, keys and "
 		  "certificates");
-	err = live_load(server->config_path, &live, &cause);
+	err = live_load(server->config_path, server->config, &live, &cause);
 	if (!err)
 		err = log_route(live->config->log.file,
 				live->config->log.syslog, &cause);

@@ -213,6 +213,11 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 	return E_OK;
 }
 
+bool db_served(const char *folder)
+{
+	return folder_locked(folder);
+}
+
 enum err db_open_copy(const char *path, struct db **out, struct cause *cause)
 {
 	AUTO(db) struct db *db = db_new();

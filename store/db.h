@@ -70,7 +70,8 @@ enum db_mode {
  */
 enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 		 struct db **out, struct cause *cause) MUST_CHECK;
-void db_close(struct db *db); /* NULL is fine */
+bool db_served(const char *folder); /* by a server, now */
+void db_close(struct db *db);	    /* NULL is fine */
 void db_cleanup(struct db **db);
 const char *db_folder(const struct db *db);
 /* Bytes that are left on its disk; false: nobody knows. */

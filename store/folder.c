@@ -162,6 +162,14 @@ enum err folder_lock(const char *folder, int *lock, struct cause *cause)
 			 folder);
 }
 
+bool folder_locked(const char *folder)
+{
+	struct path path = path_of(folder, "server.lock");
+	AUTO(fd) int fd = open(path.at, O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+}
+
 void folder_unlock(int lock)
 {
 	if (lock >= 0)

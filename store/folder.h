@@ -20,6 +20,7 @@ enum err folder_sync(const char *folder, struct cause *cause) MUST_CHECK;
 enum err folder_lock(const char *folder, int *lock,
 		     struct cause *cause) MUST_CHECK;
 void folder_unlock(int lock); /* -1 is fine */
+bool folder_locked(const char *folder);
 /*
  * data.mdb, if it is there, becomes data.mdb.damaged, unread. E_BUSY while a
  * server uses it, E_EXISTS: another has that name already.

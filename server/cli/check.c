@@ -13,7 +13,7 @@ static void on_warning(void *arg, const char *event, const char *text)
 static enum err open_all(struct call *call)
 {
 	struct live *live = NULL;
-	enum err err = live_load(call->config->path, &live, &call->cause);
+	enum err err = live_load(call->config->path, NULL, &live, &call->cause);
 
 	if (!err)
 		live_warn(live, call->now, on_warning, call);

@@ -36,6 +36,7 @@ enum fact {
 	KNOWN_REGISTRY = 1 << 5,  /* it answers as one */
 	KNOWN_CHALLENGE = 1 << 6, /* it names a realm */
 	KNOWN_KEY = 1 << 7,	  /* it takes a key's tokens */
+	KNOWN_CLOCK = 1 << 8,	  /* its Date is not the reason of a no */
 };
 
 /* Whose tokens a registry takes. `x5c` goes with any kid. */

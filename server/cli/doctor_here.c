@@ -243,10 +243,12 @@ static enum health verify(struct doctor *d, struct txn *txn)
 				    "of it",
 				    d->call->config->store);
 	if (store_verify(txn, &facts, &cause))
-		return doctor_found(d, HEALTH_FAIL,
-				    "stop the server, then: dockpass restore "
-				    "FILE --damaged",
-				    "%s", cause.text);
+		return doctor_found(
+			d, HEALTH_FAIL,
+			"dockpass restore FILE --yes; if that cannot "
+			"read this store either, stop the server "
+			"and say --damaged",
+			"%s", cause.text);
 	return doctor_found(
 		d, HEALTH_OK, NULL, "%s is sound: %llu users, %llu tokens",
 		d->call->config->store, (unsigned long long)facts.users,
@@ -284,14 +286,15 @@ enum health check_room(struct doctor *d)
 	if (txn.err)
 		return doctor_found(d, HEALTH_FAIL, NULL, "the store: %s",
 				    err_text(txn.err));
-	if (usage.used / 9 >= usage.map / 10)
-		return doctor_found(d, HEALTH_WARN,
-				    "remove what is dead, or prune the log: "
-				    "dockpass audit prune",
-				    "the store has %llu of the %llu MiB that "
-				    "it can have",
-				    (unsigned long long)(usage.used >> 20),
-				    (unsigned long long)(usage.map >> 20));
+	if (usage.used / 9 >= usage.limit / 10)
+		return doctor_found(
+			d,
+			usage.used >= usage.limit ? HEALTH_FAIL : HEALTH_WARN,
+			"dockpass audit export, then audit prune; or raise "
+			"store_size, and reload",
+			"the store has %llu of the %llu MiB of store_size",
+			(unsigned long long)(usage.used >> 20),
+			(unsigned long long)(usage.limit >> 20));
 	if (usage.readers * 10 >= usage.slots * 9)
 		return doctor_found(d, HEALTH_WARN,
 				    "end dockpass commands that hang",
@@ -300,7 +303,7 @@ enum health check_room(struct doctor *d)
 	return doctor_found(d, HEALTH_OK, NULL,
 			    "%llu of %llu MiB, %u of %u readers",
 			    (unsigned long long)(usage.used >> 20),
-			    (unsigned long long)(usage.map >> 20),
+			    (unsigned long long)(usage.limit >> 20),
 			    usage.readers, usage.slots);
 }
 

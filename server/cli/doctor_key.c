@@ -338,7 +338,8 @@ enum health check_token(struct doctor *d)
 			"tokens longer",
 			"the registry answers a token of %zu bytes with %ld",
 			strlen(token), reply.status);
-	if (service && is_as_tried(d, form_of(d, service)))
+	if (service && d->known & KNOWN_CLOCK &&
+	    is_as_tried(d, form_of(d, service)))
 		return doctor_found(
 			d, HEALTH_FAIL, "switch on NTP on its machine",
 			"the registry refuses a token that begins now, and "

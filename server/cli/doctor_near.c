@@ -39,6 +39,10 @@ static const char start_it[] =
 	"start it, with systemctl start dockpass or dockpass serve; its log "
 	"says why it ended";
 
+static const char restart_it[] =
+	"listeners, their tls and admin.address take a restart: systemctl "
+	"restart dockpass; or it was started with other DOCKPASS_* variables";
+
 /* Its certificate is of another name: nobody is told a secret here. */
 static enum health ask_health(struct doctor *d, const char *address, bool tls)
 {
@@ -47,6 +51,10 @@ static enum health ask_health(struct doctor *d, const char *address, bool tls)
 	const char *url = near_url(d, address, tls, "/healthz");
 
 	doctor_get(d, url, NULL, true, &head, &body, &reply);
+	if (reply.end != TRANSFER_DONE && db_served(d->call->config->store))
+		return doctor_found(d, HEALTH_FAIL, restart_it,
+				    "dockpass runs, but does not answer at %s",
+				    url);
 	if (reply.end == TRANSFER_REFUSED)
 		return doctor_found(d, HEALTH_FAIL, start_it,
 				    "dockpass does not run: nothing listens at "
@@ -56,7 +64,8 @@ static enum health ask_health(struct doctor *d, const char *address, bool tls)
 		return doctor_no_answer(d, "the server", url, "", &reply);
 	if (reply.status != 200)
 		return doctor_found(d, HEALTH_FAIL,
-				    "see what has that port: ss -ltnp",
+				    "see what has that port: ss -ltnp (package "
+				    "iproute2)",
 				    "what answers at %s is no dockpass (%ld)",
 				    address, reply.status);
 	return HEALTH_OK;
@@ -130,6 +139,12 @@ enum health check_served(struct doctor *d)
 	if (keyring_print_jwks(d->keyring, false, &want))
 		return doctor_found(d, HEALTH_FAIL, NULL,
 				    "the keys cannot be printed");
+	if (!str_eq(buf_str(&want), buf_str(&body)) &&
+	    !db_served(config->store))
+		return doctor_found(d, HEALTH_FAIL, start_it,
+				    "what answers at %s is another dockpass: "
+				    "nobody serves %s",
+				    l->address, config->store);
 	if (!str_eq(buf_str(&want), buf_str(&body)))
 		return doctor_found(d, HEALTH_FAIL,
 				    "send it SIGHUP: systemctl reload dockpass",

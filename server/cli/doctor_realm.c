@@ -289,6 +289,7 @@ enum health check_skew(struct doctor *d)
 				    "the registry's clock is %lld s ahead: "
 				    "tokens are dead when they come there",
 				    (long long)off);
+	d->known |= KNOWN_CLOCK;
 	if (off > DOCTOR_SKEW)
 		return doctor_found(d, HEALTH_WARN, mend,
 				    "the registry's clock is %lld s %s",

@@ -310,3 +310,24 @@ def test_it_works_for_proxies_alone(tmp_path):
         checks = doctor(dockpass)[1]
         assert checks["server"]["status"] == "ok"
         assert "for proxies" in checks["served"]["message"]
+
+
+def test_a_variable_of_the_server_alone(tmp_path):
+    """Or a configuration that takes a restart: it runs all the same."""
+    with Dockpass(tmp_path).serve() as dockpass:
+        free = f"127.0.0.1:{free_ports(1)[0]}"
+        check = doctor(dockpass, env={"DOCKPASS_ADMIN_ADDRESS": free})[1][
+            "server"]
+        assert check["message"].startswith("dockpass runs, but does not")
+        assert "take a restart" in check["mend"]
+
+
+def test_another_dockpass_at_that_port(tmp_path):
+    """As `make run` beside a package."""
+    with Dockpass(tmp_path / "a").serve() as one:
+        other = Dockpass(tmp_path / "b")
+        other.configure(listener={"address": f"127.0.0.1:{one.port}"},
+                        admin={"address": ""})
+        served = doctor(other)[1]["served"]
+        assert "is another dockpass" in served["message"], served
+        assert "start it" in served["mend"]

@@ -11,6 +11,7 @@ import pytest
 
 from support import metrics, tokens
 from support.dockpass import on
+from support.doctor import doctor
 from support.filling import GRANTED, Filled
 from support.ways import get_basic, login, refresh_token
 
@@ -169,3 +170,13 @@ def test_a_map_that_is_used_up(tmp_path, faketime):  # noqa: ARG001
             full.stop()
             shrink(full)
         assert full.cli("store", "check")
+
+
+def test_doctor_of_a_store_that_is_full(tmp_path):
+    """By store_size, as the alert has it, not by the map of 64 GiB."""
+    with Full(tmp_path, CLIENTS, store_size=1) as full:
+        full.serve()
+        full.fill()
+        room = doctor(full)[1]["room"]
+        assert room["status"] == "fail", room
+        assert "store_size" in room["mend"], room

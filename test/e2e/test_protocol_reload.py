@@ -325,3 +325,17 @@ def test_a_hundred_reloads_under_load(dockpass):
             done.result()
     if PATIENCE == 1:
         assert memory(dockpass) - before < 1024
+
+
+def test_an_address_that_follows_from_a_listener_stays_as_that_does(dockpass):
+    """A listener that will be another after a restart is nobody's yet."""
+    realm = dockpass.ask(auth=("nobody", "wrong")).headers["WWW-Authenticate"]
+    assert f"realm=\"{dockpass.url}/token\"" in realm
+    dockpass.configure(listener={"address": "127.0.0.1:1"})
+    dockpass.reload()
+    assert dockpass.ask(auth=("nobody", "wrong")).headers[
+        "WWW-Authenticate"] == realm
+    dockpass.configure(url="https://auth.example.com")
+    dockpass.reload()
+    assert "https://auth.example.com/token" in dockpass.ask(
+        auth=("nobody", "wrong")).headers["WWW-Authenticate"]

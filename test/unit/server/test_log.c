@@ -101,7 +101,7 @@ static void event_lines(void **state)
 		   "{\"time\":\"2027-01-15T08:00:00.000Z\","
 		   "\"level\":\"warning\",\"event\":\"reload\","
 		   "\"message\":\"a\\u000ab\"}\n"
-		   "2027-01-15T08:00:00.000Z error reload :\"a\\u000ab\"\n"
+		   "2027-01-15T08:00:00.000Z error reload message:\"a\\u000ab\"\n"
 		   "{\"time\":\"2027-01-15T08:00:00.000Z\","
 		   "\"level\":\"info\",\"event\":\"x\",\"addr\":\"::1\","
 		   "\"token_id\":9,\"message\":\"m\"}\n"
