@@ -106,7 +106,7 @@ static void event_lines(void **state)
 		   "\"level\":\"info\",\"event\":\"x\",\"addr\":\"::1\","
 		   "\"token_id\":9,\"message\":\"m\"}\n"
 		   "2027-01-15T08:00:00.000Z info x addr:\"::1\" token_id:9 "
-		   ":\"m\"\n");
+		   "message:\"m\"\n");
 }
 
 static void level_of_a_line(void **state)
