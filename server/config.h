@@ -53,7 +53,7 @@ struct config_service {
 struct config_mail {
 	const char *url;      /* smtp:// or smtps://, host, port; NULL: none */
 	const char *from;     /* an address */
-	const char *starttls; /* NULL: "opportunistic" */
+	const char *starttls; /* NULL: see config_tls_required() */
 	const char *user;     /* NULL: without a login */
 	const char *password_file, *ca;
 	const char *place; /* where `password_file` is set */

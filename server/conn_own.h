@@ -13,7 +13,7 @@ struct proxy_reader;
 struct conn {
 	struct conns *all;
 	struct crowd *crowd;
-	struct conn *next, *prev; /* in its queue, or among the strangers */
+	struct conn *next, *prev; /* in its queue */
 	enum conn_queue queue;
 	bool queued, known, counted, full, proxied;
 	bool crowded; /* counted as one too many */

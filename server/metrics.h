@@ -88,8 +88,9 @@ struct monitor {
 
 	/* What main writes. */
 	_Atomic bool draining, reload_failed;
-	_Atomic bool waits; /* it was said that changes wait (server/waits.h) */
 	_Atomic int64_t reloaded_at;
+	/* What any worker writes. */
+	_Atomic bool waits; /* it was said that changes wait (server/waits.h) */
 	/* What the jobs thread writes. -1: not counted yet; 0: none waits. */
 	_Atomic int64_t expiring, oldest_notice, given_up;
 };

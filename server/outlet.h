@@ -1,5 +1,6 @@
 /*
- * server/outlet.h - where lines of the log go: standard error, a file, syslog.
+ * server/outlet.h - where lines of the log go: a file, or syslog. (Standard
+ * error is log.c's own.)
  *
  * An outlet takes whole lines or none of them. One that fails (a full disk, no
  * syslog daemon) takes fewer than it is given and says why; whoever writes
