@@ -371,15 +371,6 @@ struct end_text log_end_print(const struct log_end *end)
 	return text;
 }
 
-static bool hex_digit(char c, unsigned *value)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = memchr(digits, ascii_lower(c), sizeof(digits) - 1);
-
-	*value = at ? (unsigned)(at - digits) : 0;
-	return at;
-}
-
 enum err log_end_parse(struct str text, struct log_end *out)
 {
 	struct log_end end = { 0 };
@@ -391,10 +382,10 @@ enum err log_end_parse(struct str text, struct log_end *out)
 	    text.len != 2 * DIGEST_LEN)
 		return E_SYNTAX;
 	for (size_t i = 0; i < DIGEST_LEN; i++) {
-		unsigned high, low;
+		int high = hex_value(text.at[2 * i]);
+		int low = hex_value(text.at[2 * i + 1]);
 
-		if (!hex_digit(text.at[2 * i], &high) ||
-		    !hex_digit(text.at[2 * i + 1], &low))
+		if (high < 0 || low < 0)
 			return E_SYNTAX;
 		((unsigned char *)end.digest.at)[i] =
 			(unsigned char)(high << 4 | low);

@@ -42,11 +42,6 @@ static bool name_char(char c)
 	       c == '_' || c == ':'; /* of an IPv6 address */
 }
 
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 /* False: that is no name. `wild`: it may begin with "*.". */
 static bool name_read(struct str s, bool wild, struct name *out)
 {
@@ -58,7 +53,7 @@ static bool name_read(struct str s, bool wild, struct name *out)
 	if (!s.len || s.len > TLS_NAME_MAX)
 		return false;
 	for (size_t i = 0; i < s.len; i++)
-		out->text[i] = lower(s.at[i]);
+		out->text[i] = ascii_lower(s.at[i]);
 	out->len = (uint8_t)s.len;
 	labels = (struct str) { out->text, out->len };
 	if (wild && str_starts(labels, STR("*.")))

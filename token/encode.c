@@ -51,6 +51,15 @@ void hex_add(struct buf *buf, struct str bytes)
 	add_bits(buf, bytes, base16_std, 4);
 }
 
+int hex_value(char c)
+{
+	char low = ascii_lower(c);
+
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
+}
+
 static int value_of(char c)
 {
 	if (c >= 'A' && c <= 'Z')

@@ -3,14 +3,7 @@
 
 #include <string.h>
 
-static int hex_value(char c)
-{
-	char low = ascii_lower(c);
-
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
+#include "token/encode.h"
 
 /* One byte of *text, which is not empty, or -1. */
 static int decode_one(struct str *text, bool plus)
