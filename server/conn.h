@@ -61,8 +61,8 @@ struct held {
 
 /* What the log tells once a minute. */
 struct told {
-	int64_t at; /* ms; 0: never */
-	unsigned count;
+	int64_t at;	/* ms; 0: never */
+	uint64_t count; /* since then */
 };
 
 struct conns {
@@ -70,11 +70,6 @@ struct conns {
 	struct crowd *crowd; /* of those that the limits are for */
 	struct metrics *metrics;
 	struct trust trust;
-	int64_t said; /* ms: when a PROXY header was missed in the log */
-	struct conn_failure {
-		int64_t said; /* likewise; 0: never */
-		uint64_t unsaid;
-	} failures[TLS_FAILURES];
 	/* Has conn_gone() called at the end of this bufferevent. */
 	void (*watch)(struct bufferevent *bev, struct conn *conn);
 	struct event *fresh; /* just accepted: their address is not known */
@@ -84,7 +79,8 @@ struct conns {
 	unsigned count, aside, replied_count; /* aside: of another crowd */
 	int replied[REPLIED_MAX];	      /* descriptors, in this turn */
 	struct held held;
-	struct told told[METRIC_COUNT];
+	struct told told[METRIC_COUNT], failures[TLS_FAILURES];
+	struct told unnamed; /* no PROXY header came, where one has to */
 	struct {
 		struct conn *first, *last;
 	} queues[QUEUE_COUNT];

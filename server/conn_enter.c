@@ -13,8 +13,6 @@
 #include "server/log.h"
 #include "server/proxy_reader.h"
 
-enum { SAY_MS = 60 * 1000 };
-
 int64_t conns_now(void)
 {
 	struct timespec ts;
@@ -70,12 +68,11 @@ static void enter_crowd(struct conn *conn)
 
 static void say_no_header(struct conn *conn)
 {
-	struct conns *all = conn->all;
 	char text[NETWORK_TEXT_MAX];
+	uint64_t count;
 
-	if (all->said && conns_now() - all->said < SAY_MS)
+	if (!told_due(&conn->all->unnamed, &count))
 		return;
-	all->said = conns_now();
 	address_print(&conn->peer.address, text);
 	log_event(
 		LEVEL_WARNING, "proxy",

@@ -29,23 +29,31 @@ static const struct {
 				"an answer was not taken in time: ended" },
 };
 
+bool told_due(struct told *told, uint64_t *count)
+{
+	int64_t now = conns_now();
+
+	*count = ++told->count;
+	if (told->at && now - told->at < SAY_MS)
+		return false;
+	*told = (struct told) { .at = now };
+	return true;
+}
+
 void conn_tell(const struct conn *conn, enum metric metric)
 {
-	struct told *told = &conn->all->told[metric];
-	int64_t now = conns_now();
 	char text[NETWORK_TEXT_MAX];
+	uint64_t count;
 
 	if (conn_aside(conn))
 		return;
 	metrics_count(conn->all->metrics, metric);
-	told->count++;
-	if (!news[metric].text || (told->at && now - told->at < SAY_MS))
+	if (!news[metric].text || !told_due(&conn->all->told[metric], &count))
 		return;
 	address_print(&conn->peer.address, text);
 	log_event(news[metric].level, news[metric].event,
-		  "%s %u, at last %s (said once a minute)", news[metric].text,
-		  told->count, text);
-	*told = (struct told) { .at = now };
+		  "%s %llu, at last %s (said once a minute)", news[metric].text,
+		  (unsigned long long)count, text);
 }
 
 /* One that was refused before has had its answer. */

@@ -9,8 +9,6 @@
 #include "server/log.h"
 #include "server/metrics.h"
 
-enum { SAY_MS = 60 * 1000 };
-
 /* The handshake is over when the first byte comes out of it. */
 void conn_look(struct conn *conn)
 {
@@ -23,18 +21,15 @@ void conn_look(struct conn *conn)
 /* Each cause once a minute: whoever likes may fail as often as he can. */
 static void say(struct conn *conn, enum tls_failure failure, const char *why)
 {
-	struct conn_failure *last = &conn->all->failures[failure];
 	char text[NETWORK_TEXT_MAX], more[64] = "";
 	struct log_about about;
+	uint64_t count;
 
-	if (last->said && conns_now() - last->said < SAY_MS) {
-		last->unsaid++;
+	if (!told_due(&conn->all->failures[failure], &count))
 		return;
-	}
-	if (last->unsaid)
+	if (count > 1)
 		snprintf(more, sizeof(more), "; %llu more since the last line",
-			 (unsigned long long)last->unsaid);
-	*last = (struct conn_failure) { .said = conns_now() };
+			 (unsigned long long)(count - 1));
 	address_print(&conn->peer.address, text);
 	about = (struct log_about) { .address = str_of(text) };
 	log_event_about(LEVEL_INFO, "tls", &about,
