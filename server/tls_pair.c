@@ -52,18 +52,29 @@ static bool read_all(BIO *bio, STACK_OF(X509) * list)
 	       ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
 }
 
+/* *out reads from `pem`; both are the caller's to end. */
+static enum err read_pem(const char *path, bool secret, struct buf *pem,
+			 BIO **out, struct cause *cause)
+{
+	enum err err;
+
+	*out = NULL;
+	buf_init(pem, PEM_MAX);
+	err = file_read_own(path, secret, pem, cause);
+	if (!err)
+		*out = BIO_new_mem_buf(pem->at, (int)pem->len);
+	return err;
+}
+
 static enum err read_certificate(const char *path, struct tls_pair *pair,
 				 struct cause *cause)
 {
 	AUTO(buf) struct buf pem;
 	AUTO(BIO) BIO *bio = NULL;
-	enum err err;
+	enum err err = read_pem(path, false, &pem, &bio, cause);
 
-	buf_init(&pem, PEM_MAX);
-	err = file_read_own(path, false, &pem, cause);
 	if (err)
 		return err;
-	bio = BIO_new_mem_buf(pem.at, (int)pem.len);
 	pair->own = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
 	if (!pair->own)
 		return cause_set(cause, E_SYNTAX,
@@ -86,13 +97,10 @@ static enum err read_key(const char *path, struct tls_pair *pair,
 {
 	AUTO(buf) struct buf pem;
 	AUTO(BIO) BIO *bio = NULL;
-	enum err err;
+	enum err err = read_pem(path, true, &pem, &bio, cause);
 
-	buf_init(&pem, PEM_MAX);
-	err = file_read_own(path, true, &pem, cause);
 	if (err)
 		return err;
-	bio = BIO_new_mem_buf(pem.at, (int)pem.len);
 	pair->key = bio ? PEM_read_bio_PrivateKey(bio, NULL, pem_no_passphrase,
 						  NULL)
 			: NULL;
@@ -209,15 +217,12 @@ enum err tls_authorities_read(const char *path, STACK_OF(X509) * *out,
 {
 	AUTO(buf) struct buf pem;
 	AUTO(BIO) BIO *bio = NULL;
+	enum err err = read_pem(path, false, &pem, &bio, cause);
 	bool whole;
-	enum err err;
 
 	*out = NULL;
-	buf_init(&pem, PEM_MAX);
-	err = file_read_own(path, false, &pem, cause);
 	if (err)
 		return err;
-	bio = BIO_new_mem_buf(pem.at, (int)pem.len);
 	*out = sk_X509_new_null();
 	whole = bio && *out && read_all(bio, *out);
 	if (whole && sk_X509_num(*out))
