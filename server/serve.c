@@ -7,6 +7,7 @@
 
 #include "server/notify.h"
 #include "server/serve_own.h"
+#include "store/steady.h"
 #include "token/date.h"
 
 enum {
@@ -22,11 +23,6 @@ static int64_t now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-static int64_t now_ms(void)
-{
-	return now_us() / 1000;
 }
 
 static void log_warning(void *arg, const char *event, const char *text)
@@ -61,7 +57,7 @@ static void say_warnings(const struct server *server)
 static void look(struct server *server, int64_t limit)
 {
 	struct watched is = {
-		.oldest = now_ms(),
+		.oldest = steady_ms(),
 		.writer = writer_wait(server->services.writer),
 	};
 	const char *stuck;
@@ -72,7 +68,7 @@ static void look(struct server *server, int64_t limit)
 		if (!worker_ended(server->workers[i]) && at < is.oldest)
 			is.oldest = at;
 	}
-	if (watch_look(&server->watch, &is, now_ms(), limit, &stuck))
+	if (watch_look(&server->watch, &is, steady_ms(), limit, &stuck))
 		notify_say("WATCHDOG=1");
 	if (stuck && *stuck)
 		log_event(LEVEL_ERROR, "watchdog",
@@ -86,15 +82,15 @@ static void look(struct server *server, int64_t limit)
 /* The next signal, or 0 after `ms`. Whoever watches hears from us meanwhile. */
 static int wait_for(struct server *server, int64_t ms)
 {
-	int64_t end = now_ms() + ms, limit = notify_watchdog();
+	int64_t end = steady_ms() + ms, limit = notify_watchdog();
 	int64_t every = watch_every(limit);
 	int got;
 
 	do {
-		int64_t left = end - now_ms();
+		int64_t left = end - steady_ms();
 		struct timespec ts;
 
-		if (limit && now_ms() - server->watch.told_at >= every)
+		if (limit && steady_ms() - server->watch.told_at >= every)
 			look(server, limit);
 		if (limit && left > every)
 			left = every;
@@ -102,7 +98,7 @@ static int wait_for(struct server *server, int64_t ms)
 			left = 0;
 		ts = (struct timespec) { left / 1000, left % 1000 * 1000000 };
 		got = sigtimedwait(&server->signals, NULL, &ts);
-	} while (got <= 0 && now_ms() < end);
+	} while (got <= 0 && steady_ms() < end);
 	return got > 0 ? got : 0;
 }
 

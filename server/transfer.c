@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include <curl/curl.h>
+
+#include "store/steady.h"
 
 enum { POLL_MS = 200, REFUSAL_MAX = 128, DATE_MAX = 64 };
 
@@ -64,17 +65,9 @@ void transfer_cleanup(struct transfer **transfer)
 	transfer_free(*transfer);
 }
 
-static int64_t monotonic(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec;
-}
-
 static bool is_late(const struct transfer *t)
 {
-	return monotonic() >= t->until;
+	return steady_seconds() >= t->until;
 }
 
 static bool goes_on(const struct transfer *t)
@@ -92,7 +85,7 @@ static size_t on_read(char *to, size_t size, size_t n, void *arg)
 	t->upload = str_skip(t->upload, len);
 	if (!t->upload.len && !t->uploaded) {
 		t->uploaded = true;
-		t->until = monotonic() + TRANSFER_ANSWER;
+		t->until = steady_seconds() + TRANSFER_ANSWER;
 	}
 	return len;
 }
@@ -115,7 +108,7 @@ static size_t on_mail_line(char *at, size_t size, size_t n, void *arg)
 	if (t->uploaded && !t->answered) {
 		t->answered = true;
 		t->kept = len && *at == '2';
-		t->until = monotonic() + t->seconds; /* for QUIT */
+		t->until = steady_seconds() + t->seconds; /* for QUIT */
 	}
 	return size * n;
 }
@@ -204,7 +197,7 @@ static void begin(struct transfer *t, const struct transfer_ask *ask)
 	curl_easy_reset(easy);
 	t->said[0] = t->refusal[0] = '\0';
 	t->seconds = ask->seconds;
-	t->until = monotonic() + t->seconds;
+	t->until = steady_seconds() + t->seconds;
 	t->uploaded = t->answered = t->kept = t->too_much = false;
 	t->head = ask->head;
 	t->body = ask->body;

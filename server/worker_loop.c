@@ -10,6 +10,7 @@
 
 #include "server/log.h"
 #include "server/waits.h"
+#include "store/steady.h"
 
 enum {
 	BODY_MAX = 512 * 1024, /* of a reply */
@@ -212,11 +213,7 @@ static void on_woken(evutil_socket_t fd, short what, void *arg)
 
 static void note_turn(struct worker *worker)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	atomic_store(&worker->turned_at,
-		     (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000);
+	atomic_store(&worker->turned_at, steady_ms());
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)

@@ -10,8 +10,8 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "store/steady.h"
 #include "store/thread.h"
 
 enum { QUEUE_MAX = 1024, WITHDRAWN = 64 /* at a time */ };
@@ -48,13 +48,10 @@ struct writer {
 	struct change *changes[QUEUE_MAX];
 };
 
-/* Monotonic; never 0. */
+/* Never 0. */
 static int64_t now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 + 1;
+	return steady_ms() + 1;
 }
 
 /* False: nothing will come any more. */

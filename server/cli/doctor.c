@@ -7,9 +7,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "server/config_check.h"
+#include "store/steady.h"
 
 /* In their order: the first that fails is the first to mend. */
 static const struct check here[] = {
@@ -221,19 +221,11 @@ static int read_url(struct doctor *d, struct str text)
 	return EXIT_DONE;
 }
 
-static int64_t monotonic(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec;
-}
-
 static bool has_time(void *arg)
 {
 	const struct doctor *d = arg;
 
-	return monotonic() < d->until;
+	return steady_seconds() < d->until;
 }
 
 static int doctor_run(struct call *call)
@@ -250,7 +242,7 @@ static int doctor_run(struct call *call)
 	if (transfer_new(has_time, &d, &transfer))
 		return call_failed(call, E_MEMORY);
 	d.transfer = transfer;
-	d.until = monotonic() + DOCTOR_SECONDS;
+	d.until = steady_seconds() + DOCTOR_SECONDS;
 	if (d.url)
 		run_all(&d, there, COUNT(there), &first);
 	else

@@ -14,6 +14,7 @@
 #include "server/log.h"
 #include "server/metrics.h"
 #include "store/census.h"
+#include "store/steady.h"
 #include "store/thread.h"
 #include "token/date.h"
 
@@ -52,14 +53,6 @@ struct jobs {
 	_Atomic bool quiet, ended;
 };
 
-static int64_t monotonic(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec;
-}
-
 /* A worker notes them again later. */
 static void say_uses(struct jobs *jobs, enum err err)
 {
@@ -94,7 +87,7 @@ static void say_lost(struct uses *uses)
 
 static void gather(struct jobs *jobs)
 {
-	int64_t now = monotonic();
+	int64_t now = steady_seconds();
 	bool all = now - jobs->uses_at >= USES_EVERY;
 
 	if (all)
@@ -139,7 +132,7 @@ static void try_later(struct jobs *jobs, enum err err, const struct cause *why)
 {
 	if (!err || atomic_load(&jobs->drain_at))
 		return;
-	jobs->retry_at = monotonic() + RETRY;
+	jobs->retry_at = steady_seconds() + RETRY;
 	log_event(LEVEL_ERROR, "jobs", "to be tried again in a minute: %s",
 		  why->text);
 }
@@ -147,7 +140,7 @@ static void try_later(struct jobs *jobs, enum err err, const struct cause *why)
 /* Once a second at the most. */
 static void check(struct jobs *jobs)
 {
-	int64_t now = time(NULL), second = monotonic();
+	int64_t now = time(NULL), second = steady_seconds();
 	struct cause why;
 
 	if (second < jobs->retry_at || second == jobs->checked_at)
@@ -169,7 +162,7 @@ static bool go_on(void *arg)
 	int64_t drain_at = atomic_load(&jobs->drain_at);
 
 	if (drain_at)
-		return monotonic() - drain_at < DRAIN;
+		return steady_seconds() - drain_at < DRAIN;
 	gather(jobs);
 	if (!jobs->checks)
 		check(jobs);
@@ -237,7 +230,7 @@ static void work(struct jobs *jobs)
 	enum err err;
 
 	check(jobs);
-	if (monotonic() < jobs->retry_at)
+	if (steady_seconds() < jobs->retry_at)
 		return;
 	err = send_notices(jobs, time(NULL));
 	cause_set(&why, err, "notices: the store %.300s: %s",
@@ -254,10 +247,10 @@ static void take_census(struct jobs *jobs)
 	txn_read(jobs->desk.db, &txn);
 	if (!census->begun) {
 		if (txn_id(&txn) == jobs->census_commit &&
-		    monotonic() < jobs->census_again)
+		    steady_seconds() < jobs->census_again)
 			return;
 		jobs->census_commit = txn_id(&txn);
-		jobs->census_again = monotonic() + CENSUS_AGAIN;
+		jobs->census_again = steady_seconds() + CENSUS_AGAIN;
 	}
 	if (census_step(&txn, time(NULL), CENSUS_STEP, census))
 		jobs->census_commit = 0;
@@ -330,7 +323,7 @@ enum err jobs_start(const struct jobs_setup *setup, struct jobs **out)
 		(struct trail) { .db = setup->db, .writer = setup->writer };
 	jobs->afresh = true;
 	jobs->monitor = setup->monitor;
-	jobs->uses_at = monotonic();
+	jobs->uses_at = steady_seconds();
 	jobs->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (jobs->wake < 0 ||
 	    pthread_create(&jobs->thread, NULL, on_thread, jobs)) {
@@ -356,7 +349,7 @@ void jobs_publish(struct jobs *jobs, struct live *live)
 
 void jobs_drain(struct jobs *jobs)
 {
-	atomic_store(&jobs->drain_at, monotonic());
+	atomic_store(&jobs->drain_at, steady_seconds());
 	wake(jobs);
 }
 

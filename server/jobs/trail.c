@@ -2,11 +2,11 @@
 #include "server/jobs/trail.h"
 
 #include <poll.h>
-#include <time.h>
 
 #include "server/log.h"
 #include "store/changelog.h"
 #include "store/record.h"
+#include "store/steady.h"
 #include "store/trail.h"
 
 enum {
@@ -16,14 +16,6 @@ enum {
 	LAST_NAPS = 30,	  /* of the 400 ms that the thread has */
 	STEP = 10 * 1000  /* entries that are read without a pause */
 };
-
-static int64_t monotonic(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec;
-}
 
 /* Said once, until it can be read again. */
 static void say_failed(struct trail *trail, enum err err)
@@ -174,7 +166,7 @@ static enum err store(struct txn *txn, void *number)
 /* If it fails, lines come twice after the end: that is said elsewhere. */
 static void write_down(struct trail *trail, bool now)
 {
-	int64_t second = monotonic();
+	int64_t second = steady_seconds();
 
 	take_out(trail);
 	if (trail->out == trail->stored ||
