@@ -217,10 +217,11 @@ def test_an_export_of_what_cannot_be_read(desk, tmp_path):
     with Log(desk) as log:
         log.rows[5] = b"\2" + log.rows[5][1:]
     file = tmp_path / "audit.jsonl"
-    for command in (["list"], ["export", file]):
+    for command, why in ((["list"], "log entry 5 cannot be read"),
+                         (["export", file], "log entry 5 was changed: it "
+                                            "cannot be read")):
         status, line = desk.refused("audit", *command)
-        assert status == 1 and re.search(
-            "log entry 5 (cannot be read|was changed: it cannot be)", line)
+        assert status == 1 and why in line
     assert not list(tmp_path.glob("audit*"))
 
 
