@@ -12,6 +12,7 @@
 #include "server/file.h"
 #include "server/jobs/courier.h"
 #include "server/keys.h"
+#include "server/live.h"
 #include "server/tls.h"
 #include "store/verify.h"
 #include "token/date.h"
@@ -199,14 +200,12 @@ enum health check_listener_tls(struct doctor *d)
 {
 	const struct config *config = d->call->config;
 	enum health worst = HEALTH_OK;
+	const struct config_tls *tls;
+	const char *address;
 	unsigned count = 0;
 
-	for (unsigned i = 0; i <= config->listeners_count; i++) {
-		const struct config_tls *tls =
-			i < config->listeners_count ? &config->listeners[i].tls
-						    : &config->admin.tls;
-
-		if (!config_certificates(tls))
+	for (unsigned i = 0; (tls = live_listener(config, i, &address)); i++) {
+		if (!*address || !config_certificates(tls))
 			continue;
 		worst = found_tls(d, tls);
 		if (worst != HEALTH_OK)
@@ -268,6 +267,7 @@ enum health check_store(struct doctor *d)
 		config_blame(call->config->store_place, err, &cause);
 	if (err)
 		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
+	db_limit(call->db, (uint64_t)call->config->store_size << 20);
 	txn_read(call->db, &txn);
 	health = verify(d, &txn);
 	if (health != HEALTH_FAIL)

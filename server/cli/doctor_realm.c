@@ -8,21 +8,10 @@
 #include <string.h>
 #include <time.h>
 
-enum { LEEWAY = 60, BEHIND = 10 + LEEWAY };
+#include "server/http/request.h"
+#include "token/claims.h"
 
-/* What the same server answers to, besides /token. */
-static bool is_our_path(struct str path)
-{
-	static const char *const paths[] = {
-		"/token",      "/token/",   "/auth",
-		"/auth/token", "/jwt/auth", "/service/token",
-	};
-
-	for (size_t i = 0; i < COUNT(paths); i++)
-		if (str_eq(path, str_of(paths[i])))
-			return true;
-	return false;
-}
+enum { LEEWAY = 60, BEHIND = BACKDATE + LEEWAY };
 
 static const char *write_realm(struct doctor *d)
 {
@@ -45,7 +34,7 @@ enum health check_realm(struct doctor *d)
 		return doctor_found(d, HEALTH_FAIL, write_realm(d),
 				    "the realm %.200s is no http(s) address",
 				    d->realm);
-	if (tls == secure && is_our_path(path) &&
+	if (tls == secure && route_is_token(path) &&
 	    str_eq_nocase(url_host_port(d, realm), url_host_port(d, ours)))
 		return doctor_found(d, HEALTH_OK, NULL,
 				    "%.200s is this dockpass", d->realm);

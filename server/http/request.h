@@ -113,6 +113,7 @@ struct route {
 
 /* Finds the route, answers 404 and 405 itself. */
 enum status route_request(struct request *req, struct reply *reply);
+bool route_is_token(struct str path); /* one of those that give tokens */
 
 /*
  * {"errors":[{"code","message","detail"}]} (distribution's form), `message` as

@@ -51,6 +51,13 @@ static const struct route *route_find(bool admin, struct str path)
 	return NULL;
 }
 
+bool route_is_token(struct str path)
+{
+	const struct route *route = route_find(false, path);
+
+	return route && route->get == token_get;
+}
+
 /*
  * What the gate (server/http/gate.h) has refused arrives as a request for
  * ".gate/REASON": so it is answered like everything else, and closed. No

@@ -325,9 +325,8 @@ def test_a_variable_of_the_server_alone(tmp_path):
 def test_another_dockpass_at_that_port(tmp_path):
     """As `make run` beside a package."""
     with Dockpass(tmp_path / "a").serve() as one:
-        other = Dockpass(tmp_path / "b")
-        other.configure(listener={"address": f"127.0.0.1:{one.port}"},
-                        admin={"address": ""})
-        served = doctor(other)[1]["served"]
+        served = doctor(Dockpass(tmp_path / "b"), env={
+            "DOCKPASS_LISTENERS_0_ADDRESS": f"127.0.0.1:{one.port}",
+            "DOCKPASS_ADMIN_ADDRESS": ""})[1]["served"]
         assert "is another dockpass" in served["message"], served
         assert "start it" in served["mend"]
