@@ -66,6 +66,19 @@ def test_reasons_are_those_of_the_header():
             if line.startswith("| `")] == table
 
 
+def test_events_are_those_of_the_source():
+    said = set()
+    for file in TOP.glob("server/**/*.c"):
+        for pattern in (r'LEVEL_\w+,\s*"(\w+)"',
+                        r'(?:text|json)_head\([^;"]*"(\w+)"',
+                        r'say\((?:w->)?arg,\s*"(\w+)"'):
+            said.update(re.findall(pattern, file.read_text()))
+    told = re.findall(r"^\| (`.*?) \|", section("Events"), re.M)
+    assert len(said) > 10
+    assert {name for cell in told
+            for name in re.findall(r"`(\w+)`", cell)} == said
+
+
 def test_settings_are_those_of_the_program(tmp_path):
     config = tmp_path / "made/dockpass.yaml"
     dockpass("init", str(tmp_path / "made"))
