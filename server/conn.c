@@ -401,6 +401,7 @@ enum err conns_init(struct conns *conns, struct event_base *base,
 
 void conns_done(struct conns *conns)
 {
+	conns_tell_all(conns);
 	while (conns->queues[QUEUE_LATE].first)
 		conn_free(conns->queues[QUEUE_LATE].first);
 	if (conns->fresh)

@@ -63,6 +63,7 @@ struct held {
 struct told {
 	int64_t at;	/* ms; 0: never */
 	uint64_t count; /* since then */
+	struct network last;
 };
 
 struct conns {

@@ -69,7 +69,8 @@ void conn_leave(struct conn *conn);
 void conn_weigh(struct conn *conn);
 /* A reply has not been taken whole: from now on it is to be, within time. */
 void conn_stall(struct conn *conn);
-void conn_forget(struct conn *conn); /* it holds nothing any more */
+void conn_forget(struct conn *conn);	  /* it holds nothing any more */
+void conns_tell_all(struct conns *conns); /* that was not told yet */
 enum err conns_held_init(struct conns *conns) MUST_CHECK;
 void conns_held_done(struct conns *conns);
 

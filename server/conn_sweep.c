@@ -40,20 +40,45 @@ bool told_due(struct told *told, uint64_t *count)
 	return true;
 }
 
-void conn_tell(const struct conn *conn, enum metric metric)
+static void say(enum metric metric, uint64_t count, const struct network *last)
 {
 	char text[NETWORK_TEXT_MAX];
+
+	address_print(last, text);
+	log_event(news[metric].level, news[metric].event,
+		  "%s %llu, at last %s (said once a minute)", news[metric].text,
+		  (unsigned long long)count, text);
+}
+
+void conn_tell(const struct conn *conn, enum metric metric)
+{
+	struct told *told = &conn->all->told[metric];
 	uint64_t count;
 
 	if (conn_aside(conn))
 		return;
 	metrics_count(conn->all->metrics, metric);
-	if (!news[metric].text || !told_due(&conn->all->told[metric], &count))
-		return;
-	address_print(&conn->peer.address, text);
-	log_event(news[metric].level, news[metric].event,
-		  "%s %llu, at last %s (said once a minute)", news[metric].text,
-		  (unsigned long long)count, text);
+	told->last = conn->peer.address;
+	if (news[metric].text && told_due(told, &count))
+		say(metric, count, &conn->peer.address);
+}
+
+/* Of whom nobody came after, to have them told. */
+static void tell_rest(struct conns *conns, int64_t now)
+{
+	for (unsigned i = 0; i < METRIC_COUNT; i++) {
+		struct told *told = &conns->told[i];
+
+		if (!news[i].text || !told->count || now - told->at < SAY_MS)
+			continue;
+		say((enum metric)i, told->count, &told->last);
+		*told = (struct told) { .at = now };
+	}
+}
+
+void conns_tell_all(struct conns *conns)
+{
+	tell_rest(conns, INT64_MAX);
 }
 
 /* One that was refused before has had its answer. */
@@ -107,6 +132,7 @@ void conns_sweep(struct conns *conns)
 	end_older(conns, QUEUE_REPLY, REPLY_MS, end_reply);
 	end_older(conns, QUEUE_IDLE, IDLE_MS, end_idle);
 	end_older(conns, QUEUE_LATE, LATE_MS, conn_close);
+	tell_rest(conns, conns_now());
 }
 
 void conns_drain(struct conns *conns, int64_t ms)

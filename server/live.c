@@ -157,7 +157,6 @@ static enum err load_tls(struct live *live, struct cause *cause)
 {
 	const struct config *config = live->config;
 	const struct config_tls *at;
-	int64_t now = time(NULL);
 	const char *address;
 	enum err err = E_OK;
 
@@ -167,7 +166,7 @@ static enum err load_tls(struct live *live, struct cause *cause)
 	for (unsigned i = 0; !err && (at = live_listener(config, i, &address));
 	     i++)
 		if (*address && config_certificates(at))
-			err = tls_new(at, now, &live->tls[i], cause);
+			err = tls_new(at, &live->tls[i], cause);
 	return err;
 }
 
@@ -297,8 +296,21 @@ static void warn_tls(const struct warner *w, const struct live *live)
 			live->tls[i] ? tls_files(live->tls[i], &n) : NULL;
 
 		for (size_t j = 0; files && j < n; j++) {
-			warn_end(w, files[j].path, address, files[j].ends,
-				 "renew it, then reload");
+			bool ended = files[j].ends <= w->now;
+
+			cause_set(&line, E_OK, "%s%.100s",
+				  files[j].clients
+					  ? "the clients' authority of "
+					  : "",
+				  address);
+			warn_end(w, files[j].path, line.text, files[j].ends,
+				 !ended ? "renew it, then reload"
+				 : files[j].clients
+					 ? "no client is let in any more: "
+					   "renew it, then reload"
+					 : "no client takes it any more: renew "
+					   "it, then reload; or this machine's "
+					   "clock is wrong");
 			if (files[j].begins <= w->now)
 				continue;
 			cause_set(&line, E_OK,

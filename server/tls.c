@@ -257,7 +257,7 @@ static enum err read_authorities(struct maker *m)
 	return E_OK;
 }
 
-static enum err read_files(struct maker *m, int64_t now)
+static enum err read_files(struct maker *m)
 {
 	struct info *info = m->info;
 	enum err err = E_OK;
@@ -266,9 +266,11 @@ static enum err read_files(struct maker *m, int64_t now)
 		const struct config_certificate *from =
 			config_certificate(m->config, i);
 
-		err = tls_pair_read(from, now, &m->pairs[i], m->cause);
+		err = tls_pair_read(from, &m->pairs[i], m->cause);
 		info->files[info->files_count++] = (struct tls_file) {
-			from->certificate, m->pairs[i].begins, m->pairs[i].ends
+			.path = from->certificate,
+			.begins = m->pairs[i].begins,
+			.ends = m->pairs[i].ends,
 		};
 	}
 	if (!err)
@@ -276,16 +278,17 @@ static enum err read_files(struct maker *m, int64_t now)
 	if (!err && m->authorities)
 		info->files[info->files_count++] = (struct tls_file) {
 			.path = m->config->client_ca,
+			.clients = true,
 			.ends = tls_authorities_end(m->authorities),
 		};
 	return err;
 }
 
-static enum err make(struct maker *m, int64_t now, SSL_CTX **out)
+static enum err make(struct maker *m, SSL_CTX **out)
 {
 	struct info *info = m->info;
 	SSL_CTX *first = NULL;
-	enum err err = read_files(m, now);
+	enum err err = read_files(m);
 
 	if (!err) {
 		read_names(m);
@@ -309,8 +312,8 @@ static enum err make(struct maker *m, int64_t now, SSL_CTX **out)
 	return E_OK;
 }
 
-enum err tls_new(const struct config_tls *config, int64_t now,
-		 struct ssl_ctx_st **out, struct cause *cause)
+enum err tls_new(const struct config_tls *config, struct ssl_ctx_st **out,
+		 struct cause *cause)
 {
 	unsigned n = config_certificates(config);
 	struct maker m = { .config = config, .pairs_count = n, .cause = cause };
@@ -326,7 +329,7 @@ enum err tls_new(const struct config_tls *config, int64_t now,
 	m.info->files = calloc(n + 1, sizeof(*m.info->files));
 	assert(m.info->files);
 	m.info->names = tls_names_new();
-	err = make(&m, now, out);
+	err = make(&m, out);
 	for (unsigned i = 0; i < n; i++)
 		tls_pair_done(&m.pairs[i]);
 	free(m.pairs);

@@ -24,13 +24,14 @@ struct bufferevent;
  * a key. *cause begins with where the file is named. ALPN answers http/1.1, and
  * never ends a handshake.
  */
-enum err tls_new(const struct config_tls *config, int64_t now,
-		 struct ssl_ctx_st **out, struct cause *cause) MUST_CHECK;
+enum err tls_new(const struct config_tls *config, struct ssl_ctx_st **out,
+		 struct cause *cause) MUST_CHECK;
 void tls_free(struct ssl_ctx_st *tls); /* NULL is fine */
 
 /* Of its certificates, and of client_ca: seconds UTC; 0: not known. */
 struct tls_file {
 	const char *path; /* of the configuration */
+	bool clients;	  /* of client_ca */
 	int64_t begins, ends;
 };
 const struct tls_file *tls_files(const struct ssl_ctx_st *tls, size_t *n);

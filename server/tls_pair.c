@@ -132,31 +132,18 @@ static enum tls_kind kind_of(const X509 *certificate)
 	}
 }
 
-static enum err check_dates(const struct tls_pair *pair, const char *path,
-			    int64_t now, struct cause *cause)
-{
-	if (pair->ends > now)
-		return E_OK;
-	if (!pair->ends)
-		return cause_set(cause, E_SYNTAX,
-				 "%s: its end cannot be told: get another "
-				 "certificate",
-				 path);
-	return cause_set(cause, E_REFUSED,
-			 "%s: ended at %s, no client takes it any more: "
-			 "renew it; or the clock of this machine is wrong",
-			 path, time_print(pair->ends).at);
-}
-
-enum err tls_pair_read(const struct config_certificate *from, int64_t now,
+enum err tls_pair_read(const struct config_certificate *from,
 		       struct tls_pair *out, struct cause *cause)
 {
 	enum err err;
 
 	*out = (struct tls_pair) { 0 };
 	err = read_certificate(from->certificate, out, cause);
-	if (!err)
-		err = check_dates(out, from->certificate, now, cause);
+	if (!err && !out->ends)
+		err = cause_set(cause, E_SYNTAX,
+				"%s: its end cannot be told: get another "
+				"certificate",
+				from->certificate);
 	if (err)
 		return config_blame(from->certificate_place, err, cause);
 	out->kind = kind_of(out->own);

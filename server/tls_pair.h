@@ -21,12 +21,12 @@ struct tls_pair {
 };
 
 /*
- * Checks all that can be checked without a client: the key is the
- * certificate's and nobody else's to read, and it has not ended at `now`. *out
- * is the caller's to tls_pair_done(), whatever comes of it. *cause begins with
- * where the file is named.
+ * Checks all that can be checked without a client and a clock: the key is the
+ * certificate's and nobody else's to read. *out is the caller's to
+ * tls_pair_done(), whatever comes of it. *cause begins with where the file is
+ * named.
  */
-enum err tls_pair_read(const struct config_certificate *from, int64_t now,
+enum err tls_pair_read(const struct config_certificate *from,
 		       struct tls_pair *out, struct cause *cause) MUST_CHECK;
 void tls_pair_done(struct tls_pair *pair);
 void tls_pair_cleanup(struct tls_pair *pair); /* AUTO(tls_pair) */

@@ -186,7 +186,7 @@ static enum health found_tls(struct doctor *d, const struct config_tls *config)
 	struct cause cause;
 	size_t count;
 
-	if (tls_new(config, d->call->now, &tls, &cause))
+	if (tls_new(config, &tls, &cause))
 		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
 	files = tls_files(tls, &count);
 	for (size_t i = 0; worst == HEALTH_OK && i < count; i++)

@@ -13,6 +13,7 @@ import pytest
 
 from support import secrets
 from support.dockpass import ENV, PATIENCE, PROGRAM, Dockpass
+from support.holdings import holdings
 
 
 def run(*args, env=ENV, **kwargs):
@@ -112,17 +113,11 @@ def test_version():
 
 # What is refused, and that nothing comes of it
 
-def files(desk):
-    """All that a command could have changed; lock.mdb is LMDB's readers."""
-    return {path: path.read_bytes() for path in desk.folder.rglob("*")
-            if path.is_file() and path.name != "lock.mdb"}
-
-
 def check_refusal(desk, args, status, message, usage=""):
-    before = files(desk)
+    before = holdings(desk)
     assert desk.refused(*args) == (
         status, f"dockpass: {message}" + (usage and f"; usage: {usage}"))
-    assert files(desk) == before
+    assert holdings(desk) == before
 
 
 # All that a command takes, so that nothing else is wrong with it.

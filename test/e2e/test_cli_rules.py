@@ -12,6 +12,7 @@ import pytest
 
 from support import secrets
 from support.dockpass import PROGRAM, Dockpass
+from support.holdings import holdings
 
 
 def day(ahead):
@@ -36,17 +37,12 @@ def own(tmp_path):
         yield own
 
 
-def files(desk):
-    return {path: path.read_bytes() for path in desk.folder.rglob("*")
-            if path.is_file() and path.name != "lock.mdb"}
-
-
 def refuses(desk, args, message, status=1):
     """One line, nothing on standard output, and nothing has changed."""
-    before = files(desk)
+    before = holdings(desk)
     args = args.split() if isinstance(args, str) else args
     assert desk.refused(*args) == (status, "dockpass: " + message)
-    assert files(desk) == before
+    assert holdings(desk) == before
 
 
 def create(desk, *args, **options):
@@ -371,10 +367,10 @@ def bots_have_no_more(own, name, path):
     refuses(own, f"user remove {name} --yes", gone)
     refuses(own, f"member add {path} {name} owner", comes)
     refuses(own, f"member remove {path} {name}", comes)
-    before = files(own)
+    before = holdings(own)
     assert own.refused("user", "password", name, "--password-stdin",
                        stdin="a password") == (1, "dockpass: " + gone)
-    assert files(own) == before
+    assert holdings(own) == before
 
 
 def test_revoked_twice_is_done(desk):

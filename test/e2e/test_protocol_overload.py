@@ -372,3 +372,19 @@ def test_it_comes_to_its_end_while_thousands_connect(tmp_path):
         crowd.go_on()
         assert site.dockpass.daemon.process.wait(20 * PATIENCE) == 0
         assert time.monotonic() - begun < 4 * PATIENCE
+
+
+def test_a_short_flood_is_told_whole(tmp_path):
+    """By the end, or a minute later: not one of many."""
+    with Dockpass(tmp_path, workers=1,
+                  limits={"connections_per_address": 5}) as dockpass:
+        dockpass.serve()
+        wires = [Wire(dockpass.port).send(HEALTH) for _ in range(45)]
+        metrics.reaches(dockpass, 'dockpass_connections_crowded_total'
+                        '{limit="connections_per_address"}', 40)
+        for wire in wires:
+            wire.close()
+        dockpass.stop()
+        told = [int(line["message"].split("turned away ")[1].split(",")[0])
+                for line in dockpass.log("overload")]
+        assert sum(told) == 40 and len(told) <= 2

@@ -383,6 +383,26 @@ def ended(chain):
     chain.use(chain.below("ended", env=on("2026-01-01")))
 
 
+@pytest.mark.usefixtures("faketime")
+def test_one_that_has_ended_holds_up_nothing_else(own):
+    """A leaked key has to go, whatever else has happened."""
+    ended(own.chain)
+    done = own.run("check", "--config", own.config_file)
+    assert f"{own.chain.top}/chain.crt: the certificate of" in done.stderr
+    assert "ended at 2026-01-31T" in done.stderr
+    assert "no client takes it any more: renew it, then reload" in done.stderr
+    own.serve()
+    with pytest.raises(ssl.SSLCertVerificationError, match="has expired"):
+        own.wire()
+    assert [line["level"] for line in own.log("certificate")
+            if "ended at" in line["message"]] == ["warning"]
+    new = own.json("key", "new")["kid"]
+    own.cli("key", "activate", new)
+    assert own.reload().startswith("done")
+    assert new in [key["kid"] for key in own.get(
+        "/.well-known/jwks.json").json()["keys"]]
+
+
 def weak(chain):
     chain.use(chain.below("weak", kind="rsa:1024"))
 
@@ -407,7 +427,6 @@ BAD_FILES = {
     cut_chain: ("crt", "the chain behind the certificate is cut or damaged"),
     readable_key: ("key", "others can read it: chmod 600"),
     foreign_key: ("key", "does not belong to the certificate"),
-    ended: ("crt", "ended at 2026-01-31T"),
     weak: ("crt", "is not for a key of RSA, from 2048 bits on"),
     locked_key: ("key", "holds no private key in PEM"),
     missing_key: ("key", "No such file"),

@@ -244,18 +244,17 @@ def test_one_that_begins_tomorrow(own):
     assert line.startswith(f"{own.files['wild'][0]}: is good from 2099-01-01T")
 
 
-@pytest.mark.usefixtures("faketime")
 def test_the_one_that_is_bad_is_named(own):
     """Whichever of them; and all of the old ones stay."""
     own.serve()
-    own.make("deep", env=on("2025-06-01"))
+    own.files["deep"][0].write_text("no PEM")
     message = own.reload()
     line = 1 + own.config_file.read_text().split(
         str(own.files["deep"][0]))[0].count("\n")
     assert message.startswith(
         f"the old ones stay: {own.config_file}:{line}: listeners[0].tls."
-        f"certificates[2].certificate: {own.files['deep'][0]}: ended at "
-        "2025-07-01T")
+        f"certificates[2].certificate: {own.files['deep'][0]}: holds no "
+        "certificate in PEM")
     assert own.shown("deep.a.example.com") == "deep"
     own.make("deep")
     own.files["wild"][1].chmod(0o640)
