@@ -3,6 +3,9 @@
 
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "server/crowd.h"
 
@@ -106,6 +109,74 @@ static void an_ipv6_customer_is_a_64(void **state)
 	assert_true(six(2, 0) == CROWD_WELCOME || six(3, 0) == CROWD_WELCOME);
 }
 
+/* Whom there was no room for in all takes none of his address's. */
+static void one_too_many_in_all_is_not_counted(void **state)
+{
+	unsigned places[TOTAL], place;
+
+	(void)state;
+	for (unsigned i = 0; i < TOTAL; i++)
+		assert_int_equal(enter(i + 1, &places[i]), CROWD_WELCOME);
+	for (int i = 0; i < EACH; i++) {
+		assert_int_equal(enter(9, &place), CROWD_FULL);
+		assert_int_equal(limit, CROWD_TOTAL);
+		crowd_leave(crowd, CROWD_FULL, place);
+	}
+	for (unsigned i = 0; i < TOTAL; i++)
+		crowd_leave(crowd, CROWD_WELCOME, places[i]);
+	for (int i = 0; i < EACH; i++)
+		assert_int_equal(enter(9, &place), CROWD_WELCOME);
+	assert_int_equal(crowd_count(crowd), EACH);
+}
+
+/* However many have been told so, others will be. */
+static void who_was_told_so_gives_his_place_to_others(void **state)
+{
+	unsigned place;
+
+	(void)state;
+	for (int i = 0; i < EACH; i++)
+		assert_int_equal(enter(1, &place), CROWD_WELCOME);
+	for (int i = 0; i < 3 * CROWD_EXTRA; i++) {
+		assert_int_equal(enter(1, &place), CROWD_FULL);
+		crowd_leave(crowd, CROWD_FULL, place);
+	}
+}
+
+/* What the descriptors are enough for, in a process that has so few of them. */
+static unsigned total_with(rlim_t now, rlim_t most, unsigned want)
+{
+	const struct rlimit files = { now, most };
+	unsigned total = want;
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		if (setrlimit(RLIMIT_NOFILE, &files))
+			_exit(255);
+		crowd_limit(crowd, &total, EACH);
+		_exit(total == crowd_most(crowd) ? (int)total : 254);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return (unsigned)WEXITSTATUS(status);
+}
+
+static void descriptors_are_enough(void **state)
+{
+	const rlim_t kept = CROWD_EXTRA + CROWD_RESERVE;
+
+	(void)state;
+	assert_int_equal(total_with(kept + 100, kept + 100, 99), 99);
+	assert_int_equal(total_with(kept + 100, kept + 100, 100), 100);
+	assert_int_equal(total_with(kept + 100, kept + 100, 101), 100);
+	assert_int_equal(total_with(kept, kept, 100), 1);
+	assert_int_equal(total_with(64, 64, 100), 1);
+	/* It takes as many as it may have. */
+	assert_int_equal(total_with(64, kept + 100, 101), 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +186,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_flood_of_one_address_is_its_own_affair, up, down),
 		cmocka_unit_test_setup_teardown(an_ipv6_customer_is_a_64, up,
+						down),
+		cmocka_unit_test_setup_teardown(
+			one_too_many_in_all_is_not_counted, up, down),
+		cmocka_unit_test_setup_teardown(
+			who_was_told_so_gives_his_place_to_others, up, down),
+		cmocka_unit_test_setup_teardown(descriptors_are_enough, up,
 						down),
 	};
 

@@ -144,6 +144,8 @@ static const struct {
 	{ "a header without a name", GET ": 1" END END, "[400]" },
 	{ "a header without a colon", GET "abc" END END, "[400]" },
 	{ "a control in a header", GET "A: \x01" END END, "[400]" },
+	{ "DEL in a header", GET "A: bc\x7f" END END, "[400]" },
+	{ "DEL in a path", "GET /token\x7f HTTP/1.1" END END, "[400]" },
 	{ "bytes over 127 are fine in a header", GET "A: \xc3\xa4" END END,
 	  GET "A: \xc3\xa4" END END "[whole 1]" },
 	{ "a chunk size with a space",

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,14 +18,18 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
-#include "server/sandbox.h"
+#include <linux/landlock.h>
+
+#include "server/sandbox_own.h"
 
 enum {
 	NOT_WHOLE = 250, /* statuses of a child beside an errno */
 	ODD = 251,
-	ENDED = 1000, /* by a system call, which is added */
+	ENDED = 1000,  /* by a system call, which is added */
+	KILLED = 2000, /* by a signal, which is added */
 };
 
 static struct config config;
@@ -309,13 +314,27 @@ static const struct {
 	{ "does not take back the end", forgive, ENDED + SYS_rt_sigaction },
 };
 
+/* Done in the child before it is in the sandbox; NULL: nothing. */
+static void (*before)(void);
+static bool files_alone; /* no seccomp */
+
+static void enter(struct sandbox *said)
+{
+	if (files_alone)
+		said->whole = files_restrict(&config, said->text);
+	else
+		sandbox_enter(&config, said);
+}
+
 /* In a child: a sandbox is for good. Its words come by `words`. */
 static int run_child(int (*deed)(void), int words)
 {
 	struct sandbox said;
 
 	dup2(words, STDERR_FILENO);
-	sandbox_enter(&config, &said);
+	if (before)
+		before();
+	enter(&said);
 	if (said.whole && strstr(said.text, "off"))
 		said.whole = false;
 	if (said.whole)
@@ -345,6 +364,8 @@ static int done(int (*deed)(void), char *words, size_t size)
 	words[len] = '\0';
 	close(ends[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFSIGNALED(status))
+		return KILLED + WTERMSIG(status);
 	assert_true(WIFEXITED(status));
 	status = WEXITSTATUS(status);
 	if (status == 1 && strstr(words, forbidden)) {
@@ -379,6 +400,265 @@ static void what_can_be_done_in_it(void **state)
 		assert_int_equal(got, rows[i].want);
 		assert_true(strlen(words) == 0 ||
 			    words[strlen(words) - 1] == '\n');
+	}
+	forget();
+}
+
+static const int nobodys[] = {
+	SYS_add_key,
+	SYS_bpf,
+	SYS_chroot,
+	SYS_copy_file_range,
+	SYS_execveat,
+	SYS_fchmod,
+	SYS_fchmodat,
+	SYS_fchown,
+	SYS_fchownat,
+	SYS_finit_module,
+	SYS_io_uring_setup,
+	SYS_keyctl,
+	SYS_linkat,
+	SYS_listen,
+	SYS_mkdirat,
+	SYS_mknodat,
+	SYS_mount,
+	SYS_open_by_handle_at,
+	SYS_perf_event_open,
+	SYS_personality,
+	SYS_pidfd_getfd,
+	SYS_pidfd_send_signal,
+	SYS_process_vm_readv,
+	SYS_process_vm_writev,
+	SYS_renameat2,
+	SYS_rt_sigqueueinfo,
+	SYS_seccomp,
+	SYS_setgid,
+	SYS_setgroups,
+	SYS_setns,
+	SYS_setuid,
+	SYS_shmget,
+	SYS_symlinkat,
+	SYS_tkill,
+	SYS_truncate,
+	SYS_umount2,
+	SYS_userfaultfd,
+	SYS_utimensat,
+#ifdef __x86_64__
+	SYS_chmod,
+	SYS_chown,
+	SYS_link,
+	SYS_mkdir,
+	SYS_mknod,
+	SYS_rename,
+	SYS_symlink,
+	SYS_vfork,
+#endif
+};
+static int call; /* one of them */
+
+static int make_call(void)
+{
+	return syscall(call, -1, 0, 0, 0, 0) < 0 ? errno : 0;
+}
+
+static void what_no_thread_does_ends_it(void **state)
+{
+	char words[512];
+
+	(void)state;
+	configure();
+	for (size_t i = 0; i < COUNT(nobodys); i++) {
+		int got;
+
+		call = nobodys[i];
+		got = done(make_call, words, sizeof(words));
+		if (skipped(got, words))
+			break;
+		print_message("%d\n", call);
+		assert_int_equal(got, ENDED + call);
+	}
+	forget();
+}
+
+static int signal_a_thread(void)
+{
+	return syscall(SYS_tgkill, parent, parent, 0) ? errno : 0;
+}
+
+static int signal_itself(void)
+{
+	return syscall(SYS_tgkill, getpid(), gettid(), 0) ? errno : 0;
+}
+
+/* By tgkill(), which abort() needs. */
+static void a_signal_for_itself_alone(void **state)
+{
+	char words[512];
+	int got;
+
+	(void)state;
+	configure();
+	got = done(signal_a_thread, words, sizeof(words));
+	if (!skipped(got, words)) {
+		assert_int_equal(got, ENDED + SYS_tgkill);
+		assert_int_equal(done(signal_itself, words, sizeof(words)), 0);
+	}
+	forget();
+}
+
+#ifdef __x86_64__
+enum { OF_X32 = 0x40000000, GETPID_OF_386 = 20 };
+
+/* Their numbers are other calls: what is allowed here is not, there. */
+static int call_as_386(void)
+{
+	long got;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(got)
+			 : "a"((long)GETPID_OF_386)
+			 : "memory");
+	return got == getpid() ? 0 : ODD;
+}
+
+static int call_as_x32(void)
+{
+	return syscall(OF_X32 | SYS_getpid) < 0 ? errno : 0;
+}
+
+static void no_calls_of_another_architecture(void **state)
+{
+	char words[512];
+	int got;
+
+	(void)state;
+	configure();
+	got = done(call_as_x32, words, sizeof(words));
+	if (!skipped(got, words)) {
+		assert_int_equal(got, KILLED + SIGSYS);
+		got = done(call_as_386, words, sizeof(words));
+		/* Unless the kernel has none of them anyway. */
+		assert_true(got == KILLED + SIGSYS || got == KILLED + SIGSEGV);
+	}
+	forget();
+}
+#endif
+
+static int gate[2]; /* opens to the thread */
+
+static void *trace_later(void *arg)
+{
+	char c;
+
+	(void)!read(gate[0], &c, 1);
+	(void)trace();
+	return arg;
+}
+
+static void begin_thread(void)
+{
+	pthread_t thread;
+
+	if (pipe(gate) || pthread_create(&thread, NULL, trace_later, NULL))
+		_exit(ODD);
+}
+
+static int open_gate(void)
+{
+	(void)!write(gate[1], "", 1);
+	poll(NULL, 0, 5000); /* it ends all before */
+	return 0;
+}
+
+/* A library's, say. */
+static void a_thread_from_before_is_in_it(void **state)
+{
+	char words[512];
+	int got;
+
+	(void)state;
+	configure();
+	before = begin_thread;
+	got = done(open_gate, words, sizeof(words));
+	before = NULL;
+	if (!skipped(got, words))
+		assert_int_equal(got, ENDED + SYS_ptrace);
+	forget();
+}
+
+static int cut_key(void)
+{
+	return try_open(in(keys, "a.pem", ""), O_RDONLY | O_TRUNC);
+}
+
+static const struct sockaddr_un abstract = { AF_UNIX, "\0dockpass-test" };
+
+static int connect_to_others(void)
+{
+	AUTO(fd) int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	return connect(fd, (const void *)&abstract, sizeof(abstract)) ? errno
+								      : 0;
+}
+
+/* Where there is no seccomp; `abi`: of the kernel that can do it. */
+static const struct {
+	const char *what;
+	int (*deed)(void);
+	int want, abi;
+} by_files[] = {
+	{ "reads its configuration", read_config, 0, 1 },
+	{ "writes no key", write_key, EACCES, 1 },
+	{ "makes no key", make_key, EACCES, 1 },
+	{ "sees nothing beside", read_elsewhere, EACCES, 1 },
+	{ "cuts no key", cut_key, EACCES, 3 },
+	{ "listens nowhere", take_port, EACCES, 4 },
+	{ "sends no signal", send_signal, EPERM, 6 },
+	{ "connects to no abstract socket", connect_to_others, EPERM, 6 },
+};
+
+static void files_alone_hold_something(void **state)
+{
+	AUTO(fd) int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
+			   LANDLOCK_CREATE_RULESET_VERSION);
+	char words[512];
+
+	(void)state;
+	configure();
+	assert_int_equal(bind(fd, (const void *)&abstract, sizeof(abstract)),
+			 0);
+	assert_int_equal(listen(fd, 1), 0);
+	files_alone = true;
+	for (size_t i = 0; i < COUNT(by_files); i++) {
+		int got;
+
+		if (by_files[i].abi > abi)
+			continue;
+		print_message("%s\n", by_files[i].what);
+		got = done(by_files[i].deed, words, sizeof(words));
+		if (skipped(got, words))
+			break;
+		assert_int_equal(got, by_files[i].want);
+	}
+	files_alone = false;
+	forget();
+}
+
+/* Of the root, in which all is, the file alone. */
+static void a_file_of_the_root(void **state)
+{
+	char words[512];
+	int got;
+
+	(void)state;
+	configure();
+	config.hook.ca = "/etc"; /* as good as a file */
+	got = done(read_users, words, sizeof(words));
+	if (!skipped(got, words)) {
+		assert_int_equal(got, 0);
+		assert_int_equal(done(read_elsewhere, words, sizeof(words)),
+				 EACCES);
 	}
 	forget();
 }
@@ -439,8 +719,9 @@ static int change_configuration(void)
 				       "/etc/resolv",
 				       in(top, "other/x", ""),
 				       in(top, "etc/x", ""),
-				       NULL };
-	const bool fine[] = { true, false, false, false, false, true };
+				       NULL,
+				       in(top, "etcetera/ca.pem", "") };
+	const bool fine[] = { true, false, false, false, false, true, false };
 
 	for (size_t i = 0; i < COUNT(fine); i++) {
 		struct cause said = { "" };
@@ -461,6 +742,9 @@ static int change_configuration(void)
 		case 5:
 			config.hook.ca = in(top, "etc/ca.pem", "");
 			break;
+		case 6: /* which only begins as one that may be read */
+			config.hook.ca = hidden[i];
+			break;
 		}
 		if (sandbox_check(&config, &said) !=
 		    (fine[i] ? E_OK : E_REFUSED))
@@ -479,6 +763,7 @@ static void another_configuration(void **state)
 
 	(void)state;
 	configure();
+	assert_int_equal(mkdir(in(top, "etcetera", ""), 0700), 0);
 	got = done(change_configuration, words, sizeof(words));
 	if (!skipped(got, words))
 		assert_int_equal(got, 0);
@@ -533,6 +818,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_can_be_done_in_it),
+		TEST(what_no_thread_does_ends_it),
+		TEST(a_signal_for_itself_alone),
+#ifdef __x86_64__
+		TEST(no_calls_of_another_architecture),
+#endif
+		TEST(a_thread_from_before_is_in_it),
+		TEST(files_alone_hold_something),
+		TEST(a_file_of_the_root),
 		TEST(names_are_for_who_sends),
 		TEST(a_link_is_followed_by_its_next_end),
 		TEST(another_configuration),
