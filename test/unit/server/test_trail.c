@@ -276,6 +276,56 @@ static void refresh_tokens_in_a_row(void **state)
 	bench_close(&bench);
 }
 
+/* As many as are read without a pause, and more: none is read for ever. */
+static void very_many_refresh_tokens(void **state)
+{
+	enum { MANY = 10500, GROUP = 500 };
+	static struct change changes[GROUP], *list[GROUP];
+	struct bench bench;
+	uint64_t number = 0, count = 0;
+	struct str rest, line;
+
+	(void)state;
+	bench_open(&bench);
+	done(bench.f.db,
+	     (struct change) { .type = CHANGE_USER_ADD, .user = STR("alice") });
+	add_token(bench.f.db, "alice", "secret", PAT_API, 0);
+	become_writer();
+	for (unsigned i = 0; i < MANY; i++) {
+		unsigned at = i % GROUP;
+
+		changes[at] = (struct change) {
+			.type = CHANGE_REFRESH_ADD,
+			.now = NOW,
+			.actor = STR("job"),
+			.id = 1,
+			.text = STR("reg"),
+			.digest = { { (unsigned char)i,
+				      (unsigned char)(i >> 8) } },
+		};
+		list[at] = &changes[at];
+		if (at == GROUP - 1)
+			assert_int_equal(change_commit(bench.f.db, list, GROUP),
+					 E_OK);
+	}
+	leave_writer();
+	for (int i = 0; i < 50 && bench.trail.out < MANY + 2; i++)
+		trail_turn(&bench.trail);
+	assert_int_equal(bench.trail.out, MANY + 2);
+	read_file(&bench);
+	rest = buf_str(&bench.text);
+	while (str_cut(&rest, '\n', &line)) {
+		const char *at = memmem(line.at, line.len, "\"count\":", 8);
+
+		if (at)
+			count += strtoull(at + 8, NULL, 10);
+		number += !!at;
+	}
+	assert_int_equal(count, MANY);
+	assert_int_equal(number, 2);
+	bench_close(&bench);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +335,7 @@ int main(void)
 		cmocka_unit_test(a_mark_that_is_wrong),
 		cmocka_unit_test(an_entry_that_cannot_be_read),
 		cmocka_unit_test(refresh_tokens_in_a_row),
+		cmocka_unit_test(very_many_refresh_tokens),
 	};
 
 	return cmocka_run_group_tests_name("trail", tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+
 static void path_in(const struct fixture *f, const char *name, char out[128])
 {
 	snprintf(out, 128, "%s/%s", f->folder, name);
@@ -564,6 +565,74 @@ static void cursors(void **state)
 	fixture_close(&f);
 }
 
+/* Full from the first page on that is more than it may have. */
+static void full_by_a_page(void **state)
+{
+	struct db_usage usage;
+	struct fixture f;
+	struct txn txn;
+	uint64_t limit, page;
+
+	(void)state;
+	fixture_open(&f);
+	txn_read(f.db, &txn);
+	db_usage(&txn, &usage);
+	txn_cleanup(&txn);
+	page = (uint64_t)sysconf(_SC_PAGESIZE);
+	assert_true(usage.used >= 2 * page && usage.used % page == 0);
+	db_limit(f.db, usage.used);
+	assert_false(db_full(f.db, &limit));
+	assert_int_equal(limit, usage.used);
+	db_limit(f.db, usage.used - page);
+	assert_true(db_full(f.db, &limit));
+	fixture_close(&f);
+}
+
+static void hold_lock(const struct fixture *f, const struct pipes *pipes)
+{
+	struct db *db;
+	struct txn txn;
+
+	hear(pipes->down[0]);
+	if (db_open(f->folder, DB_OPEN, NOW, &db, NULL))
+		_exit(2);
+	txn_write(db, &txn);
+	tell(pipes->up[1]);
+	for (;;)
+		pause();
+}
+
+/* Whoever hangs with the lock of the old one does not hold up the new one. */
+static void set_aside_with_its_lock(void **state)
+{
+	struct fixture f;
+	struct pipes pipes;
+	struct cause cause;
+	char path[128];
+	pid_t pid;
+
+	(void)state;
+	fixture_open(&f);
+	db_close(f.db);
+	f.db = NULL;
+	pid = child_start(hold_lock, &f, &pipes);
+	tell(pipes.down[1]);
+	hear(pipes.up[0]);
+	alarm(10); /* else for ever */
+	assert_int_equal(reopen(&f, DB_ANEW, &cause), E_OK);
+	path_in(&f, "data.mdb.damaged", path);
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(done(f.db, (struct change) { .type = CHANGE_GROUP_ADD,
+						      .path = STR("g") }),
+			 1);
+	alarm(0);
+	/* Not a second time: that would be the end of the first. */
+	assert_int_equal(reopen(&f, DB_ANEW, &cause), E_EXISTS);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	child_end(pid, &pipes, SIGKILL);
+	fixture_close(&f);
+}
+
 static void ids_count_up_by_family(void **state)
 {
 	struct fixture f;
@@ -600,6 +669,8 @@ int main(void)
 		cmocka_unit_test(what_does_not_fit_is_refused),
 		cmocka_unit_test(nested_is_undone_alone),
 		cmocka_unit_test(cursors),
+		cmocka_unit_test(full_by_a_page),
+		cmocka_unit_test(set_aside_with_its_lock),
 		cmocka_unit_test(ids_count_up_by_family),
 	};
 

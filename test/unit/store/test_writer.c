@@ -271,6 +271,38 @@ static void deeds_are_done_or_undone(void **state)
 	fixture_close(&f);
 }
 
+static enum err fail_as(struct txn *txn, void *err)
+{
+	(void)txn;
+	return *(enum err *)err;
+}
+
+/* What found nothing to do, or may not, has not failed. */
+static void failures_are_counted(void **state)
+{
+	static const struct {
+		enum err err;
+		uint64_t failed; /* by then */
+	} rows[] = {
+		{ E_OK, 0 }, { E_NOT_FOUND, 0 }, { E_REFUSED, 0 },
+		{ E_IO, 1 }, { E_FULL, 2 },	 { E_OK, 2 },
+	};
+	struct writer *writer;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	assert_int_equal(writer_start(f.db, &writer), E_OK);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		enum err err = rows[i].err;
+
+		assert_int_equal(writer_do(writer, fail_as, &err), err);
+		assert_int_equal(writer_failed(writer), rows[i].failed);
+	}
+	assert_true(writer_stop(writer, LONG));
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +311,7 @@ int main(void)
 		cmocka_unit_test(full_queue_is_busy),
 		cmocka_unit_test(held_by_another),
 		cmocka_unit_test(withdrawn),
+		cmocka_unit_test(failures_are_counted),
 	};
 
 	return cmocka_run_group_tests_name("writer", tests, NULL, NULL);
