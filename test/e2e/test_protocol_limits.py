@@ -187,6 +187,15 @@ def test_a_flood_is_refused_at_once(world, row):
     assert time.monotonic() - begun < 1 * PATIENCE
 
 
+def test_who_goes_on_after_his_answer_is_read(world):
+    """To close before he is done would be a reset, which overtakes it."""
+    with Wire(world.port) as wire:
+        tokens.refusal(wire.send(b"GET /\n").answer(), 400)
+        assert wire.rest() == b""
+        for _ in range(50):
+            wire.send(b"a" * 64 * KIB)
+
+
 def memory(world):
     """KiB that the server holds."""
     with open(f"/proc/{world.daemon.process.pid}/status") as status:

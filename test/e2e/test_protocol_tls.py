@@ -137,11 +137,12 @@ def test_no_session_is_kept_to_be_resumed(both, version):
     with Wire(both.tls_port, tls=context) as wire:
         assert answers(wire)
         session = wire.socket.session
-    assert not session.has_ticket
-    with socket.create_connection(("127.0.0.1", both.tls_port)) as plain, \
-            context.wrap_socket(plain, server_hostname="localhost",
-                                session=session) as again:
-        assert not again.session_reused
+        assert not session.has_ticket
+        # While it lives: OpenSSL drops what ends without a goodbye.
+        with socket.create_connection(("127.0.0.1", both.tls_port)) as plain, \
+                context.wrap_socket(plain, server_hostname="localhost",
+                                    session=session) as again:
+            assert not again.session_reused
 
 
 def test_the_suites(both):
@@ -432,6 +433,18 @@ BAD_FILES = {
     missing_key: ("key", "No such file"),
     no_key: ("key", "holds no private key in PEM"),
 }
+
+
+@pytest.mark.usefixtures("faketime")
+@pytest.mark.parametrize("at, ended", [("11:59:00", False),
+                                       ("12:01:00", True)])
+def test_a_certificate_is_taken_until_its_end(own, at, ended):
+    """Which is at noon of the 31st."""
+    own.chain.use(own.chain.below("short", env=on("2026-01-01")))
+    done = own.run("check", "--config", own.config_file, check=False,
+                   env={**on("2026-01-31"), "FAKETIME": f"@2026-01-31 {at}"})
+    assert ("ended at 2026-01-31T" in done.stderr) == ended, done.stderr
+    assert done.returncode == ended
 
 
 @pytest.mark.usefixtures("faketime")

@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import subprocess
+import time
 from typing import NamedTuple
 
 import pytest
@@ -123,6 +124,26 @@ def by_one_between(shop, chained=True):
     return file, key
 
 
+def by_many_between(shop):
+    """More than six: each of them is a signature to be verified."""
+    by, chain = None, ""
+    for i in range(8):
+        by = shop.clients.issue(f"middle{i}", f"/CN=middle{i}",
+                                "basicConstraints=critical,CA:TRUE", by=by)
+        chain = by[0].read_text() + chain
+    file, key = shop.clients.issue("deep", "/CN=deep", CLIENT, by=by)
+    file.write_text(file.read_text() + chain)
+    return file, key
+
+
+def with_a_long_tail(shop):
+    """More than 32 KiB, of which it needs none."""
+    file, key = shop.clients.issue("tail", "/CN=tail", CLIENT)
+    tail = shop.clients.ca.read_text()
+    file.write_text(file.read_text() + 150 * tail)
+    return file, key
+
+
 BAD = "client_certificate"
 ROWS = {
     "for clients": Row(issued(CLIENT)),
@@ -150,6 +171,10 @@ ROWS = {
                            "BAD_CERTIFICATE", "key too (weak|small)"),
     "by a leaf": Row(by_a_leaf, BAD, "UNKNOWN_CA", "invalid CA certificate|"
                      "local issuer"),
+    "with many between": Row(by_many_between, BAD, "UNKNOWN_CA|BAD_CERTIFICATE",
+                             "certificate chain too long|local issuer"),
+    "with a long tail": Row(with_a_long_tail, BAD, "ILLEGAL_PARAMETER",
+                            "excessive message size"),
     "without the one between": Row(
         lambda shop: by_one_between(shop, chained=False), BAD, "UNKNOWN_CA",
         "local issuer"),
@@ -376,6 +401,24 @@ def test_a_reload_follows_the_authority(own):
     own.clients.ca.write_text(before[:200])
     assert "holds no certificates in PEM, or one" in own.reload()
     own.connect(other).close()
+
+
+def test_of_two_the_first_end_is_told(own):
+    """Whichever of them comes first in the file."""
+    mine = own.clients.ca.read_text()
+    short = own.clients.top / "short.crt"
+    own.clients.run(*Certificate.new(days=3), "-subj", "/CN=short", "-keyout",
+                    own.clients.top / "short.key", "-out", short)
+    ends = set()
+    for text in mine + short.read_text(), short.read_text() + mine:
+        own.clients.ca.write_text(text)
+        own.serve()
+        name, = [name for name in metrics.scrape(own)
+                 if f'file="{own.clients.ca}"' in name]
+        ends.add(metrics.scrape(own)[name])
+        assert own.stop() == 0
+    end, = ends
+    assert 2 < (end - time.time()) / 86400 < 4
 
 
 def test_its_end_is_told(own):
