@@ -7,6 +7,7 @@ import os
 import resource
 import select
 import signal
+import socket
 import ssl
 import time
 from pathlib import Path
@@ -191,6 +192,23 @@ def test_who_reads_no_answers_holds_no_more_than_others(site):
     metrics.reaches(site.dockpass, "dockpass_held_bytes", 0)
 
 
+def take_nothing(site):
+    """All that it asks is read, and answered with more than it takes: the rest
+    is the kernel's, who would keep it for minutes."""
+    wire = site.wire()
+    wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    keys = b"GET /.well-known/jwks.json HTTP/1.1" + END
+    return wire.send(keys * 1500)
+
+
+def is_kept(site, wire):
+    """Has the kernel the server's end of that connection?"""
+    ends = [f"0100007F:{port:04X}" for port in (
+        site.ports["plain"], wire.socket.getsockname()[1])]
+    return any(line.split()[1:3] == ends for line in
+               Path("/proc/net/tcp").read_text().splitlines())
+
+
 # Who is too slow
 
 HALF = b"GET /healthz HTT"
@@ -244,6 +262,7 @@ def test_each_of_the_slow_is_told_what_it_can_be(site):
     wires = {rule: site.wire(row[0], raw=row[1]).send(row[2])
              for rule, row in LATE.items()}
     deaf, = never_read(site, 1)
+    taker = take_nothing(site)
     slow = [wire.socket for wire in wires.values()]
     assert site.is_served() and time.monotonic() - begun < 9
     for rule, wire in wires.items():
@@ -257,17 +276,50 @@ def test_each_of_the_slow_is_told_what_it_can_be(site):
     assert poll.poll(20000 * PATIENCE)[0][1] & (select.POLLHUP |
                                                 select.POLLERR)
     deaf.close()
+    # Nor is anything left for the kernel to send.
+    wait_until(lambda: not is_kept(site, taker), 10 * PATIENCE, "its end")
+    taker.close()
     metrics.reaches(site.dockpass, "dockpass_connections", 0)
     rise = site.rise(before)
     for key in ("first_byte", "request"):
         assert rise[SLOW % key] == \
             sum(row[5] == key for row in LATE.values()), key
-    assert rise[SLOW % "reply"] == 1
+    assert rise[SLOW % "reply"] == 2
     assert rise['dockpass_http_responses_total{code="408"}'] == \
         sum(row[4] for row in LATE.values())
     wait_until(lambda: len(site.said("slow")) == 2, PATIENCE, "the log")
     assert {text.split(":")[0] for text in site.said("slow")} == {
         "a request was not whole in time", "an answer was not taken in time"}
+
+
+def descriptors(site):
+    return len(os.listdir(f"/proc/{site.dockpass.daemon.process.pid}/fd"))
+
+
+def test_who_was_refused_is_listened_to_for_five_seconds(site):
+    """If he stays so long: whoever goes is gone at once."""
+    before = descriptors(site)
+    stays, goes = ([site.wire().send(b"GET /\n") for _ in range(20)]
+                   for _ in range(2))
+    for wire in stays + goes:
+        assert wire.answer().status_code == 400 and wire.rest() == b""
+    begun = time.monotonic()
+    assert descriptors(site) == before + 40
+    for wire in goes:
+        wire.close()
+    wait_until(lambda: descriptors(site) == before + 20, 3, "they are gone")
+    wait_until(lambda: descriptors(site) == before, 8 * PATIENCE, "all")
+    assert 4.5 < time.monotonic() - begun
+    for wire in stays:
+        wire.close()
+
+
+def test_who_was_refused_holds_up_no_end(site):
+    with site.wire() as wire:
+        assert wire.send(b"GET /\n").answer().status_code == 400
+        begun = time.monotonic()
+        assert site.dockpass.stop() == 0
+        assert time.monotonic() - begun < 2 * PATIENCE
 
 
 # How many there may be, with TLS as well
