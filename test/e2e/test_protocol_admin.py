@@ -175,3 +175,26 @@ def test_a_proxy_of_watchers_is_none_of_ours(own):
     own.ask(headers={"X-Forwarded-For": "192.0.2.1"})
     warning, = own.logged(0, event="proxy")
     assert "127.0.0.1" in warning["message"]
+
+
+def test_one_too_many_is_closed_without_a_word(own):
+    """64 there may be; who is one too many takes no place of a client's."""
+    own.serve()
+    inside = [Wire(own.admin_port).send(HEALTH) for _ in range(64)]
+    assert {wire.answer().status_code for wire in inside} == {200}
+    with Wire(own.admin_port) as wire:
+        begun = time.monotonic()
+        assert wire.rest() == b""
+        assert time.monotonic() - begun < 5 * PATIENCE
+    inside.pop().close()
+    wait_until(lambda: is_answered(own.admin_port), 5 * PATIENCE, "room again")
+    for wire in inside:
+        wire.close()
+
+
+def is_answered(port):
+    with Wire(port) as wire:
+        try:
+            return wire.send(HEALTH).answer().status_code == 200
+        except (AssertionError, ConnectionError):
+            return False

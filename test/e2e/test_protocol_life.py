@@ -160,6 +160,21 @@ def test_two_listeners_and_ipv6(dockpass):
         Wire(other)
 
 
+def test_any_address_of_ipv6_is_none_of_ipv4(dockpass):
+    """So both may be named, and IPv4 clients have IPv4 addresses."""
+    if not socket.has_ipv6 or not Path("/proc/net/if_inet6").read_text():
+        pytest.skip("this machine has no IPv6")
+    dockpass.configure(listeners=[{"address": f"[::]:{dockpass.port}"},
+                                  {"address": f"0.0.0.0:{dockpass.port}"}])
+    dockpass.serve()
+    for host in "127.0.0.1", "::1":
+        with Wire(dockpass.port, host=host) as wire:
+            wire.send(b"GET /token?service=registry HTTP/1.1" + END).answer()
+    wait_until(lambda: len(dockpass.log("token")) == 2, 5, "the log")
+    assert [line["addr"] for line in dockpass.log("token")] == \
+        ["127.0.0.1", "::1"]
+
+
 # What it is while it runs
 
 def status_of(pid, name):
