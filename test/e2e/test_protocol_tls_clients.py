@@ -346,6 +346,18 @@ def test_what_is_no_handshake(own, data, cause):
     metrics.reaches(own, FAILED % cause, 1)
 
 
+def test_who_says_nothing_has_tried_nothing(own):
+    """A health check of TCP alone is no handshake that failed."""
+    own.serve()
+    for _ in range(3):
+        Wire(own.port).close()
+    own.connect(issued(CLIENT)(own)).close()
+    metrics.reaches(own, "dockpass_connections", 0)
+    assert {value for name, value in metrics.scrape(own).items()
+            if name.startswith("dockpass_tls_handshakes_failed")} == {0}
+    assert not own.log("tls")
+
+
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 def test_old_versions_are_a_cause_of_their_own(own):
     own.serve()

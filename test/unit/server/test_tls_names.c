@@ -145,6 +145,26 @@ static void limits(void **state)
 	tls_names_free(names);
 }
 
+static void as_many_as_there_may_be(void **state)
+{
+	enum { MOST = 4096 };
+	struct tls_names *names = tls_names_new();
+	char name[16];
+	uint8_t other;
+
+	(void)state;
+	for (int i = 0; i <= MOST; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		assert_int_equal(tls_names_add(names, str_of(name), TLS_RSA, 0,
+					       &other),
+				 i < MOST ? E_OK : E_LIMIT);
+	}
+	/* One that is there may be said again. */
+	assert_int_equal(
+		tls_names_add(names, STR("n0"), TLS_ECDSA, 1, &other), E_OK);
+	tls_names_free(names);
+}
+
 static void each(void **state)
 {
 	struct tls_names *names = make();
@@ -166,6 +186,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(found),
 		cmocka_unit_test(limits),
+		cmocka_unit_test(as_many_as_there_may_be),
 		cmocka_unit_test(each),
 	};
 
