@@ -258,6 +258,86 @@ def test_what_the_world_calls_it(tmp_path):
         assert "its name is not known here" in line(checks["url"])
 
 
+class Stranger(http.server.BaseHTTPRequestHandler):
+    """Answers, and is no dockpass."""
+
+    def do_GET(self):
+        body = b"It works!"
+        self.send_response(404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def stranger(port):
+    server = http.server.HTTPServer(("127.0.0.1", port), Stranger)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_another_program_has_its_place(tmp_path):
+    """At its port, or at its url."""
+    with Dockpass(tmp_path) as dockpass:
+        with stranger(dockpass.port):
+            failed, checks = doctor(dockpass)
+            assert "server" in failed
+            assert f"what answers at 127.0.0.1:{dockpass.port} is no " \
+                "dockpass (404): see what has that port" in \
+                line(checks["server"])
+        dockpass.serve()
+        port, = free_ports(1)
+        dockpass.configure(url=f"http://localhost:{port}")
+        with stranger(port):
+            failed, checks = doctor(dockpass)
+            assert failed == ["url"]
+            assert f"what answers at http://localhost:{port}/token is no " \
+                "dockpass (404)" in line(checks["url"])
+
+
+def test_secrets_in_clear(tmp_path):
+    """0 is this machine by a name that is no longer a local one."""
+    with Dockpass(tmp_path).serve() as dockpass:
+        dockpass.configure(url=f"http://0:{dockpass.port}")
+        check = doctor(dockpass)[1]["url"]
+        assert check["status"] == "warn", check
+        assert "secrets go to http://0:" in line(check)
+        assert "https://" in check["mend"]
+
+
+def test_too_few_descriptors(tmp_path):
+    """256 are for those who are refused, 128 for files."""
+    with Dockpass(tmp_path) as dockpass:
+        dockpass.configure(limits={"connections": 1000})
+        dockpass.inside = ["prlimit", "--nofile=484:484"]
+        check = doctor(dockpass)[1]["descriptors"]
+        assert check["status"] == "warn"
+        assert "limits.connections is 1000; started from this shell, the " \
+            "descriptor limit would make it 100" in line(check)
+
+
+def test_it_works_for_those_with_a_certificate_alone(tmp_path):
+    """A listener that asks for one is not asked."""
+    certificate = Certificate(tmp_path)
+    listener = {"tls": {**certificate.listener["tls"],
+                        "client_ca": str(certificate.ca)}}
+    with Dockpass(tmp_path, listener=listener) as dockpass:
+        dockpass.verify = str(certificate.ca)
+        dockpass.serve()
+        checks = doctor(dockpass)[1]
+        assert checks["server"]["status"] == "ok", checks["server"]
+        assert "clients with a certificate" in checks["served"]["message"]
+
+
 def test_mail_is_greeted_and_nothing_is_sent(tmp_path):
     with Post() as post, Dockpass(tmp_path) as dockpass:
         dockpass.configure(mail={"url": f"smtp://localhost:{post.port}",

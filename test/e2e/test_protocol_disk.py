@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support import metrics, tokens
+from support.doctor import doctor, line
 from support.filling import Filled
 from support.ways import get_basic, login, refresh, refresh_token
 
@@ -184,3 +185,16 @@ def test_a_disk_that_is_read_only(disk, own, command):
     assert status == 1 and f"{disk.folder}/store" in message
     assert message.endswith(
         ": Read-only file system; make it writable, then repeat")
+
+
+def test_the_doctor_sees_the_disk(disk, own):
+    """It has a mebibyte in all."""
+    failed, checks = doctor(own)
+    assert "disk" in failed
+    assert "0 MiB are left for" in line(checks["disk"]), checks["disk"]
+    assert "free some space" in line(checks["disk"])
+    disk.remount("ro")
+    checks = doctor(own)[1]
+    disk.remount("rw")
+    assert checks["disk"]["status"] == "fail"
+    assert "is read-only: mount it for writing" in line(checks["disk"])

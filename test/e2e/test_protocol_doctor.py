@@ -156,6 +156,11 @@ ROWS = {
         ["the registry trusts another certificate"]),
     "a clock behind its Date": (behind, "token", [
         "its clock is not what its Date says", "NTP"]),
+    "no token is good, it says nothing": (
+        lambda handler: handler.say(401, {} if "Authorization" in
+                                    handler.headers else {
+            "WWW-Authenticate": 'Bearer realm="{ours}",service="registry"'}),
+        "key", ["the registry trusts another certificate: it knows none"]),
     "no long token": (
         lambda handler: handler.say(
             431 if len(handler.headers.get("Authorization", "")) > 900 else
@@ -190,6 +195,53 @@ def test_what_answers(dockpass, name):
         assert "\x1b" not in text and "\x07" not in text
         assert len(text) < 20000
     assert time.monotonic() - begun < 10 * PATIENCE
+
+
+def dated(seconds, realm=None):
+    """A registry whose clock is ahead, and a realm: `realm` seconds ahead, or
+    ours."""
+    def answer(handler):
+        ahead = realm if handler.path.startswith("/token") else seconds
+        date = email.utils.formatdate(time.time() + ahead, usegmt=True)
+        if handler.path.startswith("/token"):
+            handler.say(200, {"Date": date}, b'{"token":"a.b.c"}')
+            return
+        place = "{ours}" if realm is None else handler.server.url + "/token"
+        handler.say(401, {"Date": date, "WWW-Authenticate":
+                          f'Bearer realm="{place}",service="registry"'})
+    return answer
+
+
+@pytest.mark.parametrize("seconds, status, says", [
+    (0, "ok", "agree"), (45, "warn", "s ahead"), (300 + 50, "warn", "s ahead"),
+    (300 + 75, "fail", "dead when they come there"),
+    (-60, "warn", "s behind"), (-80, "fail", "not valid yet there")])
+def test_clocks(dockpass, seconds, status, says):
+    """Tokens live 300 s, begin 10 s back, and a minute is allowed."""
+    answer = with_realm(dated(seconds), dockpass.url + "/token")
+    with Liar(answer) as liar:
+        check = doctor(dockpass, liar.url)[1]["clock"]
+    assert check["status"] == status and says in line(check), check
+
+
+def test_this_machines_clock_is_wrong(dockpass):
+    """Those two agree, which is what counts."""
+    with Liar(dated(3600, 3600)) as liar:
+        check = doctor(dockpass, liar.url)[1]["clock"]
+    assert check["status"] == "warn", check
+    assert "the registry's too" in line(check)
+
+
+def test_a_realm_that_fails(dockpass):
+    def answer(handler):
+        if handler.path.startswith("/token"):
+            handler.say(503)
+        else:
+            handler.say(401, {"WWW-Authenticate": 'Bearer realm="' +
+                              liar.url + '/token",service="registry"'})
+    with Liar(answer) as liar:
+        check = doctor(dockpass, liar.url)[1]["endpoint"]
+    assert "answers 503: dockpass doctor there says why" in line(check)
 
 
 def test_one_that_says_nothing(dockpass):
