@@ -101,6 +101,15 @@ def test_upgrade_leaves_the_old_one_running_if_it_would_not_start(on_copy):
     assert "mend that, then: systemctl restart dockpass" in said
 
 
+def test_upgrade_makes_no_store_where_one_is_missing(on_copy):
+    """A disk that is not mounted, say: an empty one would be taken for it."""
+    _, _, again, left = on_copy(
+        INSTALL, "mv /var/lib/dockpass/store /var/lib/dockpass/elsewhere",
+        INSTALL, "ls /var/lib/dockpass")
+    assert again[0] == 0
+    assert left[1].split() == ["elsewhere", "keys", "public"]
+
+
 def test_removal_keeps_keys_and_tokens(on_copy):
     made, removed, kept, purged, left, again, users = on_copy(
         INSTALL + " && dockpass user add alice --email alice@example.com",

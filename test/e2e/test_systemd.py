@@ -51,6 +51,15 @@ def test_the_service_is_as_closed_as_it_can_be():
     assert exposure < 1.5, table
 
 
+@pytest.mark.parametrize("option", [
+    "Type=notify", "WatchdogSec=30", "Restart=on-failure", "UMask=0077",
+    "LimitCORE=0", "NoNewPrivileges=yes", "LimitNOFILE=65536"])
+def test_what_no_tool_misses(option):
+    """Each of them may go, and the exposure stays below what is asked."""
+    text = (TOP / "docker/dockpass.service").read_text()
+    assert text.splitlines().count(option) == 1
+
+
 @needs_tools
 def test_what_the_sandbox_needs_is_not_filtered_away():
     """@system-service of systemd 252 has none of these."""
