@@ -192,13 +192,43 @@ def test_who_reads_no_answers_holds_no_more_than_others(site):
     metrics.reaches(site.dockpass, "dockpass_held_bytes", 0)
 
 
-def take_nothing(site):
+def take_nothing(site, n=1500, more=b""):
     """All that it asks is read, and answered with more than it takes: the rest
     is the kernel's, who would keep it for minutes."""
     wire = site.wire()
     wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
     keys = b"GET /.well-known/jwks.json HTTP/1.1" + END
-    return wire.send(keys * 1500)
+    return wire.send(keys * n + more)
+
+
+def held(site):
+    return metrics.scrape(site.dockpass)["dockpass_held_bytes"]
+
+
+def test_less_is_held_from_a_reload_on(tmp_path):
+    with Site(tmp_path, limits={"held": 2}) as site:
+        wires = flood(site, "plain", LARGE, 18)
+        wait_until(lambda: held(site) > 1500 * KIB, 5 * PATIENCE, "all")
+        site.dockpass.configure(limits={"held": 1})
+        assert site.dockpass.reload().startswith("done: ")
+        wait_until(lambda: held(site) <= 1024 * KIB, 5 * PATIENCE, "fewer")
+        refused(wires[0], 503, "UNAVAILABLE", "in one go")
+        for wire in wires[1:]:
+            wire.close()
+
+
+def test_who_takes_his_answers_late_has_ten_seconds_for_the_next(site):
+    """And holds no more than whoever begins with that one: half a line."""
+    with take_nothing(site, 1000, HALF) as wire:
+        wait_until(lambda: held(site) > 1000, 5 * PATIENCE, "he is waited for")
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        got = b""
+        while got.count(b"HTTP/1.1 200 ") < 1000 or not got.endswith(b"]}"):
+            got += wire.socket.recv(1 << 20)
+        begun = time.monotonic()
+        wait_until(lambda: held(site) < 2 * KIB, 5 * PATIENCE, "no more")
+        assert wire.answer().status_code == 408
+        assert time.monotonic() - begun < 12 * PATIENCE
 
 
 def is_kept(site, wire):
