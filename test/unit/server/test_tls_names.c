@@ -155,13 +155,13 @@ static void as_many_as_there_may_be(void **state)
 	(void)state;
 	for (int i = 0; i <= MOST; i++) {
 		snprintf(name, sizeof(name), "n%d", i);
-		assert_int_equal(tls_names_add(names, str_of(name), TLS_RSA, 0,
-					       &other),
-				 i < MOST ? E_OK : E_LIMIT);
+		assert_int_equal(
+			tls_names_add(names, str_of(name), TLS_RSA, 0, &other),
+			i < MOST ? E_OK : E_LIMIT);
 	}
 	/* One that is there may be said again. */
-	assert_int_equal(
-		tls_names_add(names, STR("n0"), TLS_ECDSA, 1, &other), E_OK);
+	assert_int_equal(tls_names_add(names, STR("n0"), TLS_ECDSA, 1, &other),
+			 E_OK);
 	tls_names_free(names);
 }
 

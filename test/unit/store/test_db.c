@@ -9,7 +9,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-
 static void path_in(const struct fixture *f, const char *name, char out[128])
 {
 	snprintf(out, 128, "%s/%s", f->folder, name);
