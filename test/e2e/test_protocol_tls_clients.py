@@ -435,7 +435,8 @@ def test_of_two_the_first_end_is_told(own):
 
 def test_its_end_is_told(own):
     told = own.run("check", "--config", own.config_file).stderr
-    assert f"warning: {own.clients.ca}: the certificate of 127.0.0.1:" in told
+    assert f"warning: {own.clients.ca}: the certificate of the " \
+        "clients' authority of 127.0.0.1:" in told
     own.serve()
     assert [name for name in metrics.scrape(own)
             if f'file="{own.clients.ca}"' in name]
