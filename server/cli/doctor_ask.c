@@ -66,8 +66,9 @@ enum health doctor_no_answer(struct doctor *d, const char *what,
 	case TRANSFER_UNTRUSTED:
 		mend = doctor_text(
 			d,
-			"if its certificate is right, name the authority that "
-			"signed it, %s",
+			"get it another certificate if that has ended or is "
+			"of another name; else name the authority that signed "
+			"it, %s",
 			ca);
 		break;
 	case TRANSFER_NO_TLS:

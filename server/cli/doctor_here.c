@@ -144,11 +144,27 @@ enum health check_keys(struct doctor *d)
 
 enum health check_public(struct doctor *d)
 {
+	static const char *const names[] = { "", "/bundle.pem", "/jwks.json" };
 	const struct config *config = d->call->config;
 	struct cause cause;
+	struct stat st;
 
 	if (keys_check_public(d->keyring, config->public, &cause))
 		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		const char *path =
+			doctor_text(d, "%s%s", config->public, names[i]);
+
+		if (!stat(path, &st) && !(st.st_mode & S_IROTH))
+			return doctor_found(
+				d, HEALTH_WARN,
+				doctor_text(d, "chmod a+r%s %s",
+					    S_ISDIR(st.st_mode) ? "x" : "",
+					    path),
+				"%s: a registry that runs as another user "
+				"cannot read it",
+				path);
+	}
 	return doctor_found(d, HEALTH_OK, NULL,
 			    "%s has bundle.pem and jwks.json of these keys",
 			    config->public);

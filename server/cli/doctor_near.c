@@ -62,6 +62,13 @@ static enum health ask_health(struct doctor *d, const char *address, bool tls)
 				    address);
 	if (reply.end != TRANSFER_DONE)
 		return doctor_no_answer(d, "the server", url, "", &reply);
+	if (reply.status == 503)
+		return doctor_found(d, HEALTH_FAIL,
+				    "its log's lines of overload name the "
+				    "limit and an address",
+				    "%s turns connections away: too many are "
+				    "open",
+				    address);
 	if (reply.status != 200)
 		return doctor_found(d, HEALTH_FAIL,
 				    "see what has that port: ss -ltnp (package "

@@ -45,6 +45,16 @@ enum health check_realm(struct doctor *d)
 				    "the realm is %.200s, but this dockpass is "
 				    "%s: the scheme differs",
 				    d->realm, url);
+	if (str_eq(url_host_port(d, realm), url_host_port(d, str_of(d->url))))
+		return doctor_found(
+			d, HEALTH_FAIL,
+			doctor_text(d,
+				    "remove auth.token.autoredirect from the "
+				    "registry's config.yml, if it is there; %s",
+				    write_realm(d)),
+			"the registry sends its clients to itself, %.200s; "
+			"this dockpass is %s/token",
+			d->realm, url);
 	return doctor_found(
 		d, HEALTH_FAIL,
 		doctor_text(d,
@@ -52,12 +62,8 @@ enum health check_realm(struct doctor *d)
 			    "dockpass, %s",
 			    write_realm(d), d->call->config->url_place),
 		"the registry sends its clients to %.200s, this dockpass is "
-		"%s/token%s",
-		d->realm, url,
-		str_eq(url_host(realm), url_host(str_of(d->url))) &&
-				strstr(d->realm, "/auth/token")
-			? " (auth.token.autoredirect makes such a realm)"
-			: "");
+		"%s/token",
+		d->realm, url);
 }
 
 enum health check_scheme(struct doctor *d)
@@ -171,6 +177,17 @@ static enum health read_endpoint(struct doctor *d, struct str head,
 		"no token server answers at %.200s (%ld)", d->realm, status);
 }
 
+static bool wants_certificates(const struct doctor *d)
+{
+	const struct config *config = d->call->config;
+
+	for (unsigned i = 0;
+	     d->known & KNOWN_CONFIG && i < config->listeners_count; i++)
+		if (config->listeners[i].tls.client_ca)
+			return true;
+	return false;
+}
+
 enum health check_endpoint(struct doctor *d)
 {
 	AUTO(buf) struct buf head, body, url;
@@ -191,6 +208,12 @@ enum health check_endpoint(struct doctor *d)
 		return doctor_found(d, HEALTH_FAIL, doctor_paste,
 				    "the realm is too long");
 	doctor_get(d, url.at, NULL, false, &head, &body, &reply);
+	if (reply.end == TRANSFER_BROKEN && wants_certificates(d))
+		return doctor_found(d, HEALTH_WARN, NULL,
+				    "%.200s could not be asked: a listener "
+				    "here has client_ca, and wants a "
+				    "certificate of its clients",
+				    d->realm);
 	if (reply.end != TRANSFER_DONE)
 		return doctor_no_answer(d, "the realm", d->realm, doctor_ca,
 					&reply);

@@ -142,7 +142,7 @@ ROWS = {
         ["the realm auth.example.com is no http(s) address"], ["endpoint"]),
     "autoredirect": Row(
         BOTH, changed(autoredirect=True), "realm",
-        ["auth.token.autoredirect makes such a realm"], ["endpoint"]),
+        ["sends its clients to itself", "remove auth.token.autoredirect"], ["endpoint"]),
     "a service in capitals": Row(
         BOTH, changed(service="REGISTRY "), "service",
         ["the registry calls itself 'REGISTRY ', and no service has that "

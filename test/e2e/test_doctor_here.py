@@ -20,6 +20,7 @@ from support.doctor import doctor, line
 from support.mail import Post
 from support.process import free_ports
 from support.site import Certificate, change_key
+from support.wire import Wire
 from test_cli_keys import D379, put_key
 
 NAMES = ["config", "owner", "keys", "public", "certificate", "tls", "secrets",
@@ -409,3 +410,23 @@ def test_another_dockpass_at_that_port(tmp_path):
             "DOCKPASS_ADMIN_ADDRESS": ""})[1]["served"]
         assert "is another dockpass" in served["message"], served
         assert "start it" in served["mend"]
+
+
+def test_a_bundle_that_no_registry_can_read(tmp_path):
+    desk = Dockpass(tmp_path)
+    (desk.folder / "public/bundle.pem").chmod(0o600)
+    check = doctor(desk)[1]["public"]
+    assert check["status"] == "warn"
+    assert check["mend"] == f"chmod a+r {desk.folder}/public/bundle.pem"
+
+
+def test_one_that_turns_connections_away(tmp_path):
+    with Dockpass(tmp_path, workers=1,
+                  limits={"connections_per_address": 1}) as dockpass:
+        dockpass.serve()
+        with Wire(dockpass.port) as wire:
+            wire.send(b"GET /healthz HTTP/1.1\r\n\r\n").answer()
+            check = doctor(dockpass)[1]["server"]
+        assert check["status"] == "fail"
+        assert "turns connections away" in check["message"]
+        assert "overload" in check["mend"]
