@@ -84,7 +84,8 @@ def test_a_command_says_for_whom_it_waits(own, stopped):
 
 def test_nobody_hangs_and_who_watches_is_told(own, stopped):
     own.serve()
-    assert metrics.scrape(own)["dockpass_writer_wait_seconds"] == 0
+    # The server itself has begun to wait: how far its log has come.
+    assert metrics.scrape(own)["dockpass_writer_wait_seconds"] < 4.9
     began = time.monotonic()
     refused = login(own, own.secret)
     took = time.monotonic() - began
