@@ -13,8 +13,9 @@
 /* Writes copy and seal to an empty file, open for reading and writing. */
 enum err backup_write(struct db *db, int fd, struct cause *cause) MUST_CHECK;
 /*
- * Checks the seal, opens the copy for reading and store_verify()s it. The file
- * must not change while it is open.
+ * Checks the seal, store_verify()s the copy (store/look.h) and opens it for
+ * reading. The file must not change while it is open. E_CORRUPT: *cause names
+ * it.
  */
 enum err backup_open(const char *path, struct db **out,
 		     struct store_facts *facts, struct cause *cause) MUST_CHECK;

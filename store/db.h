@@ -51,13 +51,14 @@ enum table {
 };
 
 enum { STORE_FORMAT = 2 };
+enum { KEY_MAX = 511 }; /* bytes, LMDB's own limit */
 
 struct db;
 
 enum db_mode {
 	DB_CREATE, /* a new store in an empty or missing folder, mode 0700 */
-	DB_ANEW,   /* likewise, where a damaged one is: it becomes, unread,
-		    * data.mdb.damaged; E_BUSY while a server uses it */
+	DB_ANEW,   /* likewise, where a damaged one is (look_at_store()): it
+		    * becomes data.mdb.damaged; E_BUSY while a server uses it */
 	DB_OPEN,   /* what is there; E_NOT_FOUND if nothing is */
 	DB_SERVE   /* likewise, and as its one server: E_BUSY if there is one */
 };
@@ -175,7 +176,7 @@ struct cursor {
 	struct txn *txn;
 	struct MDB_cursor *mdb;
 	size_t prefix_len;
-	char prefix[511];
+	char prefix[KEY_MAX];
 	bool begun;
 };
 

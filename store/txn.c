@@ -6,8 +6,6 @@
 
 #include "store/folder.h"
 
-enum { KEY_MAX = 511 /* LMDB's own limit */ };
-
 enum err err_of(int code)
 {
 	switch (code) {

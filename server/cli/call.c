@@ -55,11 +55,17 @@ int call_elsewhere(struct call *call, const char *path)
 }
 
 /* The owner of what lies around a store that is not there yet makes it. */
-static enum err make_store(struct call *call)
+static enum err own_missing(struct call *call)
 {
 	const char *folder = parent_of(call, call->config->store);
 	bool root;
-	enum err err = become_owner(folder, &root, &call->cause);
+
+	return become_owner(folder, &root, &call->cause);
+}
+
+static enum err make_store(struct call *call)
+{
+	enum err err = own_missing(call);
 
 	if (err)
 		return err;
@@ -104,6 +110,21 @@ static bool open_store(struct call *call, enum db_mode mode)
 bool call_store(struct call *call)
 {
 	return open_store(call, DB_OPEN);
+}
+
+bool call_store_owner(struct call *call)
+{
+	enum err err;
+	bool root;
+
+	if (!call_config(call))
+		return false;
+	err = become_owner(call->config->store, &root, &call->cause);
+	if (err == E_NOT_FOUND)
+		err = own_missing(call);
+	if (err)
+		call_failed(call, err);
+	return !err;
 }
 
 bool call_store_or_new(struct call *call, bool damaged)

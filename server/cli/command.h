@@ -37,7 +37,7 @@
 	X(DATE, "date", "YYYY-MM-DD", "the day that it believes in")           \
 	X(YES, "yes", NULL, "with live tokens, which are revoked")             \
 	X(DAMAGED, "damaged", NULL,                                            \
-	  "the store that is there is: set it aside, unread")                  \
+	  "the store that is there is: set it aside")                          \
 	X(REVOKE_NEWER_THAN, "revoke-newer-than", "YYYY-MM-DD",                \
 	  "tokens made since then come back revoked")                          \
 	X(SINCE, "since", "YYYY-MM-DD", "from that day on, UTC")               \
@@ -164,7 +164,9 @@ void call_warn(struct call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* On failure they have printed why: return EXIT_REFUSED. */
 bool call_config(struct call *call) MUST_CHECK;
 bool call_store(struct call *call) MUST_CHECK; /* call_config() and the store */
-/* Made if missing; `damaged`: what is there is set aside, unread. */
+/* Before a file is read that others may have made: who the store's owner is. */
+bool call_store_owner(struct call *call) MUST_CHECK;
+/* Made if missing; `damaged`: what is there is set aside. */
 bool call_store_or_new(struct call *call, bool damaged) MUST_CHECK;
 /* Refuses a FILE that is to be written among the server's; a status. */
 int call_elsewhere(struct call *call, const char *path) MUST_CHECK;

@@ -4,6 +4,7 @@
 #include "server/cli/command.h"
 #include "server/file.h"
 #include "store/backup.h"
+#include "store/look.h"
 #include "token/date.h"
 
 enum { BACKUP_MODE = 0600 };
@@ -71,7 +72,12 @@ static enum err write_backup(int fd, void *arg, struct cause *cause)
 	if (err)
 		return err;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return backup_open(path, &copy, &backup->facts, cause);
+	err = backup_open(path, &copy, &backup->facts, cause);
+	if (err == E_CORRUPT)
+		return cause_set(cause, err,
+				 "the store is damaged, and so is a copy of "
+				 "it; restore a backup with --damaged");
+	return err;
 }
 
 static int backup_run(struct call *call)
@@ -97,12 +103,41 @@ static int backup_run(struct call *call)
 	return EXIT_DONE;
 }
 
+/* What one that is sound knows of revocations would be lost with it. */
+static int check_damaged(struct call *call)
+{
+	struct store_facts facts;
+	enum err err = look_at_store(call->config->store, &facts, &call->cause);
+
+	switch (err) {
+	case E_OK:
+		return call_refuse(call,
+				   "%s: the store is sound: say --yes instead, "
+				   "which keeps what was revoked since",
+				   call->config->store);
+	case E_MODE:
+	case E_BUSY:
+	case E_LIMIT:
+	case E_SPACE:
+	case E_MEMORY:
+	case E_READONLY:
+		return call_failed(call, err);
+	default:
+		return EXIT_DONE;
+	}
+}
+
 /* A store that is missing is made; one that has lived needs --yes. */
 static int open_target(struct call *call, const char *path)
 {
 	AUTO(txn) struct txn txn = { 0 };
 	uint64_t changes;
+	int status = EXIT_DONE;
 
+	if (call->opts[OPT_DAMAGED])
+		status = check_damaged(call);
+	if (status)
+		return status;
 	if (!call_store_or_new(call, call->opts[OPT_DAMAGED] != NULL))
 		return EXIT_REFUSED;
 	txn_read(call->db, &txn);
@@ -122,8 +157,8 @@ static const char *why_unknown(const struct call *call,
 			       const struct restored *done)
 {
 	if (call->opts[OPT_DAMAGED])
-		return "the store that was here, now data.mdb.damaged, was not "
-		       "read";
+		return "the store that was here, now data.mdb.damaged, cannot "
+		       "be read";
 	if (done->pruned)
 		return "the log of the store that was here was pruned past "
 		       "this backup, so it does not tell what came after";
@@ -185,12 +220,14 @@ static int restore_run(struct call *call)
 	if (since.len && date_parse(since, &how.newer_than))
 		return call_usage(call, "date '%.40s' is not YYYY-MM-DD",
 				  since.at);
-	status = open_target(call, path);
-	if (status)
-		return status;
+	if (!call_store_owner(call))
+		return EXIT_REFUSED;
 	err = backup_open(path, &copy, &facts, &call->cause);
 	if (err)
 		return call_failed(call, err);
+	status = open_target(call, path);
+	if (status)
+		return status;
 	become_writer();
 	err = backup_restore(call->db, copy, &how, &done, &call->cause);
 	leave_writer();

@@ -2,8 +2,11 @@
 what was taken away since does not come back.
 """
 
+import hashlib
 import json
 import os
+import random
+import shutil
 import stat
 import threading
 
@@ -142,17 +145,22 @@ def test_a_damaged_store_is_set_aside(desk, damage):
     assert status == 1 and "restore a backup with --damaged" in said
     restore = ["restore", desk.file, "--damaged"]
     done = desk.run(*restore, "--config", desk.config_file)
-    assert "data.mdb.damaged, was not read: what was revoked" in done.stderr
+    assert "data.mdb.damaged, cannot be read: what was revoked" in done.stderr
     assert (desk.folder / "store/data.mdb.damaged").read_bytes() == damaged
     desk.cli("store", "check")
     desk.serve()
     lives(desk, desk.secret)
-    # Not under a server; and what was set aside is not written over.
+    # Not a sound one; nor under a server; nor over what was set aside.
+    assert "the store is sound: say --yes instead, which keeps what was " \
+        "revoked since" in desk.refused(*restore)[1]
+    zero(data, 0, 2)
     assert "another server uses this store; stop it first" in \
         desk.refused(*restore)[1]
     desk.stop()
     assert "data.mdb.damaged: is there from another time: move it away" in \
         desk.refused(*restore)[1]
+    (desk.folder / "store/data.mdb.damaged").unlink()
+    desk.cli(*restore)
     assert "ann" in desk.cli("user", "list")
 
 
@@ -184,6 +192,73 @@ def test_what_is_no_backup_changes_nothing(desk, harm, message):
     status, said = desk.refused("restore", desk.file, "--yes")
     assert status == 1 and message in said
     assert desk.json("store", "check") == before
+
+
+SEAL = b"dockpass backup, sealed\n"
+
+
+def sealed(body):
+    """As anybody can make one."""
+    return body + SEAL + hashlib.sha256(body).digest()
+
+
+@pytest.mark.parametrize("harm", [
+    None, lambda body: b"x" * 9000, lambda body: sealed(b"x" * 9000),
+    lambda body: sealed(body[:8192] + b"\xff" * len(body[8192:])),
+], ids=["missing", "other", "no pages", "wild pages"])
+@pytest.mark.parametrize("how", ["--yes", "--damaged"])
+@pytest.mark.parametrize("there", ["sound", "damaged", "missing"])
+def test_the_backup_is_looked_at_first(desk, harm, how, there):
+    """What is there stays, be it a store, a ruin or nothing (an empty one would
+    be served)."""
+    desk.cli("backup", desk.file)
+    body = desk.file.read_bytes()[:-56]
+    desk.file.unlink()
+    if harm:
+        desk.file.write_bytes(harm(body))
+    data = desk.folder / "store/data.mdb"
+    if there == "damaged":
+        zero(data, 5, 3)
+    if there == "missing":
+        shutil.rmtree(data.parent)
+    before = data.exists() and data.read_bytes()
+    status, said = desk.refused("restore", desk.file, how)
+    assert status == 1 and str(desk.file) in said
+    assert (data.exists() and data.read_bytes()) == before
+    assert not data.with_name("data.mdb.damaged").exists()
+    assert data.parent.exists() == (there != "missing")
+
+
+def change(body, rand):
+    """A few bytes, most of them where pages have their heads."""
+    body = bytearray(body)
+    for _ in range(rand.choice([1, 1, 2, 4])):
+        at = rand.randrange(len(body) // 4096) * 4096 + rand.choice(
+            [rand.randrange(16), rand.randrange(64), rand.randrange(4088)])
+        size = rand.choice([1, 2, 4, 8])
+        body[at:at + size] = rand.choice(
+            [bytes(size), b"\xff" * size, rand.randbytes(size)])
+    return bytes(body)
+
+
+def test_a_changed_backup_with_a_right_seal_ends_in_words(desk):
+    """They name the file, and not the store that is whole."""
+    for i in range(12):
+        desk.cli("project", "add", f"g/p{i}")
+        desk.token("ann", scopes="api", name=f"n{i}")
+    desk.cli("backup", desk.file)
+    body = desk.file.read_bytes()[:-56]
+    rand, wrong = random.Random(7), {}
+    for turn in range(200):
+        desk.file.write_bytes(sealed(change(body, rand)))
+        done = desk.run("restore", desk.file, "--yes", "--config",
+                        desk.config_file, check=False)
+        if done.returncode and (
+                done.returncode != 1 or done.stderr.count("\n") != 1
+                or not done.stderr.startswith(f"dockpass: {desk.file}: ")):
+            wrong[turn] = done.returncode, done.stderr
+    assert not wrong, wrong
+    desk.cli("store", "check")
 
 
 def test_a_backup_while_others_write(desk):
