@@ -10,6 +10,7 @@
 #include "server/sandbox_own.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -59,7 +60,6 @@ static const int allowed[] = {
 	C(access),
 	C(faccessat),
 	C(faccessat2),
-	C(fcntl),
 	C(fdatasync),
 	C(flock),
 	C(fstat),
@@ -175,6 +175,13 @@ static const struct {
 	struct scmp_arg_cmp args[2]; /* a second one that is zero: none */
 } conditions[] = {
 	{ 0, C(clone), { HAS(0, THREAD, THREAD) } },
+	/* never F_SETOWN, F_SETSIG and O_ASYNC: signals to others */
+	{ 0, C(fcntl), { IS(1, F_GETFD) } },
+	{ 0, C(fcntl), { IS(1, F_SETFD) } },
+	{ 0, C(fcntl), { IS(1, F_GETFL) } },
+	{ 0, C(fcntl), { IS(1, F_SETFL), HAS(2, O_ASYNC, 0) } },
+	{ 0, C(fcntl), { IS(1, F_GETLK) } }, /* LMDB, store/holder.c */
+	{ 0, C(fcntl), { IS(1, F_SETLK) } },
 	/* never what can be written and executed: MemoryDenyWriteExecute= */
 	{ 0, C(mmap), { HAS(2, WRITE_EXEC, 0) } },
 	{ 0, C(mmap), { HAS(2, WRITE_EXEC, PROT_WRITE) } },

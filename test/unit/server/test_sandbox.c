@@ -232,6 +232,31 @@ static int send_signal(void)
 	return kill(parent, 0) ? errno : 0;
 }
 
+/* A socket whose other end writes: `signal` comes to whom F_SETOWN names. */
+static int fcntl_owner(void)
+{
+	return fcntl(STDIN_FILENO, F_SETOWN, parent) ? errno : 0;
+}
+
+static int fcntl_signal(void)
+{
+	return fcntl(STDIN_FILENO, F_SETSIG, SIGUSR1) ? errno : 0;
+}
+
+static int fcntl_async(void)
+{
+	return fcntl(STDIN_FILENO, F_SETFL, O_ASYNC | O_NONBLOCK) ? errno : 0;
+}
+
+static int fcntl_needed(void)
+{
+	AUTO(fd) int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) ||
+	       fcntl(fd, F_SETFD, FD_CLOEXEC) || fcntl(fd, F_GETFD) < 0;
+}
+
 static int take_port(void)
 {
 	const struct sockaddr_in at = { .sin_family = AF_INET };
@@ -290,6 +315,67 @@ static int forgive(void)
 	return sigaction(SIGSYS, &action, NULL) ? errno : 0;
 }
 
+static int listen_unbound(void)
+{
+	AUTO(fd) int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	return listen(fd, 1) ? errno : 0;
+}
+
+static int change_mode(void)
+{
+	return chmod(in(keys, "a.pem", ""), 0777) ? errno : 0;
+}
+
+static int change_times(void)
+{
+	return utimensat(AT_FDCWD, in(keys, "a.pem", ""), NULL, 0) ? errno : 0;
+}
+
+static int truncate_key(void)
+{
+	return truncate(in(keys, "a.pem", ""), 0) ? errno : 0;
+}
+
+static int use_uring(void)
+{
+	return syscall(SYS_io_uring_setup, 1, NULL) < 0 ? errno : 0;
+}
+
+static int use_userfault(void)
+{
+	return syscall(SYS_userfaultfd, 0) < 0 ? errno : 0;
+}
+
+static int read_process(void)
+{
+	return syscall(SYS_process_vm_readv, parent, NULL, 0, NULL, 0, 0) < 0
+		       ? errno
+		       : 0;
+}
+
+static int run_at(void)
+{
+	return syscall(SYS_execveat, -1, "/usr/bin/true", NULL, NULL, 0) < 0
+		       ? errno
+		       : 0;
+}
+
+static int read_environment(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", (int)parent);
+	return try_open(path, O_RDONLY);
+}
+
+static int limits_of_others(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	return prlimit(parent, RLIMIT_NOFILE, &none, NULL) ? errno : 0;
+}
+
 static const struct {
 	const char *what;
 	int (*deed)(void);
@@ -322,7 +408,21 @@ static const struct {
 	{ "traces nobody", trace, ENDED + SYS_ptrace },
 	{ "stays who it is", become_root, ENDED + SYS_setresuid },
 	{ "sends no signal", send_signal, ENDED + SYS_kill },
+	{ "nor by a descriptor's owner", fcntl_owner, ENDED + SYS_fcntl },
+	{ "nor another than SIGIO", fcntl_signal, ENDED + SYS_fcntl },
+	{ "nor when something comes", fcntl_async, ENDED + SYS_fcntl },
+	{ "descriptors that do not block", fcntl_needed, 0 },
 	{ "listens nowhere", take_port, ENDED + SYS_bind },
+	{ "listens unbound", listen_unbound, ENDED + SYS_listen },
+	{ "changes no mode", change_mode, ENDED + SYS_chmod },
+	{ "changes no times", change_times, ENDED + SYS_utimensat },
+	{ "cuts nothing short", truncate_key, ENDED + SYS_truncate },
+	{ "no io_uring", use_uring, ENDED + SYS_io_uring_setup },
+	{ "no page faults of its own", use_userfault, ENDED + SYS_userfaultfd },
+	{ "reads no other memory", read_process, ENDED + SYS_process_vm_readv },
+	{ "runs no program by its file", run_at, ENDED + SYS_execveat },
+	{ "reads no environment of others", read_environment, EACCES },
+	{ "sets no limit of others", limits_of_others, ENDED + SYS_prlimit64 },
 	{ "nothing both written and executed", write_and_execute,
 	  ENDED + SYS_mmap },
 	{ "nor one after the other", execute_later, ENDED + SYS_mprotect },
