@@ -120,12 +120,18 @@ bool is_private_literal(struct str host);
 /* What mends: how to name an authority; a registry without our section. */
 extern const char doctor_ca[], doctor_paste[];
 
+/*
+ * Why no token is made for this registry; NULL: they may be. After the checks
+ * of its challenge, with KNOWN_KEYS.
+ */
+const char *doctor_untried(struct doctor *d);
 /* The first part of the tokens of a key. Initialises *out. */
 enum err doctor_make_head(const struct key *key, int form,
 			  struct buf *out) MUST_CHECK;
 /*
- * For nothing, for a minute from `now` on, valid since so many seconds before;
- * ends with a NUL. Initialises *out.
+ * For nothing, for a minute from `now` on, or from this machine's if that is
+ * before, valid since so many seconds before; ends with a NUL. Initialises
+ * *out.
  */
 enum err doctor_make_token(struct doctor *d, const struct key *key, int form,
 			   int64_t now, int64_t back, bool spoilt,

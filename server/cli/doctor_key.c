@@ -143,12 +143,15 @@ static enum health found_none(struct doctor *d, bool tells)
 
 enum health check_key(struct doctor *d)
 {
+	const char *untried = doctor_untried(d);
 	struct transfer_reply reply;
-	enum taken best = doctor_try_all(d, false, &reply);
-	enum taken garbage;
+	enum taken best, garbage;
 	bool tells = false;
 	size_t at;
 
+	if (untried)
+		return doctor_found(d, HEALTH_SKIPPED, NULL, "%s", untried);
+	best = doctor_try_all(d, false, &reply);
 	if (best == TAKEN_NO) {
 		garbage = doctor_show(d, "a.b.c", &reply);
 		tells = garbage == TAKEN_NO && reply.status == 401;
@@ -313,9 +316,10 @@ enum health check_token(struct doctor *d)
 	enum taken taken;
 
 	buf_init(&own, 0);
-	if (!token && !service)
+	if (!token && doctor_untried(d))
 		return doctor_found(d, HEALTH_SKIPPED, NULL,
-				    "none is given for that service");
+				    "none is given for that service, and %s",
+				    doctor_untried(d));
 	if (!token) {
 		if (doctor_make_token(d, keyring_current(d->keyring),
 				      form_of(d, service), (int64_t)time(NULL),

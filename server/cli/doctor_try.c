@@ -3,7 +3,9 @@
  *
  * They are for nothing, in its service's name, by its own clock as its Date has
  * it, signed by each key and named in each way; and they begin a day back. So
- * neither service nor clock can be the reason of a no.
+ * neither service nor clock can be the reason of a no. What a registry says
+ * makes none live longer than a minute, nor one for whom we do not know: see
+ * doctor_untried().
  *
  * Registry 2 says no in one way. Registry 3 looks for the key first, and to a
  * signature that is wrong under a key that it knows it answers without
@@ -43,6 +45,31 @@ static int64_t its_time(const struct doctor *d)
 		       : now;
 }
 
+/*
+ * None is good for long, whatever a Date says: a registry, or who is between,
+ * could keep it until then.
+ */
+static int64_t end_of(int64_t its)
+{
+	int64_t now = (int64_t)time(NULL);
+
+	return (its < now ? its : now) + TRY_SECONDS;
+}
+
+const char *doctor_untried(struct doctor *d)
+{
+	if (!d->service.len || !config_service(d->call->config, d->service))
+		return "no token is shown to it: the service that it names is "
+		       "not configured here";
+	if (d->ahead > TRY_SECONDS)
+		return doctor_text(d,
+				   "no token is shown to it: by its Date it is "
+				   "%lld s ahead of this machine, where one "
+				   "that lives a minute is dead",
+				   (long long)d->ahead);
+	return NULL;
+}
+
 static void spoil_signature(struct buf *token)
 {
 	size_t dot = token->len;
@@ -65,7 +92,7 @@ enum err doctor_make_token(struct doctor *d, const struct key *key, int form,
 		.issuer = str_of(d->call->config->issuer),
 		.audience = d->service,
 		.now = now - back,
-		.expires_at = now + TRY_SECONDS,
+		.expires_at = end_of(now),
 		.access = &nothing,
 	};
 	enum err err = doctor_make_head(key, form, &head);

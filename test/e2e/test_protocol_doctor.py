@@ -297,6 +297,41 @@ def test_what_it_is_shown(tmp_path):
                    for claims in read) == 6
 
 
+# what of ours a registry claims to be, how far ahead it says it is; is it shown
+# tokens? (That one claims another's service cannot be known.)
+SHOWN = {"now": ("registry", 0, True), "a little": ("registry", 40, True),
+         "behind": ("registry", -86400, True),
+         "two minutes": ("registry", 120, False),
+         "a day": ("registry", 82800, False),
+         "ten years": ("registry", 10 * 365 * 86400, False),
+         "nobody's": ("someone.else.example", 0, False),
+         "no service": ("", 0, False)}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_no_date_and_no_name_makes_a_token_worth_more(tmp_path, name):
+    """None lives past a minute of ours, or is for a service not of ours."""
+    service, ahead, shown = SHOWN[name]
+    with Dockpass(tmp_path, services=[
+            {"name": "registry", "anonymous": False}]).serve() as dockpass:
+        with Liar(lambda handler: handler.say(401, {
+                "Date": email.utils.formatdate(time.time() + ahead,
+                                               usegmt=True),
+                "WWW-Authenticate": f'Bearer realm="{dockpass.url}/token",'
+                                    f'service="{service}"'})) as liar:
+            checks = doctor(dockpass, liar.url)[1]
+    read = [jwt.decode(headers["Authorization"].removeprefix("Bearer "),
+                       options={"verify_signature": False})
+            for _, headers in liar.asked
+            if "." in headers.get("Authorization", "").replace("a.b.c", "")]
+    assert bool(read) == shown
+    assert {claims["aud"] for claims in read} <= {"registry"}
+    assert all(claims["exp"] <= time.time() + 60 for claims in read)
+    for check in () if shown else ("key", "token"):
+        assert checks[check]["status"] == "skipped"
+        assert "no token is shown to it" in line(checks[check])
+
+
 def test_no_token_follows_a_redirect(dockpass):
     """Neither from the registry nor from the realm."""
     with Liar(always(200)) as thief:
