@@ -201,7 +201,7 @@ def test_a_backup_of_roots(foreign, roots):
         1, f"dockpass: {roots}/backup: cannot open it: {ACTS}")
 
 
-def test_a_log_in_a_folder_of_roots(foreign, roots):
+def test_a_log_in_a_folder_of_roots_alone(foreign, roots):
     foreign.configure(log={"file": str(roots / "log")})
     status, message = foreign.refused("serve")
     assert status == 1 and message.endswith(ACTS), message
