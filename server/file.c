@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +12,10 @@
 
 #include <openssl/crypto.h>
 
+#include "server/owner.h"
 #include "server/sandbox.h"
 
-enum {
-	CHUNK = 4096,
-	PARENT_MODE = 0755,
-	OTHERS = S_IRWXG | S_IRWXO,
-	NAME_MAX_BYTES = 64
-};
+enum { CHUNK = 4096, PARENT_MODE = 0755, OTHERS = S_IRWXG | S_IRWXO };
 
 static enum err check_file(int fd, const char *path, bool secret,
 			   struct cause *cause)
@@ -72,22 +66,9 @@ static enum err read_all(int fd, const char *path, struct buf *out,
 	}
 }
 
-/* His name, or his number. */
-static const char *name_self(char out[NAME_MAX_BYTES])
-{
-	char room[1024];
-	struct passwd entry, *user = NULL;
-
-	if (!getpwuid_r(geteuid(), &entry, room, sizeof(room), &user) && user)
-		snprintf(out, NAME_MAX_BYTES, "%s", user->pw_name);
-	else
-		snprintf(out, NAME_MAX_BYTES, "%u", (unsigned)geteuid());
-	return out;
-}
-
 enum err file_denied(const char *path, bool secret, struct cause *cause)
 {
-	char self[NAME_MAX_BYTES];
+	char self[SELF_MAX_BYTES];
 	const char *name = name_self(self);
 	struct stat st;
 
@@ -292,62 +273,4 @@ enum err file_make_folder(const char *path, unsigned mode, struct cause *cause)
 			return err;
 	}
 	return make_one(path, mode, cause);
-}
-
-/* All three of each, and no way back. */
-static bool become(uid_t uid, gid_t gid)
-{
-	uid_t r, e, s;
-	gid_t rg, eg, sg;
-
-	if (setgroups(0, NULL) || setresgid(gid, gid, gid) ||
-	    setresuid(uid, uid, uid))
-		return false;
-	if (getresuid(&r, &e, &s) || r != uid || e != uid || s != uid ||
-	    getresgid(&rg, &eg, &sg) || rg != gid || eg != gid || sg != gid)
-		return false;
-	return setuid(0) && seteuid(0) && getgroups(0, NULL) == 0;
-}
-
-/* "Run as root" would be no advice: root did. */
-static void say_who(void)
-{
-	static char advice[160];
-	char name[NAME_MAX_BYTES];
-
-	snprintf(advice, sizeof(advice),
-		 "; root acts as user %s here, the store's owner: let him in, "
-		 "or name a place of his",
-		 name_self(name));
-	errno_advise_denied(advice);
-}
-
-enum err become_owner(const char *folder, bool *root, struct cause *cause)
-{
-	struct stat st;
-
-	*root = false;
-	if (geteuid())
-		return E_OK;
-	if (stat(folder, &st) && errno == ENOENT)
-		return cause_set(
-			cause, E_NOT_FOUND,
-			"%s: no store there; name another folder in "
-			"dockpass.yaml, restore it from a backup, or init "
-			"another folder and move its store here",
-			folder);
-	if (stat(folder, &st))
-		return cause_errno(cause, "cannot tell its owner", folder);
-	if (!st.st_uid) {
-		*root = true;
-		return E_OK;
-	}
-	if (become(st.st_uid, st.st_gid)) {
-		say_who();
-		return E_OK;
-	}
-	return cause_set(cause, E_IO,
-			 "%s: cannot become its owner (user %u, group %u): "
-			 "run dockpass as that user",
-			 folder, (unsigned)st.st_uid, (unsigned)st.st_gid);
 }

@@ -39,12 +39,3 @@ enum err file_erase(const char *path, struct cause *cause) MUST_CHECK;
  */
 enum err file_make_folder(const char *path, unsigned mode,
 			  struct cause *cause) MUST_CHECK;
-
-/*
- * Run as root, becomes the owner of `folder` (user and group, no other
- * groups), so that no command leaves a file that the server cannot write. What
- * is denied to him is said so from then on.
- * *root: root owns it, so it stays root.
- */
-enum err become_owner(const char *folder, bool *root,
-		      struct cause *cause) MUST_CHECK;

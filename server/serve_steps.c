@@ -10,9 +10,9 @@
 
 #include <event2/event.h>
 
-#include "server/file.h"
 #include "server/memory.h"
 #include "server/notify.h"
+#include "server/owner.h"
 
 enum {
 	PASSWORD_THREADS = 2,
@@ -81,8 +81,8 @@ static void down_sockets(struct server *server)
 
 static enum err up_owner(struct server *server, struct cause *cause)
 {
-	enum err err =
-		become_owner(server->config->store, &server->root, cause);
+	enum err err = become_owner(server->config->store, server->config->path,
+				    &server->root, cause);
 
 	/* A change of user makes a process dumpable or not by itself. */
 	prctl(PR_SET_DUMPABLE, 0);

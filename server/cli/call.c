@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "server/cli/line.h"
-#include "server/file.h"
+#include "server/owner.h"
 #include "token/date.h"
 
 bool call_config(struct call *call)
@@ -60,7 +60,7 @@ static enum err own_missing(struct call *call)
 	const char *folder = parent_of(call, call->config->store);
 	bool root;
 
-	return become_owner(folder, &root, &call->cause);
+	return become_owner(folder, call->config->path, &root, &call->cause);
 }
 
 static enum err make_store(struct call *call)
@@ -80,7 +80,8 @@ static enum err try_store(struct call *call, enum db_mode mode)
 	enum err err;
 	bool root;
 
-	err = become_owner(call->config->store, &root, &call->cause);
+	err = become_owner(call->config->store, call->config->path, &root,
+			   &call->cause);
 	if (!err)
 		err = db_open(call->config->store, first, call->now, &call->db,
 			      &call->cause);
@@ -119,7 +120,8 @@ bool call_store_owner(struct call *call)
 
 	if (!call_config(call))
 		return false;
-	err = become_owner(call->config->store, &root, &call->cause);
+	err = become_owner(call->config->store, call->config->path, &root,
+			   &call->cause);
 	if (err == E_NOT_FOUND)
 		err = own_missing(call);
 	if (err)

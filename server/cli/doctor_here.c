@@ -9,10 +9,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "server/file.h"
 #include "server/jobs/courier.h"
 #include "server/keys.h"
 #include "server/live.h"
+#include "server/owner.h"
 #include "server/tls.h"
 #include "store/verify.h"
 #include "token/date.h"
@@ -95,7 +95,7 @@ enum health check_owner(struct doctor *d)
 	enum health health;
 	struct cause cause;
 	bool root;
-	enum err err = become_owner(config->store, &root, &cause);
+	enum err err = become_owner(config->store, config->path, &root, &cause);
 
 	if (err == E_NOT_FOUND)
 		config_blame(config->store_place, err, &cause);

@@ -20,6 +20,7 @@
 #include "server/config_table.h"
 #include "server/file.h"
 #include "server/keys.h"
+#include "server/owner.h"
 
 enum { YAML_MAX = 16384, MADE_MAX = 5 };
 
@@ -266,7 +267,12 @@ static enum err make_all(struct init *init, char kid[60])
 {
 	struct call *call = init->call;
 	enum err err = make_folder(init, "", 0755);
+	bool root;
 
+	/* Another may have been quicker, where all can make a folder. */
+	if (!err)
+		err = become_owner(path_in(init, ""), NULL, &root,
+				   &call->cause);
 	if (!err)
 		err = make_folder(init, "keys", 0700);
 	if (!err)
@@ -365,11 +371,11 @@ static enum err check_folder(struct init *init)
 	bool root;
 
 	if (stat(folder, &st))
-		return E_OK;
+		return become_maker(folder, &root, &call->cause);
 	if (!S_ISDIR(st.st_mode))
 		return cause_set(&call->cause, E_EXISTS,
 				 "%s: is no folder; name another", folder);
-	err = become_owner(folder, &root, &call->cause);
+	err = become_owner(folder, NULL, &root, &call->cause);
 	return err ? err : check_other(init);
 }
 

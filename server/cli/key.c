@@ -7,8 +7,8 @@
 
 #include "server/cli/command.h"
 #include "server/cli/registry.h"
-#include "server/file.h"
 #include "server/keys.h"
+#include "server/owner.h"
 #include "token/date.h"
 
 enum { EXPORT_MAX = 1 << 20, KID_LEAST = 4 /* letters of an id */ };
@@ -26,7 +26,8 @@ static bool call_owner(struct call *call)
 
 	if (!call_config(call))
 		return false;
-	err = become_owner(call->config->store, &root, &call->cause);
+	err = become_owner(call->config->store, call->config->path, &root,
+			   &call->cause);
 	if (err == E_NOT_FOUND)
 		config_blame(call->config->store_place, err, &call->cause);
 	if (err)

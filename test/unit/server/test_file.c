@@ -1,8 +1,5 @@
-/* test/unit/server/test_file.c - server/file: whole files, modes, owners. */
+/* test/unit/server/test_file.c - server/file: whole files and their modes. */
 #include "test/unit/server/temporary.h"
-
-#include <grp.h>
-#include <sys/wait.h>
 
 static void files_are_replaced_whole(void **state)
 {
@@ -105,55 +102,6 @@ static void modes_whatever_the_umask(void **state)
 	assert_int_equal(mode_of(in(top, "a", "")), 0755);
 }
 
-static int as_owner(void)
-{
-	const gid_t more[] = { 3, 4 };
-	bool root = true;
-	gid_t groups[8];
-
-	if (setgroups(COUNT(more), more) || become_owner(keys, &root, &cause) ||
-	    root)
-		return 1;
-	if (getuid() != 12345 || geteuid() != 12345 || getgid() != 23456 ||
-	    getegid() != 23456 || getgroups(8, groups) != 0)
-		return 2;
-	if (!setuid(0) || !seteuid(0) || !setgid(0))
-		return 3;
-	return become_owner(in(top, "none", ""), &root, &cause) || root ? 4 : 0;
-}
-
-static void root_becomes_the_owner(void **state)
-{
-	int status = -1;
-	pid_t pid;
-
-	(void)state;
-	if (geteuid())
-		skip();
-	assert_int_equal(chown(keys, 12345, 23456), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (!pid)
-		_exit(as_owner());
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-}
-
-static void root_stays_with_roots_folder(void **state)
-{
-	bool root = false;
-
-	(void)state;
-	if (geteuid())
-		skip();
-	assert_int_equal(become_owner(keys, &root, &cause), E_OK);
-	assert_true(root);
-	assert_int_equal(geteuid(), 0);
-	assert_int_equal(become_owner(in(top, "none", ""), &root, &cause),
-			 E_NOT_FOUND);
-	assert_false(root);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,8 +111,6 @@ int main(void)
 		TEST(a_symbolic_link),
 		TEST(folders),
 		TEST(modes_whatever_the_umask),
-		TEST(root_becomes_the_owner),
-		TEST(root_stays_with_roots_folder),
 	};
 
 	return cmocka_run_group_tests_name("file", tests, NULL, NULL);

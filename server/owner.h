@@ -1,0 +1,34 @@
+/*
+ * server/owner.h - whom root acts as: the owner of the store, so that no
+ * command leaves a file that the server cannot write.
+ *
+ * Refused is what lets another choose whom: a folder on the way to the store,
+ * or the configuration, that neither root nor the store's owner has, or that
+ * others can write (where the sticky bit is, as in /tmp, it may stand above).
+ * Links are followed by the same rule: those that root has in a folder that
+ * root alone can write, and those of the store's owner.
+ */
+#pragma once
+
+#include "token/base.h"
+
+enum { SELF_MAX_BYTES = 64 };
+
+/*
+ * Run as root, becomes the owner of `folder` (user and group, no other
+ * groups). What is denied to him is said so from then on. `config`: the
+ * configuration that names the folder; NULL: the command line does.
+ * *root: root owns it, and all around it, so it stays root. E_NOT_FOUND: it is
+ * not there.
+ */
+enum err become_owner(const char *folder, const char *config, bool *root,
+		      struct cause *cause) MUST_CHECK;
+/*
+ * The same before `folder` is made: the owner of the last folder on the way
+ * that is there. Look again with become_owner() once it is.
+ */
+enum err become_maker(const char *folder, bool *root,
+		      struct cause *cause) MUST_CHECK;
+
+/* Who we are: his name, or his number. */
+const char *name_self(char out[SELF_MAX_BYTES]);

@@ -1,0 +1,267 @@
+"""Root at the command line, and somebody hostile where the store or what leads
+to it is his: he must not make root write what is not his, by links, by renames
+meanwhile, or by a configuration. What an administrator links works.
+"""
+
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+
+import pytest
+import yaml
+
+from support.dockpass import Dockpass
+from test_ownership import (  # noqa: F401, pylint: disable=unused-import
+    OWNER, open_path, own, pytestmark, strangers)
+
+ALICE = 4444
+AT_CWD, EXCHANGE = -100, 2
+LIBC = ctypes.CDLL(None)
+
+
+@pytest.fixture
+def packaged(open_path):  # noqa: F811
+    """As the package has it: the configuration is root's, in /etc; all else is
+    in a folder of the owner's."""
+    with Dockpass(open_path) as dockpass:
+        (open_path / "etc").mkdir()
+        config = dockpass.config
+        for name in "store", "keys", "public":
+            config[name] = str(dockpass.folder / name)
+        dockpass.config_file.unlink()
+        dockpass.config_file = open_path / "etc/dockpass.yaml"
+        dockpass.config_file.write_text(yaml.safe_dump(config))
+        own(dockpass.folder)
+        yield dockpass
+
+
+def become(uid):
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+def as_owner(*calls):
+    """What the owner does, with his rights alone."""
+    pid = os.fork()
+    if not pid:
+        status = 1
+        with contextlib.suppress(BaseException):
+            become(OWNER)
+            for call, *args in calls:
+                call(*args)
+            status = 0
+        os._exit(status)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def linked(path, target):
+    """The owner puts a link into the place of what is his."""
+    as_owner((os.rename, path, path.with_name(path.name + ".aside")),
+             (os.symlink, target, path))
+
+
+def folder_of(open_path, name, uid=0):  # noqa: F811
+    folder = open_path / name
+    folder.mkdir(mode=0o700)
+    os.chown(folder, uid, uid)
+    return folder
+
+
+def is_quarrel(message, *uids):
+    """One line that says who and what, and what to do."""
+    named = {int(uid) for uid in re.findall(r"user (\d+)", message)}
+    return named == set(uids) and \
+        message.endswith("chown one of them, or run dockpass as that user")
+
+
+# Every command that acts as the owner
+COMMANDS = ["check", "key new", "user list", "backup {}", "restore {} --yes",
+            "store check", "serve", "audit verify"]
+
+
+@pytest.mark.parametrize("uid", [0, ALICE], ids=["roots", "alices"])
+def test_a_store_that_is_a_link(packaged, open_path, uid):  # noqa: F811
+    """To a folder of whom root would then act as; and public beside it."""
+    target = folder_of(open_path, "target", uid)
+    ssl = folder_of(open_path, "ssl", uid)
+    keys = folder_of(open_path, "keys", uid)
+    (ssl / "bundle.pem").write_text("what he trusts\n")
+    backup = packaged.folder / "backup"
+    packaged.cli("backup", backup)
+    for name, to in ("store", target), ("public", ssl), ("keys", keys):
+        linked(packaged.folder / name, to)
+    for command in COMMANDS:
+        status, message = packaged.refused(*command.format(backup).split())
+        assert status == 1 and is_quarrel(
+            message, OWNER, *([uid] if uid else [])), message
+    assert [*target.iterdir(), *keys.iterdir()] == []
+    assert [path.name for path in ssl.iterdir()] == ["bundle.pem"]
+    assert (ssl / "bundle.pem").read_text() == "what he trusts\n"
+
+
+def test_a_store_of_roots_in_a_folder_of_anothers(packaged):
+    """He can put another there, such as one of root's from beside it."""
+    for path in packaged.folder / "store", *packaged.folder.glob("store/*"):
+        os.chown(path, 0, 0)
+    status, message = packaged.refused("user", "list")
+    assert status == 1 and is_quarrel(message, OWNER)
+    os.chown(packaged.folder, 0, 0)
+    packaged.cli("user", "list")
+
+
+def test_a_store_of_alices_in_a_folder_of_anothers(packaged):
+    own(packaged.folder / "store", ALICE)
+    status, message = packaged.refused("user", "list")
+    assert status == 1 and is_quarrel(message, OWNER, ALICE)
+
+
+def test_a_configuration_of_anothers(packaged, open_path):  # noqa: F811
+    """As init and chown leave it: it could name what root owns."""
+    target = folder_of(open_path, "target")
+    ssl = folder_of(open_path, "ssl")
+    packaged.configure(store=str(target), public=str(ssl))
+    for path in packaged.config_file, packaged.config_file.parent:
+        os.chown(path, OWNER, OWNER)
+        status, message = packaged.refused("key", "new")
+        assert status == 1 and is_quarrel(message, OWNER)
+        os.chown(path, 0, 0)
+    assert [*target.iterdir(), *ssl.iterdir()] == []
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o664])
+def test_what_others_can_write(packaged, mode):
+    """A file, or a folder above; the group is not its owner's."""
+    path = packaged.config_file if mode < 0o700 else packaged.folder
+    os.chown(path, path.stat().st_uid, ALICE)
+    path.chmod(mode)
+    assert packaged.refused("user", "list") == (
+        1, f"dockpass: {path}: others can write it, who could make root write "
+        f"what is not theirs; run: chmod go-w {path}")
+    path.chmod(mode & ~0o022)
+    packaged.cli("user", "list")
+
+
+def test_a_group_of_his_own(packaged):
+    packaged.folder.chmod(0o775)
+    packaged.cli("user", "list")
+
+
+@contextlib.contextmanager
+def exchanging(one, other):
+    """The owner renames them into each other's place, all the time."""
+    one, other = os.fsencode(one), os.fsencode(other)
+    pid = os.fork()
+    if not pid:
+        become(OWNER)
+        while os.getppid() != 1:
+            LIBC.renameat2(AT_CWD, one, AT_CWD, other, EXCHANGE)
+        os._exit(0)
+    try:
+        yield
+    finally:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+
+
+@pytest.mark.parametrize("command", ["check", "user list"])
+@pytest.mark.parametrize("there", [False, True], ids=["new", "file"])
+def test_a_store_that_is_exchanged_meanwhile(
+        packaged, open_path, command, there):  # noqa: F811
+    """Its lock is a link to what root would make, or write."""
+    victim = folder_of(open_path, "cron.d") / "victim"
+    if there:
+        victim.touch(0o600)
+    folder = packaged.folder
+    as_owner((os.symlink, folder_of(open_path, "target"), folder / "link"),
+             (os.unlink, folder / "store/lock.mdb"),
+             (os.symlink, victim, folder / "store/lock.mdb"))
+    with exchanging(folder / "store", folder / "link"):
+        said = {packaged.run(*command.split(), "--config",
+                             packaged.config_file, check=False).stderr
+                for _ in range(60)}
+    assert victim.stat().st_size == 0 if there else not victim.exists()
+    assert any(is_quarrel(line.strip(), OWNER) for line in said), said
+    assert any("victim" not in line and "chown one" not in line
+               for line in said), said
+
+
+# What goes on to work
+
+def test_a_link_of_the_administrators(packaged, open_path):  # noqa: F811
+    """A folder of root's in which /srv/dockpass/store leads to a disk; the
+    configuration is one, too, and relative."""
+    disk, srv = open_path / "disk", open_path / "srv"
+    disk.mkdir()
+    srv.mkdir()
+    shutil.move(packaged.folder / "store", disk / "store")
+    (srv / "store").symlink_to("../disk/store")
+    packaged.configure(store=str(srv / "store"))
+    (srv / "dockpass.yaml").symlink_to(packaged.config_file)
+    packaged.config_file = srv / "dockpass.yaml"
+    packaged.user("ann")
+    packaged.serve()
+    assert packaged.ask().status_code == 200
+    assert {path.stat().st_uid for path in disk.rglob("*")} == {OWNER}
+    os.lchown(srv / "store", ALICE, ALICE)
+    status, message = packaged.refused("user", "list")
+    assert status == 1 and is_quarrel(message, OWNER, ALICE)
+
+
+def test_a_link_of_the_owners_to_what_is_his(packaged):
+    """It leads him nowhere but to himself."""
+    linked(packaged.folder / "store", packaged.folder / "store.aside")
+    packaged.user("ann")
+    assert {path for path, _ in strangers(packaged)} == {
+        str(packaged.folder / "store")}  # a link has no mode
+
+
+def test_links_without_end(packaged):
+    linked(packaged.folder / "store", packaged.folder / "store")
+    status, message = packaged.refused("user", "list")
+    assert status == 1 and "Too many levels of symbolic links" in message
+
+
+def test_a_folder_in_which_all_make_names(packaged, open_path):  # noqa: F811
+    """As /tmp: what is there is its owner's, but links are anybody's."""
+    shared = open_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    packaged.folder.rename(shared / "dockpass")
+    packaged.configure(**{name: str(shared / "dockpass" / name)
+                          for name in ("store", "keys", "public")})
+    packaged.cli("user", "list")
+    (shared / "link").symlink_to(shared / "dockpass")
+    packaged.configure(store=str(shared / "link/store"))
+    status, message = packaged.refused("user", "list")
+    assert status == 1 and message.endswith(
+        f"{shared}/link: is a link in a folder that others can write: name "
+        "what it leads to")
+
+
+# init
+
+def test_init_in_a_folder_of_anothers(open_path):  # noqa: F811
+    """It is he who makes it, so what he links is his to write."""
+    his, target = folder_of(open_path, "his", OWNER), folder_of(open_path, "to")
+    his.chmod(0o755)
+    as_owner((os.symlink, target, his / "link"))
+    with Dockpass(his) as dockpass:
+        assert list(strangers(dockpass)) == []
+        done = dockpass.run("init", his / "link", check=False)
+        assert done.returncode == 1 and is_quarrel(done.stderr.strip(), OWNER)
+        assert dockpass.run("init", his / "link/a/b", check=False).returncode
+        assert list(target.iterdir()) == []
+
+
+def test_init_where_all_make_names(open_path):  # noqa: F811
+    shared = open_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    with Dockpass(shared) as dockpass:
+        assert dockpass.folder.stat().st_uid == 0
+        done = dockpass.run("init", shared, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert f"{shared}: others can write it" in done.stderr

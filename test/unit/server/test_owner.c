@@ -1,0 +1,153 @@
+/*
+ * test/unit/server/test_owner.c - server/owner: whom root acts as, and from
+ * where on another would choose.
+ */
+#include "test/unit/server/temporary.h"
+
+#include <grp.h>
+#include <sys/wait.h>
+
+#include "server/owner.h"
+
+static int as_owner(void)
+{
+	const gid_t more[] = { 3, 4 };
+	bool root = true;
+	gid_t groups[8];
+
+	if (setgroups(COUNT(more), more) ||
+	    become_owner(keys, NULL, &root, &cause) || root)
+		return 1;
+	if (getuid() != 12345 || geteuid() != 12345 || getgid() != 23456 ||
+	    getegid() != 23456 || getgroups(8, groups) != 0)
+		return 2;
+	if (!setuid(0) || !seteuid(0) || !setgid(0))
+		return 3;
+	return become_owner(in(top, "none", ""), NULL, &root, &cause) || root
+		       ? 4
+		       : 0;
+}
+
+static void root_becomes_the_owner(void **state)
+{
+	int status = -1;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid())
+		skip();
+	assert_int_equal(chown(keys, 12345, 23456), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid)
+		_exit(as_owner());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void root_stays_with_roots_folder(void **state)
+{
+	bool root = false;
+
+	(void)state;
+	if (geteuid())
+		skip();
+	assert_int_equal(become_owner(keys, NULL, &root, &cause), E_OK);
+	assert_true(root);
+	assert_int_equal(geteuid(), 0);
+	assert_int_equal(become_owner(in(top, "none", ""), NULL, &root, &cause),
+			 E_NOT_FOUND);
+	assert_false(root);
+}
+
+enum { OWNER = 12345, OTHER = 23456 };
+
+/*
+ * top/a/b is looked at, named by top/dockpass.yaml. `link`: a is one, to
+ * top/c.
+ */
+static const struct {
+	const char *rule;
+	uid_t a, b, yaml;
+	mode_t a_mode, yaml_mode;
+	bool link;
+	enum err want;
+} rows[] = {
+	{ "his, in root's", 0, OWNER, 0, 0755, 0644, false, E_OK },
+	{ "his, in his", OWNER, OWNER, OWNER, 0755, 0644, false, E_OK },
+	{ "root's, in his", OWNER, 0, 0, 0755, 0644, false, E_REFUSED },
+	{ "his, in another's", OTHER, OWNER, 0, 0755, 0644, false, E_REFUSED },
+	{ "by a file of his", 0, OWNER, OWNER, 0755, 0644, false, E_OK },
+	{ "root's by a file of his", 0, 0, OWNER, 0755, 0644, false,
+	  E_REFUSED },
+	{ "his by another's", 0, OWNER, OTHER, 0755, 0644, false, E_REFUSED },
+	{ "others write above", 0, OWNER, 0, 0757, 0644, false, E_MODE },
+	{ "root's group does", 0, OWNER, 0, 0775, 0644, false, E_OK },
+	{ "all, and none takes away", 0, OWNER, 0, 01777, 0644, false, E_OK },
+	{ "others write the file", 0, OWNER, 0, 0755, 0646, false, E_MODE },
+	{ "a link of root's", 0, OWNER, 0, 0755, 0644, true, E_OK },
+	{ "a link of his", OWNER, OWNER, 0, 0755, 0644, true, E_OK },
+	{ "to root's", OWNER, 0, 0, 0755, 0644, true, E_REFUSED },
+	{ "a link of another's", OTHER, OWNER, 0, 0755, 0644, true, E_REFUSED },
+};
+
+static void make(const char *path, mode_t mode, uid_t uid, gid_t gid)
+{
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(chmod(path, mode), 0);
+	assert_int_equal(chown(path, uid, gid), 0);
+}
+
+/* In a process of its own: there is no way back. */
+static int become_it(const char *folder, const char *yaml)
+{
+	bool root;
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid)
+		_exit(become_owner(folder, yaml, &root, &cause));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WEXITSTATUS(status);
+}
+
+static void who_has_a_say(void **state)
+{
+	(void)state;
+	if (geteuid())
+		skip();
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char at[64], yaml[PATH_MAX], a[PATH_MAX], b[PATH_MAX];
+
+		print_message("%s\n", rows[i].rule);
+		snprintf(at, sizeof(at), "%zu", i);
+		make(in(top, at, ""), 0755, 0, 0);
+		snprintf(yaml, sizeof(yaml), "%s/%zu/dockpass.yaml", top, i);
+		write_text(yaml, rows[i].yaml_mode, "");
+		assert_int_equal(chown(yaml, rows[i].yaml, OTHER), 0);
+		snprintf(a, sizeof(a), "%s/%zu/%s", top, i,
+			 rows[i].link ? "c" : "a");
+		make(a, rows[i].a_mode, rows[i].link ? 0 : rows[i].a, 0);
+		snprintf(b, sizeof(b), "%s/b", a);
+		make(b, 0700, rows[i].b, rows[i].b);
+		snprintf(b, sizeof(b), "%s/%zu/a/b", top, i);
+		snprintf(a, sizeof(a), "%s/%zu/a", top, i);
+		if (rows[i].link) {
+			assert_int_equal(symlink("c", a), 0);
+			assert_int_equal(lchown(a, rows[i].a, 0), 0);
+		}
+		assert_int_equal(become_it(b, yaml), rows[i].want);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(root_becomes_the_owner),
+		TEST(root_stays_with_roots_folder),
+		TEST(who_has_a_say),
+	};
+
+	return cmocka_run_group_tests_name("owner", tests, NULL, NULL);
+}
