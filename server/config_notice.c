@@ -1,6 +1,9 @@
 /* server/config_notice.c - mail, webhook and log of dockpass.yaml. */
 #include "server/config_check.h"
 
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/outlet.h"
@@ -133,6 +136,61 @@ static enum err check_hook(const struct checker *c)
 				: check_file(c, "webhook.ca", hook->ca, false);
 }
 
+static void folder_of(const char *path, char out[PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_MAX];
+
+	snprintf(folder, sizeof(folder), "%.*s",
+		 slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
+	if (!realpath(folder, out))
+		out[0] = '\0';
+}
+
+static bool lies_in(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	return *path && len && !strncmp(path, folder, len) &&
+	       (!path[len] || path[len] == '/' || len == 1);
+}
+
+/*
+ * The server goes on with the right to write all of the log's folder, as
+ * logrotate makes another file there: nothing else of dockpass may be in it,
+ * nor it in a folder that dockpass keeps.
+ */
+static enum err check_log_folder(const struct checker *c)
+{
+	const struct config *config = c->config;
+	const char *folders[] = { config->store, config->keys, config->public };
+	char folder[PATH_MAX], own[COUNT(folders) + 2][PATH_MAX];
+	struct cause what;
+
+	folder_of(config->log.file, folder);
+	for (size_t i = 0; i < COUNT(own); i++)
+		own[i][0] = '\0';
+	for (size_t i = 0; i < COUNT(folders); i++)
+		if (!realpath(folders[i], own[i]))
+			own[i][0] = '\0';
+	/* The configuration may be a link: both of its folders. */
+	folder_of(config->path, own[COUNT(folders)]);
+	if (realpath(config->path, own[COUNT(folders) + 1]))
+		*strrchr(own[COUNT(folders) + 1], '/') = '\0';
+	for (size_t i = 0; i < COUNT(own); i++) {
+		if (!lies_in(own[i], folder) &&
+		    (i >= COUNT(folders) || !lies_in(folder, own[i])))
+			continue;
+		cause_set(&what, E_REFUSED,
+			  "%.200s: %.200s is dockpass's own, and the server "
+			  "can write the log's whole folder; name a file in a "
+			  "folder of its own, as log/dockpass.log",
+			  config->log.file, own[i]);
+		return check_bad(c, "log.file", what.text);
+	}
+	return E_OK;
+}
+
 static enum err check_log(const struct checker *c)
 {
 	const struct config_log *log = &c->config->log;
@@ -146,7 +204,7 @@ static enum err check_log(const struct checker *c)
 			"user or local0 to local7");
 	if (log->file && !c->bare && outlet_check(log->file, &what))
 		return check_bad(c, "log.file", what.text);
-	return E_OK;
+	return log->file && !c->bare ? check_log_folder(c) : E_OK;
 }
 
 enum err check_notices(const struct checker *c)

@@ -81,6 +81,11 @@ static enum err check_mode(const struct stat *st, const char *path,
 
 static enum err denied(const char *path, struct cause *cause)
 {
+	if (errno == ELOOP)
+		return cause_set(cause, E_REFUSED,
+				 "%.300s: is a link, and may lead anywhere; "
+				 "name the file itself",
+				 path);
 	return cause_set(cause, errno_err(errno),
 			 "%.300s: cannot open it: %s%s", path, strerror(errno),
 			 errno_advice(errno));
@@ -92,8 +97,13 @@ enum err outlet_check(const char *path, struct cause *cause)
 	char folder[PATH_MAX];
 	struct stat st;
 
-	if (!stat(path, &st)) {
-		enum err err = check_mode(&st, path, cause);
+	if (!lstat(path, &st)) {
+		enum err err;
+
+		errno = ELOOP;
+		if (S_ISLNK(st.st_mode))
+			return denied(path, cause);
+		err = check_mode(&st, path, cause);
 
 		return err || !access(path, W_OK) ? err : denied(path, cause);
 	}
@@ -123,7 +133,7 @@ enum err outlet_file(const char *path, struct outlet **out, struct cause *cause)
 {
 	int fd = open(path,
 		      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY |
-			      O_NONBLOCK,
+			      O_NONBLOCK | O_NOFOLLOW,
 		      FILE_MODE);
 	struct stat st;
 	enum err err;

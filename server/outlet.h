@@ -15,8 +15,9 @@
 struct outlet;
 
 /*
- * Appends to the file, made with mode 0600. E_MODE, E_IO with *cause: it cannot
- * be opened, is no file, or others can read it or write it (0640 is fine).
+ * Appends to the file, made with mode 0600. E_MODE, E_IO, E_REFUSED with
+ * *cause: it cannot be opened, is no file, is a link, or others can read it or
+ * write it (0640 is fine).
  */
 enum err outlet_file(const char *path, struct outlet **out,
 		     struct cause *cause) MUST_CHECK;

@@ -162,7 +162,8 @@ static void write_rest(struct str listen, struct buf *yaml)
 		    "#   secret_file: webhook-secret\n"
 		    "#   ca: webhook-ca.pem\n"
 		    "# log:\n"
-		    "#   file: dockpass.log\n"
+		    "#   file: log/dockpass.log     # in a folder of its "
+		    "own\n"
 		    "#   syslog: local0            # facility\n"));
 }
 

@@ -19,7 +19,8 @@ OWN = {"level", "event", "count"}  # what a line of the log has besides
 @pytest.fixture
 def own(tmp_path):
     with Dockpass(tmp_path, services=[SERVICE]) as own:
-        own.to = tmp_path / "own.log"
+        (tmp_path / "log").mkdir()
+        own.to = tmp_path / "log/own.log"
         own.configure(log={"file": str(own.to)})
         secrets.watch(own.to)
         own.user("ann")

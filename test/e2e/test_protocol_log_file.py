@@ -78,10 +78,11 @@ def test_what_is_there_is_kept(own):
 
 
 def test_relative_to_the_configuration(own):
-    own.configure(log={"file": "here.log"})
+    (own.folder / "log").mkdir()
+    own.configure(log={"file": "log/dockpass.log"})
     own.serve()
     name = ask(own)
-    wait_until(lambda: clients(own.folder / "here.log") == [name],
+    wait_until(lambda: clients(own.folder / "log/dockpass.log") == [name],
                10 * PATIENCE, "its line")
 
 
