@@ -81,6 +81,7 @@ static struct str shown(struct str s, size_t max, char at[SHOWN_SIZE])
 		memcpy(at, s.at, len);
 	at[len] = '\0';
 	secret_hide(at);
+	secret_hide_wrapped(at);
 	if (s.len > max)
 		snprintf(at + max, SHOWN_SIZE - max, " ... %zu bytes more",
 			 s.len - max);

@@ -114,6 +114,7 @@ static size_t copy_client(struct str client, char out[USED_CLIENT_MAX])
 		memcpy(at, client.at, len);
 	at[len] = '\0';
 	secret_hide(at);
+	secret_hide_wrapped(at);
 	return print_copy((struct str) { at, len }, out, USED_CLIENT_MAX);
 }
 

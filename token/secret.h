@@ -63,6 +63,11 @@ bool secret_looks_like_token(struct str text);
 
 /* A word of that form keeps its prefix alone; true: there was one. */
 bool secret_hide(char *text);
+/*
+ * Of what a client says of itself: the password of an address becomes stars,
+ * and so does a word that is "user:secret" in base64.
+ */
+void secret_hide_wrapped(char *text);
 
 /* In constant time, but for their lengths. */
 bool secret_eq(struct str a, struct str b);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/log.h"
+#include "token/secret.h"
 
 enum { SCOPES_MAX = 128 * 1024 };
 
@@ -135,6 +136,14 @@ static enum err read_service(struct request *req, struct asking *out,
 	return E_OK;
 }
 
+/* Who types his secret twice has told no name. */
+static struct str logged_user(const struct credential *credential)
+{
+	if (secret_eq(credential->user, credential->secret))
+		return credential->user.len ? STR("***") : STR("");
+	return credential->user;
+}
+
 static void fill_log(const struct request *req, const struct asking *ask,
 		     struct reply *reply)
 {
@@ -143,7 +152,7 @@ static void fill_log(const struct request *req, const struct asking *ask,
 		reply->log.asked = asking_print(ask->want, req->arena);
 	reply->log.client = ask->client.len ? ask->client : req->user_agent;
 	if (ask->credential.kind == CREDENTIAL_PASSWORD)
-		reply->log.user = ask->credential.user;
+		reply->log.user = logged_user(&ask->credential);
 }
 
 static enum err read_scopes(const struct request *req, struct asking *out,

@@ -9,6 +9,7 @@ from urllib.parse import quote_from_bytes
 
 import pytest
 
+from support import secrets
 from support.dockpass import PATIENCE
 from support.process import wait_until
 from support.ways import login, refresh, refresh_token
@@ -301,6 +302,41 @@ def test_no_place_is_wrong_enough_for_a_secret(world, where, shape):
         "scope": lambda: world.ask(f"repository:g/pub/{secret}:pull"),
     }[where])
     assert secret[6:].lower() not in json.dumps(line).lower()
+
+
+def encoded(pair):
+    return base64.b64encode(pair.encode()).decode()
+
+
+# The same, as it is written for HTTP: a header, or an address.
+HTTP = {"a header": lambda pair: "Basic " + encoded(pair),
+        "its end": encoded,
+        "curl -u": lambda pair: f"curl/8 -u {encoded(pair)}, x",
+        "an address": lambda pair: f"https://{pair}@registry.example.com/v2/"}
+
+
+@pytest.mark.parametrize("shape", HTTP)
+@pytest.mark.parametrize("where", ["client_id", "agent", "service"])
+@pytest.mark.parametrize("kind", ["token", "password"])
+def test_no_clothes_of_a_secret_show_it(world, where, shape, kind):
+    secret = secrets.remember("Correct-Horse-9") if kind == "password" \
+        else world.pat("alice", "api")
+    text = HTTP[shape](f"eve:{secret}")
+    line = line_of(world, {
+        "client_id": lambda: world.ask(fields={"client_id": text}),
+        "agent": lambda: world.ask(headers={"User-Agent": text},
+                                   fields={"client_id": None}),
+        "service": lambda: world.ask(fields={"service": text}),
+    }[where])
+    assert secret not in str(line) and encoded(f"eve:{secret}") not in str(line)
+    assert "***" in (line["service"] if where == "service"
+                     else line["client"])
+
+
+def test_a_password_that_is_typed_twice(world):
+    secret = secrets.remember("Battery-Staple-7")
+    line = line_of(world, lambda: world.ask(auth=(secret, secret)))
+    assert (line["user"], line["reason"]) == ("***", "wrong_password")
 
 
 def test_what_is_left_out_is_said(world):

@@ -231,6 +231,72 @@ static void hidden_in_what_is_said(void **state)
 	}
 }
 
+static void hidden_in_what_is_written_for_http(void **state)
+{
+	static const struct {
+		const char *rule, *text, *want;
+	} rows[] = {
+		{ "ann:glpat-12345", "curl -u YW5uOmdscGF0LTEyMzQ1",
+		  "curl -u ********************" },
+		{ "one byte less, with its end", "YW5uOmdscGF0LTEyMzQ= x",
+		  "*******************= x" },
+		{ "a password", "Basic YW5uOkNvcnJlY3QtSG9yc2U=;",
+		  "Basic ***********************=;" },
+		{ "cut", "Basic YW5uOkNvcnJlY3QtSG9",
+		  "Basic *******************" },
+		{ "no colon", "YW5uYW5uYW5uYW5u", "YW5uYW5uYW5uYW5u" },
+		{ "too short", "YTpiOmM=", "YTpiOmM=" },
+		{ "docker",
+		  "docker/24.0.7 go/go1.20.10 git-commit/311b9ff "
+		  "kernel/6.1.0-13-amd64 os/linux arch/amd64 "
+		  "UpstreamClient(Docker-Client/24.0.7 \\(linux\\))",
+		  NULL },
+		{ "podman", "containers/5.24.1 (github.com/containers/image)",
+		  NULL },
+		{ "a name", "repository:library/ubuntu/0123456789abcdef:pull",
+		  NULL },
+		{ "an address", "https://ann:secret@host/",
+		  "https://ann:******@host/" },
+		{ "two, with a sign", "http://a:b@c@d e://f:g@h",
+		  "http://a:***@d e://f:*@h" },
+		{ "nobody in it", "https://ann@host:1/a:b@c", NULL },
+		{ "its end", "https://a:b", NULL },
+		{ "nothing", "", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char text[256];
+
+		print_message("%s\n", rows[i].rule);
+		snprintf(text, sizeof(text), "%s", rows[i].text);
+		secret_hide_wrapped(text);
+		assert_string_equal(text,
+				    rows[i].want ? rows[i].want : rows[i].text);
+	}
+}
+
+/* Names of repositories, of any letters, stay. */
+static void other_words_are_no_pairs(void **state)
+{
+	static const char some[] = "abcdefghijklmnopqrstuvwxyz/0123456789";
+	unsigned taken = 0, seed = 7;
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		char text[17] = "", was[17];
+
+		for (size_t k = 0; k < sizeof(text) - 1; k++) {
+			seed = seed * 1103515245 + 12345;
+			text[k] = some[(seed >> 16) % (sizeof(some) - 1)];
+		}
+		memcpy(was, text, sizeof(was));
+		secret_hide_wrapped(text);
+		taken += strcmp(was, text) != 0;
+	}
+	assert_true(taken <= 1);
+}
+
 static void whole_or_not(void **state)
 {
 	(void)state;
@@ -250,6 +316,8 @@ int main(void)
 		cmocka_unit_test(text_with_a_prefix_of_ones_own),
 		cmocka_unit_test(hidden_whatever_its_prefix),
 		cmocka_unit_test(other_words_stay),
+		cmocka_unit_test(hidden_in_what_is_written_for_http),
+		cmocka_unit_test(other_words_are_no_pairs),
 		cmocka_unit_test(prefixes),
 		cmocka_unit_test(text_of_a_refresh_token),
 		cmocka_unit_test(cleanup_wipes),
