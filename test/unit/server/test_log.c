@@ -97,16 +97,17 @@ static void event_lines(void **state)
 	for (int i = 0; i < 2; i++)
 		log_print_event(WHEN * INT64_C(1000), LEVEL_INFO, "x", &about,
 				STR("m"), i ? FORMAT_TEXT : FORMAT_JSON, &got);
-	assert_str(buf_str(&got),
-		   "{\"time\":\"2027-01-15T08:00:00.000Z\","
-		   "\"level\":\"warning\",\"event\":\"reload\","
-		   "\"message\":\"a\\u000ab\"}\n"
-		   "2027-01-15T08:00:00.000Z error reload message:\"a\\u000ab\"\n"
-		   "{\"time\":\"2027-01-15T08:00:00.000Z\","
-		   "\"level\":\"info\",\"event\":\"x\",\"addr\":\"::1\","
-		   "\"token_id\":9,\"message\":\"m\"}\n"
-		   "2027-01-15T08:00:00.000Z info x addr:\"::1\" token_id:9 "
-		   "message:\"m\"\n");
+	assert_str(
+		buf_str(&got),
+		"{\"time\":\"2027-01-15T08:00:00.000Z\","
+		"\"level\":\"warning\",\"event\":\"reload\","
+		"\"message\":\"a\\u000ab\"}\n"
+		"2027-01-15T08:00:00.000Z error reload message:\"a\\u000ab\"\n"
+		"{\"time\":\"2027-01-15T08:00:00.000Z\","
+		"\"level\":\"info\",\"event\":\"x\",\"addr\":\"::1\","
+		"\"token_id\":9,\"message\":\"m\"}\n"
+		"2027-01-15T08:00:00.000Z info x addr:\"::1\" token_id:9 "
+		"message:\"m\"\n");
 }
 
 static void level_of_a_line(void **state)

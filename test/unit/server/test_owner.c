@@ -118,7 +118,7 @@ static void who_has_a_say(void **state)
 	if (geteuid())
 		skip();
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		char at[64], yaml[PATH_MAX], a[PATH_MAX], b[PATH_MAX];
+		char at[64], yaml[PATH_MAX], a[PATH_MAX], b[PATH_MAX + 2];
 
 		print_message("%s\n", rows[i].rule);
 		snprintf(at, sizeof(at), "%zu", i);
