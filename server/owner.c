@@ -134,6 +134,13 @@ static enum err look(struct walk *walk, struct cause *cause)
 	bool all = group || st->st_mode & S_IWOTH;
 
 	walk->shared = all && S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX;
+	/* The store: in the words of those that look at it next. */
+	if (all && !walk->shared && S_ISDIR(st->st_mode) &&
+	    !walk->rest[strspn(walk->rest, "/")])
+		return cause_set(cause, E_MODE,
+				 "%.300s: group or others can read or write "
+				 "it; run: chmod 700 %.300s",
+				 walk->at, walk->at);
 	if (all && !walk->shared)
 		return open_to_all(walk->at, "go-w", cause);
 	return hear(walk, st->st_uid, walk->at, cause);

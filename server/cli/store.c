@@ -73,10 +73,11 @@ static enum err write_backup(int fd, void *arg, struct cause *cause)
 		return err;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	err = backup_open(path, &copy, &backup->facts, cause);
-	if (err == E_CORRUPT)
-		return cause_set(cause, err,
-				 "the store is damaged, and so is a copy of "
-				 "it; restore a backup with --damaged");
+	if (err != E_CORRUPT)
+		return err;
+	/* What is wrong with the copy is so with the store: in its words. */
+	if (!look_at_store(db_folder(backup->db), &backup->facts, cause))
+		cause_set(cause, err, "the copy is damaged: try again");
 	return err;
 }
 
