@@ -186,7 +186,7 @@ static const struct {
 static void note_use(struct db *db, uint64_t pat, int64_t at)
 {
 	const struct used used = { at, STR("::1"), STR("x") };
-	AUTO(txn) struct txn txn;
+	AUTO(txn) struct txn txn = { 0 };
 
 	if (at == NOW)
 		return;
