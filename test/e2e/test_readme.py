@@ -239,3 +239,10 @@ def test_compose_shows_the_registry_nothing_but_what_is_public():
     shared = [mount for mount in other["volumes"]
               if mount.split(":")[0] in folders]
     assert shared == ["public:/dockpass/public:ro"]
+
+
+def test_the_contents_are_whole():
+    contents, rest = README.split("\n## ", 1)
+    headings = re.findall(r"^(?:##|###) (.+)$", "## " + rest, re.M)
+    assert len(headings) > 20
+    assert re.findall(r"\[(.*?)\]\(#", contents) == headings
