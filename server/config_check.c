@@ -204,15 +204,6 @@ static enum err check_services(const struct checker *c)
 	return E_OK;
 }
 
-static bool same_folder(const char *a, const char *b)
-{
-	struct stat one, two;
-
-	if (stat(a, &one) || stat(b, &two))
-		return !strcmp(a, b);
-	return one.st_dev == two.st_dev && one.st_ino == two.st_ino;
-}
-
 /* One that is missing is for whoever opens it: not each command does. */
 static enum err check_folders(const struct checker *c)
 {
@@ -234,7 +225,7 @@ static enum err check_folders(const struct checker *c)
 		if (!stat(folders[i].path, &st) && !S_ISDIR(st.st_mode))
 			return check_bad(c, folders[i].option, what.text);
 		for (size_t j = 0; j < i; j++) {
-			if (!same_folder(folders[i].path, folders[j].path))
+			if (!file_same(folders[i].path, folders[j].path))
 				continue;
 			cause_set(&what, E_OK,
 				  "%.300s: is the folder of `%s`; name another",

@@ -211,6 +211,15 @@ enum err file_write(const char *path, unsigned mode, struct str text,
 	return file_write_by(path, mode, true, write_text, &what, cause);
 }
 
+bool file_same(const char *a, const char *b)
+{
+	struct stat one, two;
+
+	if (stat(a, &one) || stat(b, &two))
+		return !strcmp(a, b);
+	return one.st_dev == two.st_dev && one.st_ino == two.st_ino;
+}
+
 static bool overwrite(const char *path)
 {
 	static const char zeros[CHUNK];

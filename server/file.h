@@ -31,6 +31,8 @@ enum err file_write_by(const char *path, unsigned mode, bool replace,
 		       struct cause *cause) MUST_CHECK;
 /* All of it, signals or not; false: errno says why not. */
 bool file_write_all(int fd, struct str text) MUST_CHECK;
+/* Do both name the same? What is not there has its name alone. */
+bool file_same(const char *a, const char *b);
 /* Overwrites the bytes, removes the file; its folder is synced. */
 enum err file_erase(const char *path, struct cause *cause) MUST_CHECK;
 /*

@@ -60,7 +60,7 @@ int hex_value(char c)
 	return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 
-static int value_of(char c)
+int base64_value(char c)
 {
 	if (c >= 'A' && c <= 'Z')
 		return c - 'A';
@@ -86,7 +86,7 @@ enum err base64_decode(struct str text, char *out, size_t size, size_t *len)
 		return E_LIMIT;
 	n = 0;
 	for (size_t i = 0; i < text.len - pad; i++) {
-		int value = value_of(text.at[i]);
+		int value = base64_value(text.at[i]);
 
 		if (value < 0)
 			return E_SYNTAX;

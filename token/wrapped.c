@@ -6,29 +6,9 @@
 
 #include <string.h>
 
+#include "token/encode.h"
+
 enum { WRAPPED_MIN = 12 }; /* shorter words are anything */
-
-/* The six bits of a letter, and one; 0: it is none. */
-static const unsigned char letters[256] = {
-#define L(c, n) [c] = (n) + 1
-#define L4(c, n)                                                               \
-	L(c, n), L((c) + 1, (n) + 1), L((c) + 2, (n) + 2), L((c) + 3, (n) + 3)
-#define L24(c, n)                                                              \
-	L4(c, n), L4((c) + 4, (n) + 4), L4((c) + 8, (n) + 8),                  \
-		L4((c) + 12, (n) + 12), L4((c) + 16, (n) + 16),                \
-		L4((c) + 20, (n) + 20)
-	L24('A', 0), L('Y', 24), L('Z', 25),  L24('a', 26),
-	L('y', 50),  L('z', 51), L4('0', 52), L4('4', 56),
-	L('8', 60),  L('9', 61), L('+', 62),  L('/', 63),
-#undef L24
-#undef L4
-#undef L
-};
-
-static bool is_letter(char c)
-{
-	return letters[(unsigned char)c];
-}
 
 /* What can be printed and has a colon: no word of another kind is so. */
 static bool is_pair(const char *word, size_t len)
@@ -39,7 +19,7 @@ static bool is_pair(const char *word, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		unsigned char byte;
 
-		bits = bits << 6 | (letters[(unsigned char)word[i]] - 1u);
+		bits = bits << 6 | (unsigned)base64_value(word[i]);
 		count += 6;
 		if (count < 8)
 			continue;
@@ -60,13 +40,13 @@ static void hide_pairs(char *text, size_t len)
 	while (at + WRAPPED_MIN <= len) {
 		size_t back = WRAPPED_MIN, end = at + WRAPPED_MIN;
 
-		while (back && is_letter(text[at + back - 1]))
+		while (back && base64_value(text[at + back - 1]) >= 0)
 			back--;
 		if (back) {
 			at += back;
 			continue;
 		}
-		while (is_letter(text[end]))
+		while (base64_value(text[end]) >= 0)
 			end++;
 		if (is_pair(text + at, end - at))
 			memset(text + at, '*', end - at);

@@ -2,9 +2,9 @@
 #include "server/cli/command.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "server/cli/line.h"
+#include "server/file.h"
 #include "server/owner.h"
 #include "token/date.h"
 
@@ -32,21 +32,13 @@ static const char *parent_of(struct call *call, const char *path)
 		.at;
 }
 
-static bool same_folder(const char *a, const char *b)
-{
-	struct stat x, y;
-
-	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev &&
-	       x.st_ino == y.st_ino;
-}
-
 int call_elsewhere(struct call *call, const char *path)
 {
 	const struct config *config = call->config;
 	const char *own[] = { config->store, config->keys, config->public };
 
 	for (size_t i = 0; i < COUNT(own); i++)
-		if (same_folder(parent_of(call, path), own[i]))
+		if (file_same(parent_of(call, path), own[i]))
 			return call_refuse(call,
 					   "%.400s: %.300s is dockpass's own "
 					   "folder; name a file elsewhere",
@@ -113,7 +105,7 @@ bool call_store(struct call *call)
 	return open_store(call, DB_OPEN);
 }
 
-bool call_store_owner(struct call *call)
+bool call_store_owner(struct call *call, bool missing)
 {
 	enum err err;
 	bool root;
@@ -122,8 +114,10 @@ bool call_store_owner(struct call *call)
 		return false;
 	err = become_owner(call->config->store, call->config->path, &root,
 			   &call->cause);
-	if (err == E_NOT_FOUND)
+	if (err == E_NOT_FOUND && missing)
 		err = own_missing(call);
+	else if (err == E_NOT_FOUND)
+		config_blame(call->config->store_place, err, &call->cause);
 	if (err)
 		call_failed(call, err);
 	return !err;

@@ -164,8 +164,11 @@ void call_warn(struct call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* On failure they have printed why: return EXIT_REFUSED. */
 bool call_config(struct call *call) MUST_CHECK;
 bool call_store(struct call *call) MUST_CHECK; /* call_config() and the store */
-/* Before a file is read that others may have made: who the store's owner is. */
-bool call_store_owner(struct call *call) MUST_CHECK;
+/*
+ * call_config(), as the store's owner; `missing`: where there is no store, as
+ * who would make it.
+ */
+bool call_store_owner(struct call *call, bool missing) MUST_CHECK;
 /* Made if missing; `damaged`: what is there is set aside. */
 bool call_store_or_new(struct call *call, bool damaged) MUST_CHECK;
 /* Refuses a FILE that is to be written among the server's; a status. */

@@ -8,7 +8,6 @@
 #include "server/cli/command.h"
 #include "server/cli/registry.h"
 #include "server/keys.h"
-#include "server/owner.h"
 #include "token/date.h"
 
 enum { EXPORT_MAX = 1 << 20, KID_LEAST = 4 /* letters of an id */ };
@@ -18,29 +17,12 @@ static const char follow[] =
 static const char bring[] =
 	"bring public/bundle.pem to the registries, restart them";
 
-/* The configuration, as the owner of what it names. */
-static bool call_owner(struct call *call)
-{
-	enum err err;
-	bool root;
-
-	if (!call_config(call))
-		return false;
-	err = become_owner(call->config->store, call->config->path, &root,
-			   &call->cause);
-	if (err == E_NOT_FOUND)
-		config_blame(call->config->store_place, err, &call->cause);
-	if (err)
-		call_failed(call, err);
-	return !err;
-}
-
 bool call_keys(struct call *call, struct keyring **keyring)
 {
 	enum err err;
 
 	*keyring = NULL;
-	if (!call_owner(call))
+	if (!call_store_owner(call, false))
 		return false;
 	err = keys_load(call->config->keys, keyring, &call->cause);
 	if (err == E_NOT_FOUND)
@@ -155,7 +137,7 @@ static int key_new_command(struct call *call)
 				  "algorithm '%.40s' is not ES256, "
 				  "RS256, ES384 or EdDSA",
 				  call->opts[OPT_ALG]);
-	if (!call_owner(call))
+	if (!call_store_owner(call, false))
 		return EXIT_REFUSED;
 	err = keys_new(call->config->keys, alg, str_of(call->config->issuer),
 		       call->now, kid, &call->cause);

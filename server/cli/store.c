@@ -221,7 +221,7 @@ static int restore_run(struct call *call)
 	if (since.len && date_parse(since, &how.newer_than))
 		return call_usage(call, "date '%.40s' is not YYYY-MM-DD",
 				  since.at);
-	if (!call_store_owner(call))
+	if (!call_store_owner(call, true))
 		return EXIT_REFUSED;
 	err = backup_open(path, &copy, &facts, &call->cause);
 	if (err)

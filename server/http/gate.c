@@ -133,12 +133,10 @@ static enum gate_step on_header(struct gate *gate, unsigned char c)
 	return become(gate, AT_NAME);
 }
 
-static enum header header_of(const struct gate *gate, bool longer)
+static enum header header_of(const struct gate *gate)
 {
 	struct str name = word(gate);
 
-	if (longer)
-		return HEADER_OTHER;
 	if (str_eq_nocase(name, STR("content-length")))
 		return HEADER_LENGTH;
 	if (str_eq_nocase(name, STR("transfer-encoding")))
@@ -157,7 +155,7 @@ static enum gate_step on_name(struct gate *gate, unsigned char c)
 		word_add(gate, c);
 		return GATE_MORE;
 	}
-	gate->header = header_of(gate, gate->word_len == GATE_WORD_MAX);
+	gate->header = header_of(gate);
 	gate->word_len = 0;
 	return become(gate, AT_VALUE);
 }
