@@ -1,48 +1,11 @@
 /* server/http/challenge.c - see the header. */
 #include "server/http/challenge.h"
 
-#include <string.h>
-
-static bool is_alnum(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c >= '0' && c <= '9');
-}
-
-static bool is_token(char c) /* RFC 9110 5.6.2 */
-{
-	return is_alnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
-}
+#include "server/http/field.h"
 
 static bool is_token68(char c) /* RFC 9110 11.2 */
 {
-	return is_alnum(c) || (c && strchr("-._~+/", c));
-}
-
-static bool begins(struct str s, char c)
-{
-	return s.len && s.at[0] == c;
-}
-
-static struct str take(struct str *rest, bool (*is)(char c))
-{
-	struct str all = *rest;
-	size_t n = 0;
-
-	while (n < rest->len && is(rest->at[n]))
-		n++;
-	*rest = str_skip(*rest, n);
-	return str_head(all, n);
-}
-
-/* RFC 9110 5.6.3: blanks and tabs. */
-static size_t skip_blanks(struct str *rest)
-{
-	size_t before = rest->len;
-
-	while (begins(*rest, ' ') || begins(*rest, '\t'))
-		*rest = str_skip(*rest, 1);
-	return before - rest->len;
+	return field_is_alnum(c) || (c && strchr("-._~+/", c));
 }
 
 /* An element of a list may be empty (RFC 9110 5.6.1.2). */
@@ -50,10 +13,10 @@ static bool skip_commas(struct str *rest)
 {
 	bool any = false;
 
-	skip_blanks(rest);
-	while (begins(*rest, ',')) {
+	field_skip_blanks(rest);
+	while (field_begins(*rest, ',')) {
 		*rest = str_skip(*rest, 1);
-		skip_blanks(rest);
+		field_skip_blanks(rest);
 		any = true;
 	}
 	return any;
@@ -66,8 +29,8 @@ static enum err take_quoted(struct str *rest, struct arena *arena,
 	char *to = arena_alloc(arena, text.len + 1);
 	size_t len = 0;
 
-	while (!begins(text, '"')) {
-		if (begins(text, '\\'))
+	while (!field_begins(text, '"')) {
+		if (field_begins(text, '\\'))
 			text = str_skip(text, 1);
 		if (!text.len)
 			return E_SYNTAX;
@@ -86,19 +49,20 @@ static enum err take_quoted(struct str *rest, struct arena *arena,
 static enum err take_param(struct str *rest, struct arena *arena,
 			   struct challenge *c, bool *none)
 {
-	struct str ahead = *rest, name = take(&ahead, is_token), value;
+	struct str ahead = *rest, name = field_take(&ahead, field_is_token),
+		   value;
 
-	skip_blanks(&ahead);
-	*none = !name.len || !begins(ahead, '=');
+	field_skip_blanks(&ahead);
+	*none = !name.len || !field_begins(ahead, '=');
 	if (*none)
 		return E_OK;
 	ahead = str_skip(ahead, 1);
-	skip_blanks(&ahead);
-	if (begins(ahead, '"')) {
+	field_skip_blanks(&ahead);
+	if (field_begins(ahead, '"')) {
 		if (take_quoted(&ahead, arena, &value))
 			return E_SYNTAX;
 	} else {
-		value = take(&ahead, is_token);
+		value = field_take(&ahead, field_is_token);
 		if (!value.len)
 			return E_SYNTAX;
 	}
@@ -124,7 +88,7 @@ static enum err take_params(struct str *rest, struct arena *arena,
 			return err;
 		if (none)
 			return c->len ? E_OK : E_NOT_FOUND;
-		skip_blanks(rest);
+		field_skip_blanks(rest);
 		if (!rest->len)
 			return E_OK;
 		/* What follows may be another challenge. */
@@ -138,12 +102,12 @@ static bool take_token68(struct str *rest, struct str *token)
 {
 	struct str ahead = *rest;
 
-	take(&ahead, is_token68);
-	while (begins(ahead, '='))
+	field_take(&ahead, is_token68);
+	while (field_begins(ahead, '='))
 		ahead = str_skip(ahead, 1);
 	*token = str_head(*rest, rest->len - ahead.len);
-	skip_blanks(&ahead);
-	if (!token->len || (ahead.len && !begins(ahead, ','))) {
+	field_skip_blanks(&ahead);
+	if (!token->len || (ahead.len && !field_begins(ahead, ','))) {
 		*token = (struct str) { 0 };
 		return false;
 	}
@@ -159,12 +123,12 @@ static enum err take_challenge(struct str *rest, struct arena *arena,
 	skip_commas(rest);
 	if (!rest->len)
 		return E_NOT_FOUND;
-	c->scheme = take(rest, is_token);
+	c->scheme = field_take(rest, field_is_token);
 	if (!c->scheme.len)
 		return E_SYNTAX;
-	if (!skip_blanks(rest) && rest->len && !begins(*rest, ','))
+	if (!field_skip_blanks(rest) && rest->len && !field_begins(*rest, ','))
 		return E_SYNTAX;
-	if (!rest->len || begins(*rest, ','))
+	if (!rest->len || field_begins(*rest, ','))
 		return E_OK; /* the scheme alone */
 	if (take_token68(rest, &c->token68))
 		return E_OK;

@@ -1,7 +1,7 @@
 /* server/http/forwarded.c - see the header. */
 #include "server/http/forwarded.h"
 
-#include <string.h>
+#include "server/http/field.h"
 
 /* What hides the client. */
 static const struct str hidden = STR("unknown");
@@ -19,29 +19,6 @@ void hops_add_plain(struct hops *hops, struct str line)
 	while (str_cut(&line, ',', &hop))
 		if (str_trim(hop).len)
 			add(hops, str_trim(hop));
-}
-
-static bool is_token(char c) /* RFC 9110 5.6.2 */
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c));
-}
-
-static void skip_blanks(struct str *rest)
-{
-	while (rest->len && (rest->at[0] == ' ' || rest->at[0] == '\t'))
-		*rest = str_skip(*rest, 1);
-}
-
-static struct str take_token(struct str *rest)
-{
-	struct str token = *rest;
-	size_t n = 0;
-
-	while (n < rest->len && is_token(rest->at[n]))
-		n++;
-	*rest = str_skip(*rest, n);
-	return str_head(token, n);
 }
 
 /* Without its quotes. No address needs a backslash: *plain is false then. */
@@ -70,15 +47,15 @@ static bool take_pair(struct str *rest, struct str *name, struct str *value)
 {
 	bool plain = true;
 
-	*name = take_token(rest);
+	*name = field_take(rest, field_is_token);
 	if (!name->len || !rest->len || rest->at[0] != '=')
 		return false;
 	*rest = str_skip(*rest, 1);
-	if (rest->len && rest->at[0] == '"') {
+	if (field_begins(*rest, '"')) {
 		if (!take_quoted(rest, value, &plain))
 			return false;
 	} else {
-		*value = take_token(rest);
+		*value = field_take(rest, field_is_token);
 		if (!value->len)
 			return false;
 	}
@@ -94,14 +71,14 @@ static bool take_element(struct str *rest, struct str *hop)
 	for (;;) {
 		struct str name, value;
 
-		skip_blanks(rest);
+		field_skip_blanks(rest);
 		if (rest->len && rest->at[0] != ';' && rest->at[0] != ',') {
 			if (!take_pair(rest, &name, &value))
 				return false;
 			/* Each parameter once (RFC 7239 4). */
 			if (str_eq_nocase(name, STR("for")))
 				*hop = hop->len ? hidden : value;
-			skip_blanks(rest);
+			field_skip_blanks(rest);
 		}
 		if (!rest->len || rest->at[0] == ',')
 			return true;

@@ -1,7 +1,7 @@
 /* server/http/gate.c - see the header. */
 #include "server/http/gate_own.h"
 
-#include <string.h>
+#include "server/http/field.h"
 
 enum header { HEADER_OTHER, HEADER_LENGTH, HEADER_ENCODING, HEADER_EXPECT };
 
@@ -20,12 +20,6 @@ static const struct {
 };
 
 enum { METHOD_UNKNOWN = COUNT(methods) - 1 };
-
-static bool is_token(unsigned char c) /* tchar, RFC 9110 5.6.2 */
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c));
-}
 
 static struct str word(const struct gate *gate)
 {
@@ -48,7 +42,7 @@ static enum gate_step on_start(struct gate *gate, unsigned char c)
 
 	if (c == '\r')
 		return become(gate, AT_START_LF);
-	if (!is_token(c))
+	if (!field_is_token((char)c))
 		return no_http(gate);
 	*gate = (struct gate) { .whole = whole, .count = 1 };
 	word_add(gate, c);
@@ -67,7 +61,7 @@ static enum gate_step on_method(struct gate *gate, unsigned char c)
 {
 	size_t i = 0;
 
-	if (is_token(c))
+	if (field_is_token((char)c))
 		return word_add(gate, c) ? GATE_MORE : no_http(gate);
 	if (c != ' ')
 		return no_http(gate);
@@ -124,7 +118,7 @@ static enum gate_step on_header(struct gate *gate, unsigned char c)
 {
 	if (c == '\r')
 		return become(gate, AT_END_LF);
-	if (!is_token(c)) /* a folded line, too */
+	if (!field_is_token((char)c)) /* a folded line, too */
 		return refuse(gate, STATUS_BAD_REQUEST);
 	if (++gate->fields > GATE_FIELDS_MAX)
 		return refuse(gate, STATUS_HEADERS_TOO_LARGE);
@@ -149,7 +143,7 @@ static enum header header_of(const struct gate *gate)
 static enum gate_step on_name(struct gate *gate, unsigned char c)
 {
 	if (c != ':') {
-		if (!is_token(c))
+		if (!field_is_token((char)c))
 			return refuse(gate, STATUS_BAD_REQUEST);
 		/* Longer names keep a full word: it is none of ours. */
 		word_add(gate, c);
