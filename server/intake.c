@@ -77,7 +77,8 @@ static bool take_step(struct intake *in, struct evbuffer *from,
 		return true;
 	case GATE_REFUSE:
 		*end = INTAKE_REFUSED;
-		snprintf(reason, sizeof(reason), "%d", (int)in->gate.status);
+		snprintf(reason, sizeof(reason), "%d%s", (int)in->gate.status,
+			 in->gate.detail);
 		replace(from, to, reason);
 		in->seen = 0;
 		return false;

@@ -3,7 +3,13 @@
 
 #include "server/http/field.h"
 
-enum header { HEADER_OTHER, HEADER_LENGTH, HEADER_ENCODING, HEADER_EXPECT };
+enum header {
+	HEADER_OTHER,
+	HEADER_LENGTH,
+	HEADER_ENCODING,
+	HEADER_EXPECT,
+	HEADER_HOST
+};
 
 /*
  * `body`: may have one. What evhttp makes of the body of a GET depends on its
@@ -137,6 +143,8 @@ static enum header header_of(const struct gate *gate)
 		return HEADER_ENCODING;
 	if (str_eq_nocase(name, STR("expect")))
 		return HEADER_EXPECT;
+	if (str_eq_nocase(name, STR("host")))
+		return HEADER_HOST;
 	return HEADER_OTHER;
 }
 
@@ -151,6 +159,11 @@ static enum gate_step on_name(struct gate *gate, unsigned char c)
 	}
 	gate->header = header_of(gate);
 	gate->word_len = 0;
+	if (gate->header == HEADER_HOST) {
+		if (gate->host != HOST_NONE)
+			return refuse_host(gate);
+		gate->host = HOST_START;
+	}
 	return become(gate, AT_VALUE);
 }
 
@@ -172,7 +185,7 @@ static enum gate_step length_end(struct gate *gate)
 	return GATE_MORE;
 }
 
-/* A value that means something to the framing has ended. */
+/* A value that means something here has ended. */
 static enum gate_step value_end(struct gate *gate)
 {
 	while (gate->word_len && gate->word[gate->word_len - 1] == ' ')
@@ -191,6 +204,8 @@ static enum gate_step value_end(struct gate *gate)
 			return refuse(gate, STATUS_BAD_REQUEST);
 		gate->expect = true;
 		return GATE_MORE;
+	case HEADER_HOST:
+		return gate_host_whole(gate) ? GATE_MORE : refuse_host(gate);
 	case HEADER_OTHER:
 		break;
 	}
@@ -205,11 +220,13 @@ static enum gate_step on_value(struct gate *gate, unsigned char c)
 		return refuse(gate, STATUS_BAD_REQUEST);
 	if (gate->header == HEADER_OTHER)
 		return GATE_MORE;
+	if (gate->header == HEADER_HOST)
+		return gate_on_host(gate, c) ? GATE_MORE : refuse_host(gate);
 	if (c == '\t') /* evhttp takes it for a part of the value */
 		return refuse(gate, STATUS_BAD_REQUEST);
 	if ((!gate->word_len && c == ' ') || word_add(gate, c))
 		return GATE_MORE;
-	/* A number of 33 digits is too large; the rest is not known. */
+	/* A number of so many digits is too large; the rest is not known. */
 	for (size_t i = 0; i < gate->word_len; i++)
 		if (gate->word[i] < '0' || gate->word[i] > '9')
 			return refuse(gate, STATUS_BAD_REQUEST);
@@ -231,6 +248,8 @@ static enum gate_step on_end_lf(struct gate *gate, unsigned char c)
 
 	if (c != '\n')
 		return refuse(gate, STATUS_BAD_REQUEST);
+	if (gate->host == HOST_NONE && !gate->old)
+		return refuse_host(gate);
 	if (methods[gate->method].refused)
 		return refuse(gate, STATUS_METHOD);
 	if (!body && (gate->chunked || gate->left))
@@ -291,21 +310,24 @@ static enum gate_step one(struct gate *gate, unsigned char c)
 }
 
 /*
- * How many bytes the state would take without a change: a run of a path or of
- * a value that means nothing here. Three quarters of all bytes are such.
+ * How many bytes the state would take without a change: a run of a path, of a
+ * value that means nothing here, or of a host's name. Three quarters of all
+ * bytes are such.
  */
 static size_t run(const struct gate *gate, struct str s)
 {
 	size_t room = states[gate->state].limit - gate->count, n = 0;
 	unsigned char low = gate->state == AT_VALUE ? ' ' : '!';
 
+	if (s.len > room)
+		s.len = room;
+	if (gate->state == AT_VALUE && gate->header == HEADER_HOST)
+		return gate_host_run(gate, s);
 	if (gate->state == AT_VALUE
 		    ? gate->header != HEADER_OTHER
 		    : gate->state != AT_TARGET || gate->left < 2)
 		return 0;
-	if (room > s.len)
-		room = s.len;
-	while (n < room && (unsigned char)s.at[n] >= low && s.at[n] != 0x7f)
+	while (n < s.len && (unsigned char)s.at[n] >= low && s.at[n] != 0x7f)
 		n++;
 	return n;
 }

@@ -6,7 +6,7 @@
  * connection, is of two minds about the body of a GET, answers some errors in
  * HTML and waits for ever for a slow one. Behind a proxy each of these is a way
  * to smuggle. So nothing reaches it that is not one well-formed request (RFC
- * 9112) within the limits.
+ * 9112) within the limits. Likewise Host: one, and a host (3.2).
  *
  * Pure: no I/O, no allocation, no clock.
  */
@@ -20,7 +20,7 @@ enum {
 	GATE_FIELDS_MAX = 256, /* evhttp takes 112 bytes for each */
 	GATE_BODY_MAX = 64 * 1024,
 	GATE_CHUNKED_MAX = 128 * 1024, /* with its sizes and line ends */
-	GATE_WORD_MAX = 32
+	GATE_WORD_MAX = 48	       /* an address in Host */
 };
 
 /* What may happen to the bytes since the last answer but GATE_MORE. */
@@ -28,12 +28,12 @@ enum gate_step {
 	GATE_MORE,   /* hold them and feed on */
 	GATE_PASS,   /* hand them on */
 	GATE_SKIP,   /* forget them: an empty line before a request, the rest */
-	GATE_REFUSE, /* answer gate->status instead, then nothing more */
+	GATE_REFUSE, /* answer gate->status and detail instead, then nothing */
 	GATE_DROP    /* no HTTP from the start: close */
 };
 
 struct gate {
-	uint8_t state, header, method;
+	uint8_t state, header, method, host;
 	uint8_t word_len;
 	bool old; /* HTTP/1.0 */
 	bool length_seen, chunked, expect;
@@ -45,6 +45,7 @@ struct gate {
 	uint32_t total;	 /* of the chunked body */
 	uint32_t whole;	 /* requests that have come whole */
 	enum status status;
+	const char *detail; /* of the status: "/host", or "" */
 	char word[GATE_WORD_MAX];
 };
 

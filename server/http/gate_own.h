@@ -1,6 +1,7 @@
 /*
- * server/http/gate_own.h - what gate.c (line and headers) and gate_body.c (what
- * follows them) share. A state is a function of one byte.
+ * server/http/gate_own.h - what gate.c (line and headers), gate_host.c (the
+ * value of Host) and gate_body.c (what follows them) share. A state is a
+ * function of one byte.
  */
 #pragma once
 
@@ -29,11 +30,34 @@ enum state {
 	AT_DEAD
 };
 
+/* What was seen of Host. */
+enum gate_host {
+	HOST_NONE,
+	HOST_START,
+	HOST_NAME,
+	HOST_HEX,
+	HOST_HEX_LOW,
+	HOST_LITERAL,
+	HOST_LITERAL_END,
+	HOST_PORT,
+	HOST_END,
+	HOST_BAD
+};
+
 static inline enum gate_step refuse(struct gate *gate, enum status status)
 {
 	gate->state = AT_DEAD;
 	gate->status = status;
+	gate->detail = "";
 	return GATE_REFUSE;
+}
+
+static inline enum gate_step refuse_host(struct gate *gate)
+{
+	enum gate_step step = refuse(gate, STATUS_BAD_REQUEST);
+
+	gate->detail = "/host";
+	return step;
 }
 
 static inline enum gate_step drop(struct gate *gate)
@@ -61,6 +85,12 @@ static inline enum gate_step done(struct gate *gate, enum gate_step step)
 	gate->whole++;
 	return step;
 }
+
+/* A byte of Host's value; false: it is none. */
+bool gate_on_host(struct gate *gate, unsigned char c);
+/* How many bytes of s it would take without a change. */
+size_t gate_host_run(const struct gate *gate, struct str s);
+bool gate_host_whole(const struct gate *gate); /* may it end here? */
 
 /* The states of a chunked body, but for the bytes in it. */
 enum gate_step gate_on_size(struct gate *gate, unsigned char c);

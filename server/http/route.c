@@ -69,6 +69,8 @@ static const struct {
 	const char *message;
 } refusals[] = {
 	{ ".gate/400", STATUS_BAD_REQUEST, "this is no HTTP/1.1 request" },
+	{ ".gate/400/host", STATUS_BAD_REQUEST,
+	  "a request names its host once, as `Host: auth.example.com`" },
 	{ ".gate/404", STATUS_NOT_FOUND, "nothing is here: ask /token" },
 	{ ".gate/405", STATUS_METHOD, "ask with GET or POST" },
 	{ ".gate/408", STATUS_TIMEOUT,

@@ -425,7 +425,7 @@ def test_one_that_turns_connections_away(tmp_path):
                   limits={"connections_per_address": 1}) as dockpass:
         dockpass.serve()
         with Wire(dockpass.port) as wire:
-            wire.send(b"GET /healthz HTTP/1.1\r\n\r\n").answer()
+            wire.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").answer()
             check = doctor(dockpass)[1]["server"]
         assert check["status"] == "fail"
         assert "turns connections away" in check["message"]

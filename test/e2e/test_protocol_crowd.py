@@ -14,8 +14,8 @@ from support.site import Certificate
 from support.wire import Wire
 
 END = b"\r\n\r\n"
-HEALTH = b"GET /healthz HTTP/1.1" + END
-POST = b"POST /token HTTP/1.1\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a" + END
+POST = b"POST /token HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked" + END
 
 # How many connections there may be

@@ -10,16 +10,37 @@ from urllib.parse import urlencode
 import pytest
 
 from support import tokens
-from support.wire import Wire
+from support.wire import Wire, request
 
 END = b"\r\n\r\n"
-HEALTH = b"GET /healthz HTTP/1.1" + END
-GET = b"GET /healthz HTTP/1.1\r\n"
-POST = b"POST /token HTTP/1.1\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a" + END
+LINE = b"GET /healthz HTTP/1.1\r\n"
+GET = LINE + b"Host: a\r\n"
+OLD = b"GET /healthz HTTP/1.0\r\n"
+POST_LINE = b"POST /token HTTP/1.1\r\n"
+POST = POST_LINE + b"Host: a\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked" + END
 
 # rule: (bytes, status)
 REFUSED = {
+    "no host": (LINE + END[2:], 400),
+    "no host but a header":
+        (POST_LINE + b"Content-Length: 1" + END + b"a", 400),
+    "no host, another method": (b"BREW /healthz HTTP/1.1" + END, 400),
+    "two hosts that differ": (GET + b"Host: b" + END, 400),
+    "two hosts that agree": (GET + b"A: b\r\nhost: a" + END, 400),
+    "two hosts, one empty": (GET + b"Host:" + END, 400),
+    "two hosts in HTTP/1.0": (OLD + b"Host: a\r\nHost: a" + END, 400),
+    "two hosts in one": (LINE + b"Host: a, b" + END, 400),
+    "a host with a login": (LINE + b"Host: u@a" + END, 400),
+    "a host with a path": (LINE + b"Host: a/b" + END, 400),
+    "a host with a scheme": (LINE + b"Host: http://a" + END, 400),
+    "a port of letters": (LINE + b"Host: a:http" + END, 400),
+    "a host of bytes over 127": (LINE + b"Host: \xc3\xa4" + END, 400),
+    "half an escape in a host": (LINE + b"Host: a%4" + END, 400),
+    "an address without brackets": (LINE + b"Host: 2001:db8::1" + END, 400),
+    "no address in brackets": (LINE + b"Host: [1:2:3]" + END, 400),
+    "a name for Host": (GET.replace(b"Host", b"Hosts") + END[2:], 400),
     "two lengths that differ":
         (POST + b"Content-Length: 1\r\nContent-Length: 2" + END + b"ab", 400),
     "two lengths that agree":
@@ -57,13 +78,14 @@ REFUSED = {
     "chunks in HTTP/1.0":
         (b"POST /token HTTP/1.0\r\nTransfer-Encoding: chunked" + END, 400),
     "a bare CR in a value": (GET + b"A: b\rContent-Length: 9" + END, 400),
-    "a bare CR in the line": (b"GET /healthz\r HTTP/1.1" + END, 400),
+    "a bare CR in the line":
+        (b"GET /healthz\r HTTP/1.1\r\nHost: a" + END, 400),
     "a bare LF behind the line": (b"GET /healthz HTTP/1.1\n\n", 400),
     "a bare LF behind a header": (GET + b"A: b\nB: c" + END, 400),
     "a bare LF at the end": (GET + b"A: b\r\n\n", 400),
     "a NUL in a value": (GET + b"A: b\0" + END, 400),
     "a NUL in a name": (GET + b"A\0: b" + END, 400),
-    "a NUL in the path": (b"GET /healthz\0 HTTP/1.1" + END, 400),
+    "a NUL in the path": (b"GET /healthz\0 HTTP/1.1\r\nHost: a" + END, 400),
     "a folded line": (GET + b"A: b\r\n c" + END, 400),
     "a folded length": (POST + b"Content-Length:\r\n 1" + END + b"a", 400),
     "a space before the colon":
@@ -71,17 +93,19 @@ REFUSED = {
     "a space before the first header": (GET + b" A: b" + END, 400),
     "a header without a colon": (GET + b"A" + END, 400),
     "a header without a name": (GET + b": b" + END, 400),
-    "a proxy's request": (b"GET http://a/healthz HTTP/1.1" + END, 400),
-    "a tunnel's request": (b"CONNECT a:443 HTTP/1.1" + END, 400),
-    "a host where a path belongs": (b"GET //healthz HTTP/1.1" + END, 404),
-    "a path without a slash": (b"GET healthz HTTP/1.1" + END, 400),
-    "OPTIONS of no path": (b"OPTIONS * HTTP/1.1" + END, 400),
+    "a proxy's request":
+        (b"GET http://a/healthz HTTP/1.1\r\nHost: a" + END, 400),
+    "a tunnel's request": (b"CONNECT a:443 HTTP/1.1\r\nHost: a" + END, 400),
+    "a host where a path belongs":
+        (b"GET //healthz HTTP/1.1\r\nHost: a" + END, 404),
+    "a path without a slash": (b"GET healthz HTTP/1.1\r\nHost: a" + END, 400),
+    "OPTIONS of no path": (b"OPTIONS * HTTP/1.1\r\nHost: a" + END, 400),
     "HTTP/0.9": (b"GET /healthz\r\n", 400),
     "HTTP/1.2": (b"GET /healthz HTTP/1.2" + END, 400),
     "http/1.1": (b"GET /healthz http/1.1" + END, 400),
     "the preface of HTTP/2":
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9), 400),
-    "two spaces": (b"GET /healthz  HTTP/1.1" + END, 400),
+    "two spaces": (b"GET /healthz  HTTP/1.1\r\nHost: a" + END, 400),
     "a chunk with an extension": (CHUNKED + b"1;a=b\r\na\r\n0" + END, 400),
     "a chunk size and a space": (CHUNKED + b"1 \r\na\r\n0" + END, 400),
     "a chunk size in 0x": (CHUNKED + b"0x1\r\na\r\n0" + END, 400),
@@ -101,9 +125,9 @@ DROPPED = {
     "zeros": bytes(100),
     "SSH": b"SSH-2.0-OpenSSH_9.2\r\n",
     "a line feed": b"\n",
-    "a CR alone": b"\rGET /healthz HTTP/1.1" + END,
+    "a CR alone": b"\rGET /healthz HTTP/1.1\r\nHost: a" + END,
     "a space first": b" " + HEALTH,
-    "two spaces": b"GET  /healthz HTTP/1.1" + END,
+    "two spaces": b"GET  /healthz HTTP/1.1\r\nHost: a" + END,
     "no method but a word": b"A" * 100,
     "bytes over 127": b"\xff\xfe" * 20,
 }
@@ -112,7 +136,13 @@ DROPPED = {
 PASSED = {
     "an empty line before": (b"\r\n\r\n" + HEALTH, [200]),
     "an empty line between": (HEALTH + b"\r\n" + HEALTH, [200, 200]),
-    "Host decides nothing: none": (HEALTH, [200]),
+    "HTTP/1.0 without a host": (OLD + b"Connection: keep-alive" + END + HEALTH,
+                                [200, 200]),
+    "an empty host": (LINE + b"Host:" + END, [200]),
+    "a host and its port": (LINE + b"host: a-b.example.com:5001" + END, [200]),
+    "an address of IPv4": (LINE + b"Host: 192.0.2.1:80" + END, [200]),
+    "an address of IPv6": (LINE + b"Host: [2001:db8::1]:443" + END, [200]),
+    "blanks around a host": (LINE + b"Host:\t a \t" + END, [200]),
     "a POST without a length": (POST + END[2:] + HEALTH, [400, 200]),
     "a body of nothing": (POST + b"Content-Length: 0" + END + HEALTH,
                           [400, 200]),
@@ -127,10 +157,11 @@ PASSED = {
     "a chunk that looks like a request":
         (CHUNKED + b"%x\r\n" % len(HEALTH) + HEALTH + b"\r\n0" + END + HEALTH,
          [400, 200]),
-    "capitals": (b"POST /token HTTP/1.1\r\nTRANSFER-ENCODING: CHUNKED" + END +
+    "capitals": (POST + b"TRANSFER-ENCODING: CHUNKED" + END +
                  b"0001\r\na\r\n000" + END + HEALTH, [400, 200]),
-    "PUT with a body": (b"PUT /token HTTP/1.1\r\nContent-Length: 3" + END +
-                        b"a=b" + HEALTH, [405, 200]),
+    "PUT with a body": (b"PUT /token HTTP/1.1\r\nHost: a\r\n"
+                        b"Content-Length: 3" + END + b"a=b" + HEALTH,
+                        [405, 200]),
     "bytes over 127 in a value": (GET + b"A: \xc3\xa4\xff" + END, [200]),
     "two more requests": (HEALTH * 3, [200, 200, 200]),
 }
@@ -260,7 +291,7 @@ def test_pipelined_requests_are_answered_in_order(world):
     with Wire(world.port) as wire:
         wire.send(b"".join(
             b"GET /token?service=registry&scope=repository:%s:pull "
-            b"HTTP/1.1\r\n\r\n" % name.encode() for name in names))
+            b"HTTP/1.1\r\nHost: a\r\n\r\n" % name.encode() for name in names))
         for name in names:
             assert f"'{name[:40]}...'" in tokens.refusal(wire.answer(), 400)
 
@@ -286,7 +317,8 @@ def test_one_connection_carries_many_requests(world):
     ("HTTP/1.0", "Connection: keep-alive", False),
 ])
 def test_who_ends_a_connection(world, line, header, closes):
-    data = f"GET /healthz {line}\r\n{header}\r\n" + "\r\n" * bool(header)
+    data = "\r\n".join(["GET /healthz " + line, "Host: a",
+                        *[header] * bool(header), "", ""])
     with Wire(world.port) as wire:
         wire.send(data.encode() + HEALTH)
         assert wire.answer().status_code == 200
@@ -316,7 +348,7 @@ def test_who_has_said_all_is_answered(world):
 def test_every_name_of_the_endpoint_answers_by_itself(world, path, slash):
     with Wire(world.port) as wire:
         for query, status in ("?service=registry", 200), ("", 400):
-            wire.send(f"GET {path}{slash}{query} HTTP/1.1\r\n\r\n".encode())
+            wire.send(request(f"GET {path}{slash}{query}"))
             assert wire.answer().status_code == status
 
 
@@ -326,7 +358,7 @@ def test_every_name_of_the_endpoint_answers_by_itself(world, path, slash):
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_other_methods_are_405(world, method, path, allow):
     with Wire(world.port) as wire:
-        wire.send(f"{method} {path} HTTP/1.1\r\n\r\n".encode())
+        wire.send(request(f"{method} {path}"))
         answer = wire.answer()
         tokens.refusal(answer, 405, "UNSUPPORTED")
         assert answer.headers["Allow"] == allow
@@ -337,7 +369,7 @@ def test_other_methods_are_405(world, method, path, allow):
                                     "PROPFIND", "GETX", "G"])
 def test_methods_that_nobody_knows_are_405_and_the_end(world, method):
     with Wire(world.port) as wire:
-        wire.send(f"{method} /token HTTP/1.1\r\n\r\n".encode() + HEALTH)
+        wire.send(request(f"{method} /token") + HEALTH)
         answer = wire.answer()
         tokens.refusal(answer, 405, "UNSUPPORTED")
         assert answer.headers["Allow"] == "GET, POST"
@@ -349,12 +381,11 @@ def test_methods_that_nobody_knows_are_405_and_the_end(world, method):
     ("/token?service=closed", 401), ("/token", 400), ("/nowhere", 404)])
 def test_head_is_get_without_its_body(world, target, status):
     with Wire(world.port) as wire:
-        answer = wire.send(f"HEAD {target} HTTP/1.1\r\n\r\n".encode()) \
-            .answer(body=False)
+        answer = wire.send(request(f"HEAD {target}")).answer(body=False)
         assert answer.status_code == status
         size = answer.headers["Content-Length"]
         # The next bytes are the next answer.
-        whole = wire.send(f"GET {target} HTTP/1.1\r\n\r\n".encode()).answer()
+        whole = wire.send(request(f"GET {target}")).answer()
         assert whole.headers["Content-Length"] == size != "0"
         assert whole.headers.keys() == answer.headers.keys()
 
@@ -367,7 +398,7 @@ def test_other_paths_are_404(world, path):
     """Never a redirect: a password would follow it."""
     with Wire(world.port) as wire:
         for method in "GET", "POST":
-            wire.send(f"{method} {path} HTTP/1.1\r\n\r\n".encode())
+            wire.send(request(f"{method} {path}"))
             answer = wire.answer()
             tokens.refusal(answer, 404, "NOT_FOUND")
             assert "Location" not in answer.headers
@@ -380,14 +411,14 @@ def test_every_byte_of_a_target_has_a_json_answer(world, target):
     with Wire(world.port) as wire:
         for byte in set(range(0x21, 0x100)) - {0x7f}:
             wire.send(b"GET " + target.replace(b"%c", bytes([byte])) +
-                      b" HTTP/1.1\r\n\r\n")
+                      b" HTTP/1.1\r\nHost: a\r\n\r\n")
             answer = wire.answer()
             assert answer.status_code in (400, 404), byte
             tokens.refusal(answer, answer.status_code)
 
 
 @pytest.mark.parametrize("headers", [
-    "Host: evil.example", "Host: evil.example\r\nHost: b", "Host:",
+    "Host: evil.example", "Host: evil.example:443", "Host:",
     "X-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: https",
     "Forwarded: host=evil.example;proto=https", "X-Forwarded-Port: 1",
     "X-Original-URL: /healthz\r\nX-Rewrite-URL: /healthz",
@@ -395,8 +426,10 @@ def test_every_byte_of_a_target_has_a_json_answer(world, target):
 ])
 def test_no_header_changes_the_realm(world, headers):
     with Wire(world.port) as wire:
-        wire.send(f"GET /token?service=closed HTTP/1.1\r\n{headers}\r\n\r\n"
-                  .encode())
+        # Two are refused: its own take the place of request()'s.
+        host = () if headers.startswith("Host") else ("Host: a",)
+        wire.send("\r\n".join(["GET /token?service=closed HTTP/1.1", *host,
+                               headers, "", ""]).encode())
         answer = wire.answer()
         tokens.refusal(answer, 401, "UNAUTHORIZED")
         assert answer.headers["WWW-Authenticate"] == \

@@ -16,11 +16,11 @@ import pytest
 from support import secrets, tokens
 from support.dockpass import PATIENCE, TOP, TSAN, Dockpass
 from support.process import free_ports, is_open, wait_until
-from support.wire import Wire
+from support.wire import Wire, request
 from support.world import World
 
 END = b"\r\n\r\n"
-HEALTH = b"GET /healthz HTTP/1.1" + END
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a" + END
 HALF = b"GET /healthz HTT"
 
 
@@ -153,7 +153,7 @@ def test_two_listeners_and_ipv6(dockpass):
         for wire in four, six, four:
             assert wire.send(HEALTH).answer().status_code == 200
     with Wire(other, host="::1") as six:
-        six.send(b"GET /token?service=registry HTTP/1.1" + END).answer()
+        six.send(request("GET /token?service=registry")).answer()
         wait_until(lambda: dockpass.log("token"), 5, "a line of the log")
         assert dockpass.log("token")[0]["addr"] == "::1"
     with pytest.raises(ConnectionRefusedError):
@@ -169,7 +169,7 @@ def test_any_address_of_ipv6_is_none_of_ipv4(dockpass):
     dockpass.serve()
     for host in "127.0.0.1", "::1":
         with Wire(dockpass.port, host=host) as wire:
-            wire.send(b"GET /token?service=registry HTTP/1.1" + END).answer()
+            wire.send(request("GET /token?service=registry")).answer()
     wait_until(lambda: len(dockpass.log("token")) == 2, 5, "the log")
     assert [line["addr"] for line in dockpass.log("token")] == \
         ["127.0.0.1", "::1"]
@@ -314,17 +314,15 @@ def hammer(port, request, until):
 
 def test_the_end_leaves_no_request_unanswered(own_world):
     """50 clients without a pause, and 30 passwords that are being checked."""
-    request = b"GET /token?service=registry&scope=repository:g/pub:pull " \
-        b"HTTP/1.1" + END
+    ask = request("GET /token?service=registry&scope=repository:g/pub:pull")
     form = urlencode({"grant_type": "password", "username": "carol",
                       "password": World.PASSWORD, "service": "registry",
-                      "scope": "repository:g/priv:pull"}).encode()
-    login = b"POST /token HTTP/1.1\r\nContent-Length: %d" % len(form) + END + \
-        form
+                      "scope": "repository:g/priv:pull"})
+    login = request("POST /token", body=form)
     own_world.serve()
     port, seen = own_world.port, []
     with ThreadPoolExecutor(50) as pool:
-        clients = [pool.submit(hammer, port, request, lambda: seen.append(1))
+        clients = [pool.submit(hammer, port, ask, lambda: seen.append(1))
                    for _ in range(50)]
         wait_until(lambda: len(seen) > 1000, 20 * PATIENCE, "load")
         logins = [Wire(port) for _ in range(30)]

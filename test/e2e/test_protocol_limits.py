@@ -12,9 +12,13 @@ from support.wire import Wire
 
 KIB = 1024
 END = b"\r\n\r\n"
-HEALTH = b"GET /healthz HTTP/1.1" + END
-POST = b"POST /token HTTP/1.1\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a" + END
+POST = b"POST /token HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked" + END
+
+
+HOST = b"Host: a\r\n"
+FIRST = b"GET /healthz HTTP/1.1\r\n"
 
 
 def line(size, head=b"GET /healthz?"):
@@ -25,7 +29,7 @@ def line(size, head=b"GET /healthz?"):
 
 def headers(size, more=b""):
     """A header block of so many bytes, with the empty line behind it."""
-    head = more + b"A: "
+    head = HOST + more + b"A: "
     return head + b"a" * (size - len(head) - 2) + END
 
 
@@ -40,12 +44,12 @@ def chunks(*sizes):
 
 # rule: (bytes, status). 400: it was read, and lacks a grant_type.
 BYTES = {
-    "a line of 32 KiB less one": (line(32 * KIB - 1) + b"\r\n", 200),
-    "a line of 32 KiB and one": (line(32 * KIB + 1) + b"\r\n", 414),
-    "headers of 64 KiB less one": (HEALTH[:-2] + headers(64 * KIB - 1), 200),
-    "headers of 64 KiB and one": (HEALTH[:-2] + headers(64 * KIB + 1), 431),
-    "256 headers": (HEALTH[:-2] + b"a:\r\n" * 256 + b"\r\n", 200),
-    "257 headers": (HEALTH[:-2] + b"a:\r\n" * 257 + b"\r\n", 431),
+    "a line of 32 KiB less one": (line(32 * KIB - 1) + HOST + b"\r\n", 200),
+    "a line of 32 KiB and one": (line(32 * KIB + 1) + HOST + b"\r\n", 414),
+    "headers of 64 KiB less one": (FIRST + headers(64 * KIB - 1), 200),
+    "headers of 64 KiB and one": (FIRST + headers(64 * KIB + 1), 431),
+    "256 headers": (HEALTH[:-2] + b"a:\r\n" * 255 + b"\r\n", 200),
+    "257 headers": (HEALTH[:-2] + b"a:\r\n" * 256 + b"\r\n", 431),
     "a body of 64 KiB": (body(64 * KIB), 400),
     "a body of 64 KiB and one": (body(64 * KIB + 1), 413),
     "chunks of 64 KiB": (chunks(64 * KIB), 400),

@@ -99,10 +99,10 @@ def bad_requests(busy, rounds):
                                body=body)
             assert answer.status in (400, 401)
     for text in rounds * ("GET /" + 33000 * "x" + " HTTP/1.1\r\n\r\n",
-                          "POST /token HTTP/1.1\r\n"
+                          "POST /token HTTP/1.1\r\nHost: a\r\n"
                           "Content-Length: 1073741824\r\n\r\n",
-                          "GET /token HTTP/1.1\r\nX: " + 66000 * "x",
-                          "BREW /pot HTTP/1.1\r\n\r\n"):
+                          "GET /token HTTP/1.1\r\nHost: a\r\nX: " + 66000 * "x",
+                          "BREW /pot HTTP/1.1\r\nHost: a\r\n\r\n"):
         assert read_all(raw(busy, text)).startswith("HTTP/1.1 4")
 
 
@@ -138,7 +138,8 @@ HUGE = [
 @pytest.mark.parametrize("method, text, status", [row[1:] for row in HUGE],
                          ids=[f"CVE-2023-2253-{row[0]}" for row in HUGE])
 def test_much_is_refused_at_once(busy, method, text, status):
-    head = f"Authorization: {basic('x', busy.good)}\r\nConnection: close\r\n"
+    head = f"Host: a\r\nAuthorization: {basic('x', busy.good)}\r\n" \
+        "Connection: close\r\n"
     if method == "GET":
         whole = f"GET /token?{text} HTTP/1.1\r\n{head}\r\n"
     else:
@@ -159,9 +160,11 @@ def leave(connection, reset):
     connection.close()
 
 
-LEFT = ["", "GET", "GET /token HTTP/1.1\r\nAuth", "\0\1\2\3", "\x16\3\1\2\0",
-        "POST /token HTTP/1.1\r\nContent-Length: 100\r\n\r\ngrant",
-        "POST /token HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"]
+LEFT = ["", "GET", "GET /token HTTP/1.1\r\nHost: a\r\nAuth", "\0\1\2\3",
+        "\x16\3\1\2\0",
+        "POST /token HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\ngrant",
+        "POST /token HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "5\r\nab"]
 
 
 def test_who_leaves_leaves_no_descriptor(busy):

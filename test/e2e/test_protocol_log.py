@@ -150,7 +150,7 @@ def test_only_token_requests_have_a_line(world):
         with Wire(world.port) as wire:
             for data in (b"GET /healthz", b"GET /nowhere", b"PUT /token",
                          b"GET /.well-known/jwks.json", b"HEAD /token"):
-                wire.send(data + b" HTTP/1.1" + END) \
+                wire.send(data + b" HTTP/1.1\r\nHost: a" + END) \
                     .answer(body=not data.startswith(b"HEAD"))
     assert line_of(world, ask)["reason"] == "no_service"
 
@@ -205,8 +205,8 @@ EVIL = {
 
 def send(world, query=b"", headers=b"", service=b"service=registry&"):
     with Wire(world.port) as wire:
-        wire.send(b"GET /token?" + service + query + b" HTTP/1.1\r\n" +
-                  headers + b"\r\n")
+        wire.send(b"GET /token?" + service + query + b" HTTP/1.1\r\n"
+                  b"Host: a\r\n" + headers + b"\r\n")
         return wire.answer()
 
 

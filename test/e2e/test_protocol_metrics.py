@@ -174,7 +174,7 @@ def test_what_is_refused_at_the_gate_is_counted(own):
     send(own, request("GET /nowhere"))
     send(own, request("DELETE /token"))
     send(own, request("GET /token?" + "a" * 40000))
-    send(own, b"GET /token HTTP/1.1\r\nContent-Length: x\r\n\r\n")
+    send(own, request("GET /token", "Content-Length: x"))
     rise = metrics.rise(before, metrics.scrape(own))
     assert {key: n for key, n in rise.items() if "responses" in key} == {
         RESPONSES % code: 1 for code in (400, 404, 405, 414)}
@@ -258,7 +258,7 @@ def test_failed_handshakes(tmp_path):
             requests.get(world.url, timeout=20, verify=True)
         metrics.reaches(world, key % "refused", 1)
         with socket.create_connection(("127.0.0.1", world.port)) as plain:
-            plain.sendall(b"GET /token HTTP/1.1\r\n\r\n")
+            plain.sendall(b"GET /token HTTP/1.1\r\nHost: a\r\n\r\n")
             while plain.recv(1000):
                 pass
         metrics.reaches(world, key % "no_tls", 1)

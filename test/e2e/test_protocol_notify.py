@@ -19,7 +19,7 @@ from support.manager import Manager, handing, listener
 from support.process import free_ports, wait_until
 from support.wire import Wire
 
-HEALTH = b"GET /healthz HTTP/1.1\r\n\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 @pytest.fixture

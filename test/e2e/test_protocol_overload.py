@@ -22,8 +22,8 @@ from support.wire import Wire
 
 KIB = 1024
 END = b"\r\n\r\n"
-HEALTH = b"GET /healthz HTTP/1.1" + END
-POST = b"POST /token HTTP/1.1\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a" + END
+POST = b"POST /token HTTP/1.1\r\nHost: a\r\n"
 CROWDED = 'dockpass_connections_crowded_total{limit="%s"}'
 SLOW = 'dockpass_connections_slow_total{in="%s"}'
 WAYS = ["plain", "tls"]
@@ -162,7 +162,7 @@ def test_what_comes_in_one_piece_is_never_held(site):
 def never_read(site, n):
     """Send requests until no more are taken, and read no answer."""
     wires = [site.wire() for _ in range(n)]
-    keys = b"GET /.well-known/jwks.json HTTP/1.1" + END
+    keys = b"GET /.well-known/jwks.json HTTP/1.1\r\nHost: a" + END
     sent, quiet = 0, time.monotonic()
     for wire in wires:
         wire.socket.setblocking(False)
@@ -197,7 +197,7 @@ def take_nothing(site, n=1500, more=b""):
     is the kernel's, who would keep it for minutes."""
     wire = site.wire()
     wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-    keys = b"GET /.well-known/jwks.json HTTP/1.1" + END
+    keys = b"GET /.well-known/jwks.json HTTP/1.1\r\nHost: a" + END
     return wire.send(keys * n + more)
 
 

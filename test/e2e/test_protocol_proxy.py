@@ -262,7 +262,7 @@ def test_a_header_and_TLS_behind_it(world, name, cut):
 
 
 BAD = {
-    "HTTP": b"GET /healthz HTTP/1.1\r\n\r\n",
+    "HTTP": b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
     "TLS": bytes.fromhex("16030100c8010000c4"),
     "SSH": b"SSH-2.0-x\r\n",
     "v1-family": line().replace(b"TCP4", b"UDP4"),
@@ -310,7 +310,7 @@ def test_who_leaves_in_the_midst_of_it_is_gone(world, data, port):
 def test_only_from_trusted_proxies(world, source, port):
     with Wire(world.ports[port], source=source) as wire:
         try:
-            wire.send(line() + b"GET /healthz HTTP/1.1\r\n\r\n")
+            wire.send(line() + b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
         except ConnectionError:
             pass
         assert closed(wire)
@@ -326,7 +326,7 @@ def test_one_header_is_enough(world):
 
 def test_a_header_means_nothing_elsewhere(world):
     with Wire(world.port, source=PROXY) as wire:
-        wire.send(line() + b"GET /healthz HTTP/1.1\r\n\r\n")
+        wire.send(line() + b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
         assert b"200" not in wire.socket.recv(100)
 
 
@@ -357,7 +357,7 @@ def test_whom_a_header_hides_does_not_name_himself(world, name):
             assert seen(world, wire, header, secret=secret) == (401, PROXY)
 
 
-HEALTH = b"GET /healthz HTTP/1.1\r\n\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def test_a_proxy_has_no_cap_but_its_clients_have(world):

@@ -23,7 +23,7 @@ END = b"\r\n\r\n"
 
 
 def asking(service="registry"):
-    return f"GET /token?service={service} HTTP/1.1\r\n\r\n".encode()
+    return f"GET /token?service={service} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
 
 
 @pytest.fixture
@@ -193,8 +193,8 @@ def test_good_ones_hold_at_the_next_request_of_an_old_connection(dockpass):
         assert jwt.get_unverified_header(answer.json()["token"])["kid"] == \
             new_key
         assert tokens.access(answer, dockpass) == {}
-        assert wire.send(b"GET /.well-known/jwks.json HTTP/1.1" + END) \
-            .answer().text.count(new_key) == 1
+        assert wire.send(request("GET /.well-known/jwks.json")).answer() \
+            .text.count(new_key) == 1
 
 
 def test_new_limits_hold_for_new_connections(dockpass):

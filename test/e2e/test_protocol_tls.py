@@ -17,12 +17,12 @@ from support import tokens
 from support.dockpass import Dockpass, on
 from support.process import free_ports
 from support.site import Certificate
-from support.wire import Wire
+from support.wire import Wire, request
 
 SSL_OP_IGNORE_UNEXPECTED_EOF = 1 << 7
 END = b"\r\n\r\n"
-HEALTH = b"GET /healthz HTTP/1.1" + END
-POST = b"POST /token HTTP/1.1\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a" + END
+POST = b"POST /token HTTP/1.1\r\nHost: a\r\n"
 
 
 class Chain(Certificate):
@@ -286,7 +286,7 @@ def test_who_reads_slowly_gets_every_byte(own, how):
     own.cli("project", "add", "g/p", "--visibility", "public")
     name = "g/p/" + "a" * 240
     scopes = "".join(f"&scope=repository:{name}{n}:pull" for n in range(50))
-    ask = f"GET /token?service=registry{scopes} HTTP/1.1".encode() + END
+    ask = request(f"GET /token?service=registry{scopes}")
     last = ask.replace(END, b"\r\nConnection: close" + END)
     context = own.chain.context()
     if how == "small records":
@@ -320,7 +320,7 @@ def test_a_refusal_over_tls_ends_with_a_close_notify(both, data, status):
 def test_the_end_over_tls_is_a_close_notify(both, version):
     """RFC 8446 6.1: else a client cannot tell it from a cut connection."""
     with both.wire(version=ssl.TLSVersion[version]) as wire:
-        wire.send(b"GET /healthz HTTP/1.1\r\nConnection: close" + END)
+        wire.send(request("GET /healthz", "Connection: close"))
         assert wire.answer().status_code == 200
         assert wire.rest() == b""
 

@@ -18,7 +18,7 @@ from support.process import wait_until
 from support.site import Certificate
 from support.wire import Wire
 
-HEALTH = b"GET /healthz HTTP/1.1\r\n\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 FAILED = 'dockpass_tls_handshakes_failed_total{cause="%s"}'
 CLIENT = "extendedKeyUsage=clientAuth"
 
@@ -319,7 +319,7 @@ def test_failures_are_counted_and_not_each_is_said(own):
     own.serve()
     for _ in range(200):
         with Wire(own.port) as wire:
-            wire.send(b"GET / HTTP/1.1\r\n\r\n")
+            wire.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             while wire.socket.recv(1000):
                 pass
     metrics.reaches(own, FAILED % "no_tls", 200)

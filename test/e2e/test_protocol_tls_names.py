@@ -14,7 +14,7 @@ from support.process import free_ports, wait_until
 from support.site import Certificate
 from support.wire import Wire
 
-HEALTH = b"GET /healthz HTTP/1.1\r\n\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 END = "dockpass_certificate_expiry_timestamp_seconds"
 
 
@@ -338,7 +338,7 @@ def test_the_admin_listener_may_have_tls(tmp_path):
                 wire.send(HEALTH).answer()
         context.load_cert_chain(certificate.file, certificate.key)
         with Wire(own.admin_port, tls=context) as wire:
-            wire.send(b"GET /metrics HTTP/1.1\r\n\r\n")
+            wire.send(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
             text = wire.answer().text
         ends = [line for line in text.splitlines() if line.startswith(END)]
         assert len(ends) == 2

@@ -16,7 +16,7 @@ from support.wire import Wire
 from test_protocol_tls import (  # noqa: F401, pylint: disable=unused-import
     HEALTH, answers, own)
 
-TOKEN = b"GET /token?service=registry HTTP/1.1\r\n\r\n"
+TOKEN = b"GET /token?service=registry HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_single_bytes_take_little_memory(one):
         return int(text.partition("RssAnon:")[2].split()[0])
 
     with Wire(one.port) as wire, Wire(one.port) as other:
-        wire.send(b"GET / HTTP/1.1\r\nX: ")
+        wire.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
         before = own_memory()
         for _ in range(2000):
             wire.send(b"a")

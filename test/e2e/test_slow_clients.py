@@ -17,7 +17,7 @@ from support.trickle import trickling
 from support.wire import Wire
 from support.ways import basic
 
-HEALTH = b"GET /healthz HTTP/1.1\r\n\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 SLOW = 'dockpass_connections_slow_total{in="%s"}'
 FASTER = 5  # the server's clock: 10 s are 2, and a minute is 12
 EACH = 300

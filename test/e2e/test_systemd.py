@@ -14,7 +14,7 @@ from support.process import wait_until
 from support.wire import Wire
 
 UNITS = ("dockpass.service", "dockpass.socket")
-HEALTH = b"GET /healthz HTTP/1.1\r\n\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
 needs_tools = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="systemd is not installed")

@@ -42,7 +42,8 @@ static void run(struct str text, size_t piece, struct buf *out)
 		} else if (step == GATE_SKIP) {
 			skipped += unit.len;
 		} else if (step == GATE_REFUSE) {
-			buf_printf(out, "[%d]", (int)gate.status);
+			buf_printf(out, "[%d%s]", (int)gate.status,
+				   gate.detail);
 			break;
 		} else {
 			buf_add(out, STR("[drop]"));
@@ -57,17 +58,19 @@ static void run(struct str text, size_t piece, struct buf *out)
 		buf_printf(out, "[whole %u]", gate.whole);
 }
 
-#define GET  "GET /token HTTP/1.1\r\n"
-#define POST "POST /token HTTP/1.1\r\n"
 #define END  "\r\n"
+#define HOST "Host: a" END
+#define BARE "GET /token HTTP/1.1" END
+#define GET  BARE HOST
+#define POST "POST /token HTTP/1.1" END HOST
 
 static const struct {
 	const char *rule, *text, *want;
 } rows[] = {
-	{ "a request is handed on", GET "Host: a" END END,
-	  GET "Host: a" END END "[whole 1]" },
+	{ "a request is handed on", GET "A: b" END END,
+	  GET "A: b" END END "[whole 1]" },
 	{ "two in a row", GET END GET END, GET END GET END "[whole 2]" },
-	{ "a part is held back", GET "Host", "[hold 25]" },
+	{ "a part is held back", GET "Auth", "[hold 34]" },
 	{ "an empty line before a request is skipped", END GET END,
 	  GET END "[skip 2][whole 1]" },
 	{ "HTTP/1.0", "GET / HTTP/1.0" END END,
@@ -82,16 +85,16 @@ static const struct {
 	{ "nothing is no body", GET "Content-Length: 0" END END,
 	  GET "Content-Length: 0" END END "[whole 1]" },
 	{ "nor has DELETE one",
-	  "DELETE / HTTP/1.1" END "Content-Length: 1" END END, "[400]" },
-	{ "PUT may", "PUT / HTTP/1.1" END "Content-Length: 1" END END "a",
-	  "PUT / HTTP/1.1" END "Content-Length: 1" END END "a[whole 1]" },
+	  "DELETE / HTTP/1.1" END HOST "Content-Length: 1" END END, "[400]" },
+	{ "PUT may", "PUT / HTTP/1.1" END HOST "Content-Length: 1" END END "a",
+	  "PUT / HTTP/1.1" END HOST "Content-Length: 1" END END "a[whole 1]" },
 	{ "a chunked body is handed on whole",
 	  POST "Transfer-Encoding: chunked" END END "3" END "a=b" END
 	       "0" END END,
 	  POST "Transfer-Encoding: chunked" END END "3" END "a=b" END
 	       "0" END END "[whole 1]" },
 	{ "a chunked body that is cut is held",
-	  POST "Transfer-Encoding: Chunked" END END "3" END "a=", "[hold 57]" },
+	  POST "Transfer-Encoding: Chunked" END END "3" END "a=", "[hold 66]" },
 	{ "who expects 100 gets it before his body",
 	  POST "Expect: 100-Continue" END "Content-Length: 1" END END,
 	  POST "Expect: 100-Continue" END "Content-Length: 1" END END },
@@ -176,7 +179,7 @@ static const struct {
 	  "[413]" },
 	{ "not only on POST", GET "Content-Length: 65537" END END, "[413]" },
 	{ "a body by its length that is cut is held",
-	  POST "Content-Length: 3" END END "a=", "[hold 45]" },
+	  POST "Content-Length: 3" END END "a=", "[hold 54]" },
 	{ "other bytes than HTTP", "\x16\x03\x01", "[drop]" },
 	{ "the preface of HTTP/2", "PRI * HTTP/2.0" END END, "[400]" },
 	{ "other bytes behind a request", GET END "\x16\x03\x01",
@@ -192,11 +195,25 @@ static const struct {
 	{ "a host where a path belongs", "GET //a:b/ HTTP/1.1" END END,
 	  "[404]" },
 	{ "a proxy's request", "GET http://a/ HTTP/1.1" END END, "[400]" },
-	{ "a method that is not known", "BREW / HTTP/1.1" END END, "[405]" },
-	{ "CONNECT", "CONNECT / HTTP/1.1" END END, "[405]" },
-	{ "TRACE", "TRACE / HTTP/1.1" END END, "[405]" },
-	{ "a method in lower case", "get / HTTP/1.1" END END, "[405]" },
-	{ "a long word is no method", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	{ "a method that is not known", "BREW / HTTP/1.1" END HOST END,
+	  "[405]" },
+	{ "CONNECT", "CONNECT / HTTP/1.1" END HOST END, "[405]" },
+	{ "TRACE", "TRACE / HTTP/1.1" END HOST END, "[405]" },
+	{ "a method in lower case", "get / HTTP/1.1" END HOST END, "[405]" },
+	{ "no host", BARE END, "[400/host]" },
+	{ "nor with other headers", BARE "A: b" END "B: c" END END,
+	  "[400/host]" },
+	{ "nor with another method", "BREW / HTTP/1.1" END END, "[400/host]" },
+	{ "HTTP/1.0 without one", "POST / HTTP/1.0" END "A: b" END END,
+	  "POST / HTTP/1.0" END "A: b" END END "[length]"
+	  "[whole 1]" },
+	{ "two hosts", GET "Host: a" END END, "[400/host]" },
+	{ "two that differ", GET "hOST: b" END END, "[400/host]" },
+	{ "two with one empty", BARE "Host:" END HOST END, "[400/host]" },
+	{ "two in HTTP/1.0", "GET / HTTP/1.0" END HOST HOST END, "[400/host]" },
+	{ "a name that begins so", BARE "Hosts: a" END END, "[400/host]" },
+	{ "a long word is no method",
+	  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
 	  "[drop]" },
 };
 
@@ -219,6 +236,106 @@ static void rules(void **state)
 		}
 	}
 	buf_done(&got);
+}
+
+/* RFC 9110 7.2: uri-host [ ":" port ]; each with blanks around it, too. */
+static const char *const hosts[] = {
+	"",
+	"a",
+	"auth.example.com",
+	"auth.example.com.",
+	"auth.example.com:5001",
+	"AUTH-1_x.example",
+	"localhost:5001",
+	"127.0.0.1:5001",
+	"a:", /* port = *DIGIT */
+	":80",
+	"a:0123456789",
+	"%c3%A4.example",
+	"a!$&'()*+,;=~",
+	"[::1]",
+	"[::1]:5001",
+	"[2001:db8::ffff:192.0.2.1]:",
+	"[0000:1111:2222:3333:4444:5555:255.255.255.255]:65535",
+};
+
+static const char *const no_hosts[] = {
+	"a b",
+	"a, b",
+	"a:b",
+	"a:80b",
+	"a:8 0",
+	"a:80:90",
+	"http://a",
+	"a/",
+	"a?b",
+	"a#b",
+	"u@a",
+	"u:p@a",
+	"a\\b",
+	"a\"",
+	"<a>",
+	"a%",
+	"a%4",
+	"%4g",
+	"%",
+	"\xc3\xa4",
+	"a|b",
+	"a^",
+	"[",
+	"[]",
+	"[::1",
+	"::1",
+	"[::1]a",
+	"[::1] :80",
+	"[::g]",
+	"[1:2:3]",
+	"[fe80::1%1]",
+	"[127.0.0.1]",
+	"[v1.a]",
+	"a[::1]",
+	"]",
+	"[0000:1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb]",
+};
+
+static void host_row(const char *host, const char *around, bool good)
+{
+	struct buf text, got, want;
+	bool fine;
+
+	buf_init(&text, 4096);
+	buf_init(&got, 4096);
+	buf_init(&want, 4096);
+	buf_printf(&text, BARE "Host:%s%s%s" END "A: b" END END, around, host,
+		   around);
+	buf_printf(&want, STR_FMT "[whole 1]", STR_ARG(buf_str(&text)));
+	for (size_t piece = 1; piece <= text.len; piece++) {
+		run(buf_str(&text), piece, &got);
+		fine = good ? str_eq(buf_str(&got), buf_str(&want))
+			    : str_eq(buf_str(&got), STR("[400/host]"));
+		if (!fine)
+			print_message("Host:%s%s%s, by %zu bytes: " STR_FMT
+				      "\n",
+				      around, host, around, piece,
+				      STR_ARG(buf_str(&got)));
+		assert_true(fine);
+	}
+	buf_done(&text);
+	buf_done(&got);
+	buf_done(&want);
+}
+
+static void host_values(void **state)
+{
+	static const char *const around[] = { "", " ", "  ", "\t", " \t " };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(around); i++) {
+		for (size_t j = 0; j < COUNT(hosts); j++)
+			host_row(hosts[j], around[i], true);
+		for (size_t j = 0; j < COUNT(no_hosts); j++)
+			host_row(no_hosts[j], around[i], false);
+	}
 }
 
 static void zero_bytes(void **state)
@@ -289,17 +406,17 @@ static void many_headers(unsigned n, const char *want)
 static void limits(void **state)
 {
 	const size_t line = GATE_LINE_MAX - strlen("GET / HTTP/1.1\r");
-	const size_t header = GATE_HEADERS_MAX - strlen("A: \r\n\r");
+	const size_t header = GATE_HEADERS_MAX - strlen(HOST "A: \r\n\r");
 
 	(void)state;
-	sized("GET /", line, " HTTP/1.1\r\n\r\n", "pass");
-	sized("GET /", line + 1, " HTTP/1.1\r\n\r\n", "[414]");
+	sized("GET /", line, " HTTP/1.1" END HOST END, "pass");
+	sized("GET /", line + 1, " HTTP/1.1" END HOST END, "[414]");
 	sized("GET /", 10 * GATE_LINE_MAX, "", "[414]");
 	sized(GET "A: ", header, "\r\n\r\n", "pass");
 	sized(GET "A: ", header + 1, "\r\n\r\n", "[431]");
 	sized(GET, 2 * GATE_HEADERS_MAX, "", "[431]");
-	many_headers(GATE_FIELDS_MAX, "");
-	many_headers(GATE_FIELDS_MAX + 1, "[431]");
+	many_headers(GATE_FIELDS_MAX - 1, "");
+	many_headers(GATE_FIELDS_MAX, "[431]");
 	sized(POST "Content-Length: 65536\r\n\r\n", 65536, "", "pass");
 	sized(POST "Transfer-Encoding: chunked\r\n\r\n10000\r\n", 65536,
 	      "\r\n0\r\n\r\n", "pass");
@@ -342,7 +459,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules),  cmocka_unit_test(zero_bytes),
 		cmocka_unit_test(limits), cmocka_unit_test(tiny_chunks),
-		cmocka_unit_test(closed),
+		cmocka_unit_test(closed), cmocka_unit_test(host_values),
 	};
 
 	return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
