@@ -34,13 +34,6 @@ enum metric {
 	METRIC_COUNT
 };
 
-enum outcome {
-	OUTCOME_ISSUED,	 /* a token, perhaps of less than was asked */
-	OUTCOME_REFUSED, /* 4xx: the client's fault */
-	OUTCOME_FAILED,	 /* 5xx: ours */
-	OUTCOME_COUNT
-};
-
 /* In the order of the list of statuses. */
 enum {
 #define X(name, number, phrase, code) STATUS_INDEX_##name,

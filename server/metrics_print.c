@@ -91,24 +91,7 @@ static void put_reloaded(const struct scrape *s)
 	put(s, (uint64_t)atomic_load(&s->monitor->reloaded_at));
 }
 
-/* With which outcome a reason comes; a rate needs a counter that is there
- * before it counts. */
-static enum outcome outcome_of(enum reason reason)
-{
-	switch (reason) {
-	case REASON_GRANTED:
-	case REASON_PARTIAL:
-	case REASON_NOTHING:
-	case REASON_LOGIN:
-		return OUTCOME_ISSUED;
-	case REASON_TOO_BUSY:
-	case REASON_FAILURE:
-		return OUTCOME_FAILED;
-	default:
-		return OUTCOME_REFUSED;
-	}
-}
-
+/* A rate needs a counter that is there before it counts. */
 static void put_requests(const struct scrape *s)
 {
 	for (unsigned i = 0; i < OUTCOME_COUNT * REASON_COUNT; i++) {
@@ -116,8 +99,8 @@ static void put_requests(const struct scrape *s)
 		enum reason reason = i % REASON_COUNT;
 		uint64_t n = s->sums[AT_REASON + i];
 
-		if (!n &&
-		    (outcome != outcome_of(reason) || reason == REASON_NONE))
+		if (!n && (outcome != reason_outcome(reason) ||
+			   reason == REASON_NONE))
 			continue;
 		buf_printf(s->buf,
 			   "%s{outcome=\"%s\",reason=\"" STR_FMT "\"} %llu\n",

@@ -3,9 +3,12 @@
 
 static const struct {
 	struct str code, text;
+	enum outcome outcome;
 } reasons[] = {
-#define X(name, code, text)                                                    \
-	{ { code, sizeof(code) - 1 }, { text, sizeof(text) - 1 } },
+#define X(name, outcome, code, text)                                           \
+	{ { code, sizeof(code) - 1 },                                          \
+	  { text, sizeof(text) - 1 },                                          \
+	  OUTCOME_##outcome },
 	REASON_LIST(X)
 #undef X
 };
@@ -20,4 +23,10 @@ struct str reason_text(enum reason reason)
 {
 	assert((size_t)reason < COUNT(reasons));
 	return reasons[reason].text;
+}
+
+enum outcome reason_outcome(enum reason reason)
+{
+	assert((size_t)reason < COUNT(reasons));
+	return reasons[reason].outcome;
 }

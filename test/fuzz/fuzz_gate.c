@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct outcome {
+struct verdict {
 	size_t passed, skipped; /* bytes */
 	enum gate_step end;
 	enum status status;
@@ -17,9 +17,9 @@ struct outcome {
 	bool between;
 };
 
-static struct outcome run(struct str text, size_t piece)
+static struct verdict run(struct str text, size_t piece)
 {
-	struct outcome out = { .end = GATE_MORE };
+	struct verdict out = { .end = GATE_MORE };
 	struct gate gate;
 	size_t held = 0;
 
@@ -56,7 +56,7 @@ static struct outcome run(struct str text, size_t piece)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str text = { (const char *)data, size };
-	struct outcome all = run(text, size ? size : 1), one = run(text, 1);
+	struct verdict all = run(text, size ? size : 1), one = run(text, 1);
 
 	assert(all.passed == one.passed && all.skipped == one.skipped);
 	assert(all.end == one.end && all.status == one.status);

@@ -236,6 +236,9 @@ static void every_status_and_reason(void **state)
 		    "\"too_busy\"} 1");
 	assert_line("dockpass_token_requests_total{outcome=\"refused\",reason="
 		    "\"no_registry_scope\"} 1");
+	/* It comes with a token, of nothing. */
+	assert_line("dockpass_token_requests_total{outcome=\"issued\",reason="
+		    "\"token_repository\"} 0");
 }
 
 static void gauges(void **state)
