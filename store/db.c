@@ -23,7 +23,7 @@
 #include "store/record.h"
 
 static const char *const tables[] = {
-#define X(name, text) [TABLE_##name] = text,
+#define X(name, text, what) [TABLE_##name] = text,
 	TABLE_LIST(X)
 #undef X
 };
@@ -300,4 +300,17 @@ struct str table_name(enum table table)
 {
 	assert((size_t)table < COUNT(tables));
 	return str_of(tables[table]);
+}
+
+bool table_observed(enum table table)
+{
+	enum { DECIDED, OBSERVED };
+	static const bool observed[] = {
+#define X(name, text, what) [TABLE_##name] = what,
+		TABLE_LIST(X)
+#undef X
+	};
+
+	assert((size_t)table < COUNT(observed));
+	return observed[table];
 }

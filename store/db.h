@@ -19,32 +19,35 @@
 #include "token/base.h"
 
 /*
- * name, as LMDB has it. What is in a table is described at the head of the file
- * that is named. A new row is a new STORE_FORMAT: a store that was made without
- * it lacks the table.
+ * name, as LMDB has it, and what is in it: DECIDED by changes, or OBSERVED,
+ * which a restore leaves as it is. What is in a table is described at the head
+ * of the file that is named. A new row is a new STORE_FORMAT: a store that was
+ * made without it lacks the table.
  */
+/* clang-format off */
 #define TABLE_LIST(X)                                                          \
-	X(META, "meta")		  /* store/db.c: format, counters */           \
-	X(SETTING, "setting")	  /* store/setting.c */                        \
-	X(USER, "user")		  /* store/user.c: id -> user */               \
-	X(USER_NAME, "user_name") /* store/user.c: lower-case name -> id */    \
-	X(SPACE, "space")	  /* store/space.c: path -> space */           \
-	X(SPACE_ID, "space_id")	  /* store/space.c: id -> path */              \
-	X(MEMBER, "member")	  /* store/member.c: space, user -> role */    \
-	X(USER_MEMBER, "user_member") /* store/member.c: user, space */        \
-	X(PAT, "pat")		      /* store/pat.c: digest -> token */       \
-	X(PAT_ID, "pat_id")	      /* store/pat.c: id -> digest */          \
-	X(USER_PAT, "user_pat")	      /* store/pat.c: user, id */              \
-	X(REFRESH, "refresh")	      /* store/refresh.c: digest -> refresh */ \
-	X(PAT_REFRESH, "pat_refresh") /* store/refresh.c: token id, digest */  \
-	X(LOG, "log")	      /* store/changelog.c: number -> change */        \
-	X(USED, "used")	      /* store/used.c: token id -> last use */         \
-	X(JOB, "job")	      /* store/job.c: job -> when it ran */            \
-	X(TOLD, "told")	      /* store/told.c: token id -> told of */          \
-	X(MAILBOX, "mailbox") /* store/mailbox.c: time, id -> notice */
+	X(META, "meta", DECIDED)         /* store/db.c: format, counters */    \
+	X(SETTING, "setting", DECIDED)   /* store/setting.c */                 \
+	X(USER, "user", DECIDED)         /* store/user.c: id -> user */        \
+	X(USER_NAME, "user_name", DECIDED)     /* likewise: lower-case name -> id */ \
+	X(SPACE, "space", DECIDED)       /* store/space.c: path -> space */    \
+	X(SPACE_ID, "space_id", DECIDED) /* likewise: id -> path */            \
+	X(MEMBER, "member", DECIDED)     /* store/member.c: space, user -> role */ \
+	X(USER_MEMBER, "user_member", DECIDED) /* likewise: user, space */     \
+	X(PAT, "pat", DECIDED)           /* store/pat.c: digest -> token */    \
+	X(PAT_ID, "pat_id", DECIDED)     /* likewise: id -> digest */          \
+	X(USER_PAT, "user_pat", DECIDED) /* likewise: user, id */              \
+	X(REFRESH, "refresh", DECIDED)   /* store/refresh.c: digest -> refresh */ \
+	X(PAT_REFRESH, "pat_refresh", DECIDED) /* likewise: token id, digest */ \
+	X(LOG, "log", DECIDED)           /* store/changelog.c: number -> change */ \
+	X(USED, "used", OBSERVED)        /* store/used.c: token id -> last use */ \
+	X(JOB, "job", OBSERVED)          /* store/job.c: job -> when it ran */ \
+	X(TOLD, "told", OBSERVED)        /* store/told.c: token id -> told of */ \
+	X(MAILBOX, "mailbox", OBSERVED)  /* store/mailbox.c: time, id -> notice */
+/* clang-format on */
 
 enum table {
-#define X(name, text) TABLE_##name,
+#define X(name, text, what) TABLE_##name,
 	TABLE_LIST(X)
 #undef X
 		TABLE_COUNT
@@ -149,6 +152,8 @@ void db_usage(struct txn *txn, struct db_usage *out);
 void db_limit(struct db *db, uint64_t bytes);
 bool db_full(struct db *db, uint64_t *limit);
 struct str table_name(enum table table);
+/* Seen, not decided: the later state is the truer one. */
+bool table_observed(enum table table);
 
 /* False: not there, or txn->err. *value is then empty. */
 bool txn_get(struct txn *txn, enum table table, struct str key,

@@ -226,19 +226,13 @@ static enum err make_plan(struct plan *plan)
 	return plan->copy->err ? plan->copy->err : plan->now->err;
 }
 
-/* Seen, not decided: the later state is the truer one, or mail goes twice. */
-static bool is_observed(enum table table)
-{
-	return table == TABLE_USED || table == TABLE_JOB ||
-	       table == TABLE_TOLD || table == TABLE_MAILBOX;
-}
-
+/* What was observed stays where it can, or mail goes twice. */
 static enum err copy_rows(struct txn *from, struct txn *to, bool descends)
 {
 	for (enum table table = 0; table < TABLE_COUNT; table++) {
 		AUTO(cursor) struct cursor c = { 0 };
 
-		if (descends && is_observed(table))
+		if (descends && table_observed(table))
 			continue;
 		txn_clear(to, table);
 		for (cursor_open(from, table, STR(""), &c); cursor_next(&c);)
@@ -270,7 +264,7 @@ static void drop_damaged(struct txn *txn)
 	size_t len;
 
 	for (enum table table = 0; table < TABLE_COUNT; table++)
-		while (is_observed(table) &&
+		while (table_observed(table) &&
 		       first_damaged(txn, table, key, &len))
 			txn_remove(txn, table,
 				   (struct str) { (const char *)key, len });

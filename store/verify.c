@@ -197,39 +197,52 @@ static bool notice_row(struct txn *txn, struct str key, struct str value)
 	       counted(txn, COUNTER_NOTICE, notice.id);
 }
 
-/* Each table, and those that must have as many rows. */
+/* clang-format off */
+/*
+ * How each table is looked at: by its rows; an index, which must have as many
+ * as that table; or elsewhere.
+ */
+#define ROWS(what, row) { what, row, 0 }
+#define INDEX(of) { NULL, NULL, TABLE_##of }
+#define ELSEWHERE { NULL, NULL, 0 }
+#define LOOK_META ELSEWHERE /* counted() */
+#define LOOK_SETTING ROWS("setting", setting_row)
+#define LOOK_USER ROWS("user", user_row)
+#define LOOK_USER_NAME INDEX(USER)
+#define LOOK_SPACE ROWS("group or project", space_row)
+#define LOOK_SPACE_ID INDEX(SPACE)
+#define LOOK_MEMBER ROWS("membership", member_row)
+#define LOOK_USER_MEMBER INDEX(MEMBER)
+#define LOOK_PAT ROWS("token", pat_row)
+#define LOOK_PAT_ID INDEX(PAT)
+#define LOOK_USER_PAT INDEX(PAT)
+#define LOOK_REFRESH ROWS("refresh token", refresh_row)
+#define LOOK_PAT_REFRESH INDEX(REFRESH)
+#define LOOK_LOG ELSEWHERE /* changelog_verify() */
+#define LOOK_USED ROWS("last use", used_row)
+#define LOOK_JOB ROWS("job", job_row)
+#define LOOK_TOLD ROWS("told flag", told_row)
+#define LOOK_MAILBOX ROWS("notice", notice_row)
+/* clang-format on */
+
 static const struct {
-	enum table table;
 	const char *what;
 	bool (*row)(struct txn *txn, struct str key, struct str value);
-	enum table indexes[2];
-	unsigned indexes_count;
-} rows[] = {
-	{ TABLE_USER, "user", user_row, { TABLE_USER_NAME }, 1 },
-	{ TABLE_SPACE, "group or project", space_row, { TABLE_SPACE_ID }, 1 },
-	{ TABLE_MEMBER, "membership", member_row, { TABLE_USER_MEMBER }, 1 },
-	{ TABLE_PAT, "token", pat_row, { TABLE_PAT_ID, TABLE_USER_PAT }, 2 },
-	{ TABLE_REFRESH,
-	  "refresh token",
-	  refresh_row,
-	  { TABLE_PAT_REFRESH },
-	  1 },
-	{ TABLE_SETTING, "setting", setting_row, { 0 }, 0 },
-	{ TABLE_USED, "last use", used_row, { 0 }, 0 },
-	{ TABLE_TOLD, "told flag", told_row, { 0 }, 0 },
-	{ TABLE_JOB, "job", job_row, { 0 }, 0 },
-	{ TABLE_MAILBOX, "notice", notice_row, { 0 }, 0 },
+	enum table of; /* TABLE_META: of none */
+} looks[] = {
+#define X(name, text, what) [TABLE_##name] = LOOK_##name,
+	TABLE_LIST(X)
+#undef X
 };
 
 bool observed_sound(struct txn *txn, enum table table, struct str key,
 		    struct str value)
 {
 	enum err before = txn->err;
-	bool sound = false;
+	bool sound;
 
-	for (size_t i = 0; i < COUNT(rows); i++)
-		if (rows[i].table == table)
-			sound = rows[i].row(txn, key, value);
+	assert(table_observed(table) && looks[table].row);
+	sound = looks[table].row(txn, key, value);
 	if (!before)
 		txn->err = E_OK; /* it is said of the row alone */
 	return sound;
@@ -243,21 +256,24 @@ static enum err damaged(struct cause *cause, const char *what, uint64_t number)
 			 what, (unsigned long long)number);
 }
 
-static enum err verify_table(struct txn *txn, size_t i, struct cause *cause)
+static enum err verify_table(struct txn *txn, enum table table,
+			     struct cause *cause)
 {
+	enum table of = looks[table].of;
 	AUTO(cursor) struct cursor c = { 0 };
 	uint64_t n = 0;
 
-	for (cursor_open(txn, rows[i].table, STR(""), &c); cursor_next(&c);) {
+	if (of && txn_count(txn, table) != txn_count(txn, of))
+		return damaged(cause, looks[of].what, txn_count(txn, of) + 1);
+	if (!looks[table].row)
+		return E_OK;
+	for (cursor_open(txn, table, STR(""), &c); cursor_next(&c);) {
 		n++;
-		if (!rows[i].row(txn, c.key, c.value)) {
+		if (!looks[table].row(txn, c.key, c.value)) {
 			txn->err = E_OK; /* it is told as damage */
-			return damaged(cause, rows[i].what, n);
+			return damaged(cause, looks[table].what, n);
 		}
 	}
-	for (unsigned k = 0; k < rows[i].indexes_count; k++)
-		if (txn_count(txn, rows[i].indexes[k]) != n)
-			return damaged(cause, rows[i].what, n + 1);
 	return E_OK;
 }
 
@@ -269,8 +285,8 @@ enum err store_verify(struct txn *txn, struct store_facts *facts,
 	enum err err = E_OK;
 
 	*facts = (struct store_facts) { 0 };
-	for (size_t i = 0; i < COUNT(rows) && !err; i++)
-		err = verify_table(txn, i, cause);
+	for (enum table table = 0; table < TABLE_COUNT && !err; table++)
+		err = verify_table(txn, table, cause);
 	if (!err)
 		err = changelog_verify(txn, &log, cause);
 	if (!err)
