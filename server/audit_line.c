@@ -30,15 +30,15 @@ enum show {
 	SHOW_SCOPES
 };
 
-#define T(type)	   (1u << CHANGE_##type)
-#define ANY	   UINT32_MAX
+#define T(type)	   CHANGE_BIT(CHANGE_##type)
+#define ANY	   UINT64_MAX
 #define MEMBER(of) offsetof(struct change, of)
 #define PROJECT	   (T(PROJECT_ADD) | T(PROJECT_SET))
 
 /* clang-format off */
 /* `always`: also where it is zero; else that is "not said". */
 static const struct shown {
-	uint32_t types;
+	uint64_t types;
 	const char *key;
 	enum show how;
 	size_t offset;
@@ -53,8 +53,7 @@ static const struct shown {
 	{ T(TOKEN_ADD), "name", SHOW_TEXT, MEMBER(text), false },
 	{ T(TOKEN_ADD), "kind", SHOW_TOKEN_KIND, MEMBER(kind), false },
 	{ T(TOKEN_ADD), "scopes", SHOW_SCOPES, MEMBER(scopes), false },
-	{ T(TOKEN_REVOKE) | T(TOKEN_ROTATE) | T(TOKEN_END) | T(REFRESH_ADD), "token_id",
-	  SHOW_NUMBER, MEMBER(id), true },
+	{ CHANGES_OF_TOKEN, "token_id", SHOW_NUMBER, MEMBER(id), true },
 	{ T(TOKEN_REVOKE), "family", SHOW_FLAG, MEMBER(recursive), false },
 	{ T(TOKEN_ROTATE), "grace", SHOW_NUMBER, MEMBER(grace), false },
 	{ T(REFRESH_ADD), "service", SHOW_TEXT, MEMBER(text), false },

@@ -58,6 +58,7 @@ enum field_index {
 #define X(name, kind) INDEX_##name,
 	FIELD_LIST(X)
 #undef X
+		INDEX_COUNT
 };
 
 enum field_bit {
@@ -68,6 +69,7 @@ enum field_bit {
 
 /* No field: what makes the store larger, and is refused when it is full. */
 enum { ADDS = 1 << 30 };
+static_assert(INDEX_COUNT <= 30, "a bit for each field");
 
 static const struct field {
 	unsigned bit;
@@ -134,6 +136,10 @@ static const struct row {
 		HAS_text },
 };
 /* clang-format on */
+#define X(name, number, text, of) +1
+static_assert(COUNT(rows) == 1 CHANGE_LIST(X), "numbers in a row, a row each");
+#undef X
+static_assert(COUNT(rows) <= 64, "CHANGE_BIT");
 
 struct thread_role writer_thread;
 
@@ -160,7 +166,7 @@ static const struct row *row_of(unsigned type)
 const char *change_name(enum change_type type)
 {
 	static const char *const names[] = {
-#define X(name, number, text) [number] = text,
+#define X(name, number, text, of) [number] = text,
 		CHANGE_LIST(X)
 #undef X
 	};

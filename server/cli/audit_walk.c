@@ -63,10 +63,7 @@ static bool about_user(struct txn *txn, const struct audit_wanted *wanted,
 
 	if (str_eq_nocase(change->user, wanted->user))
 		return true;
-	if (!wanted->user_id || (change->type != CHANGE_TOKEN_REVOKE &&
-				 change->type != CHANGE_TOKEN_ROTATE &&
-				 change->type != CHANGE_TOKEN_END &&
-				 change->type != CHANGE_REFRESH_ADD))
+	if (!wanted->user_id || !(CHANGES_OF_TOKEN & CHANGE_BIT(change->type)))
 		return false;
 	return !pat_get(txn, change->id, &pat) && pat.user == wanted->user_id;
 }

@@ -42,9 +42,9 @@
 	"Actors: cli:alice is alice at the command line, cli:alice(root) she " \
 	"as root by sudo,\njob:lifetime a check of the server; a name alone "  \
 	"finds these, too.\n"
-#define ACTIONS				"Actions:\n" CHANGE_LIST(ACTION_LINE)
-#define ACTION_LINE(name, number, text) "  " text "\n"
-#define KID				"KID: either id of the key, or its first 4 characters or more.\n"
+#define ACTIONS				    "Actions:\n" CHANGE_LIST(ACTION_LINE)
+#define ACTION_LINE(name, number, text, of) "  " text "\n"
+#define KID				    "KID: either id of the key, or its first 4 characters or more.\n"
 
 /* Where an option means something else, or has a default. NULL: it has none. */
 static const struct {
