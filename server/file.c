@@ -92,7 +92,7 @@ static enum err read_file(const char *path, bool secret, bool own,
 	size_t start = out->len;
 	enum err err;
 
-	if (fd < 0 && errno == EACCES && sandbox_hides(path, cause))
+	if (fd < 0 && errno == EACCES && sandbox_hides(path, false, cause))
 		return E_REFUSED;
 	if (fd < 0 && errno == EACCES && own)
 		return file_denied(path, secret, cause);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "server/file.h"
+#include "server/sandbox.h"
 
 enum {
 	LIST_MAX = 8192,
@@ -90,6 +91,9 @@ static enum err lock(struct keys *keys, int how, struct cause *cause)
 	keys->fd = open(keys->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (keys->fd < 0 && errno == ENOENT)
 		return not_found(keys->folder, cause);
+	if (keys->fd < 0 && errno == EACCES &&
+	    sandbox_hides(keys->folder, false, cause))
+		return E_REFUSED;
 	if (keys->fd < 0)
 		return cause_errno(cause, "cannot open the folder of keys",
 				   keys->folder);
@@ -451,8 +455,8 @@ enum err keys_check_public(const struct keyring *keyring, const char *folder,
 
 	for (size_t i = 0; i < COUNT(publics) && !err; i++)
 		err = check_public(keyring, folder, i, cause);
-	if (!err)
-		return E_OK;
+	if (!err || err == E_REFUSED) /* beyond the sandbox */
+		return err;
 	what = *cause;
 	return cause_set(cause, err,
 			 "%.300s: reload the server if keys have changed "

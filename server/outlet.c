@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "server/log.h"
+#include "server/sandbox.h"
 
 #define DEV_LOG "/dev/log"
 
@@ -81,6 +82,8 @@ static enum err check_mode(const struct stat *st, const char *path,
 
 static enum err denied(const char *path, struct cause *cause)
 {
+	if (errno == EACCES && sandbox_hides(path, true, cause))
+		return E_REFUSED;
 	if (errno == ELOOP)
 		return cause_set(cause, E_REFUSED,
 				 "%.300s: is a link, and may lead anywhere; "

@@ -1,6 +1,7 @@
 /* server/sandbox.c - see the header. */
 #include "server/sandbox_own.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 /* Their libraries map, read and kill as no program of ours does. */
@@ -43,7 +44,7 @@ void sandbox_enter(const struct config *config, struct sandbox *said)
 		 has_files ? "" : "without ", files);
 }
 
-static enum err hidden(const char *path, struct cause *cause)
+static enum err beyond(const char *path, struct cause *cause)
 {
 	return cause_set(cause, E_REFUSED,
 			 "%.300s: the sandbox of the running server does not "
@@ -51,14 +52,32 @@ static enum err hidden(const char *path, struct cause *cause)
 			 path);
 }
 
-bool sandbox_hides(const char *path, struct cause *cause)
+static enum err another(const char *path, struct cause *cause)
 {
-	return files_hidden(path) && hidden(path, cause);
+	return cause_set(cause, E_REFUSED,
+			 "%.300s: its folder is another than at the start "
+			 "(removed or renamed, and made again), and the "
+			 "sandbox of the running server does not reach there: "
+			 "restart dockpass",
+			 path);
+}
+
+bool sandbox_hides(const char *path, bool append, struct cause *cause)
+{
+	int number = errno;
+	enum reach reach = files_reach(path, append);
+
+	if (reach == REACH_BEYOND)
+		beyond(path, cause);
+	else if (reach == REACH_ANOTHER)
+		another(path, cause);
+	errno = number;
+	return reach != REACH_FINE;
 }
 
 enum err sandbox_check(const struct config *config, struct cause *cause)
 {
 	const char *path = files_missing(config);
 
-	return path ? hidden(path, cause) : E_OK;
+	return path ? beyond(path, cause) : E_OK;
 }

@@ -26,10 +26,12 @@ struct sandbox {
 void sandbox_enter(const struct config *config, struct sandbox *said);
 
 /*
- * Of a file that cannot be opened: is it the sandbox that keeps it shut? It was
- * made for the configuration of the start. Then *cause says so.
+ * Of a file or a folder that cannot be opened (EACCES): is it the sandbox that
+ * keeps it shut? It was made for the configuration of the start, and for the
+ * folders that were there then. Then *cause says so. errno stays. `append`: it
+ * was to be written, as the log's file.
  */
-bool sandbox_hides(const char *path, struct cause *cause);
+bool sandbox_hides(const char *path, bool append, struct cause *cause);
 /* Of all that another configuration names: E_REFUSED with *cause. */
 enum err sandbox_check(const struct config *config,
 		       struct cause *cause) MUST_CHECK;

@@ -69,10 +69,15 @@ struct need {
 };
 typedef bool visitor(const struct need *need); /* true: enough */
 
-/* Real paths, of files or of folders with all that is below. */
+/*
+ * Real paths, of files or of folders with all that is below. The kernel knows
+ * the file or folder, not its name: one that took the name since is another.
+ */
 struct grant {
 	char *path;
 	uint64_t access;
+	dev_t device;
+	ino_t number;
 };
 
 enum { GRANTS_MAX = 512 };
@@ -155,13 +160,40 @@ static bool lies_below(const char *path, const char *folder)
 	       (!path[len] || path[len] == '/' || len == 1);
 }
 
+static bool covers(const struct grant *grant, const char *path, uint64_t access)
+{
+	return lies_below(path, grant->path) &&
+	       (grant->access & access) == access;
+}
+
 static bool is_granted(const char *path, uint64_t access)
 {
 	for (size_t i = 0; i < granted.len; i++)
-		if (lies_below(path, granted.at[i].path) &&
-		    (granted.at[i].access & access) == access)
+		if (covers(&granted.at[i], path, access))
 			return true;
 	return false;
+}
+
+static bool is_as_it_was(const struct grant *grant)
+{
+	struct stat st;
+
+	return !stat(grant->path, &st) && st.st_dev == grant->device &&
+	       st.st_ino == grant->number;
+}
+
+static enum reach reach_of(const char *path, uint64_t access)
+{
+	enum reach found = REACH_BEYOND;
+
+	for (size_t i = 0; i < granted.len; i++) {
+		if (!covers(&granted.at[i], path, access))
+			continue;
+		if (is_as_it_was(&granted.at[i]))
+			return REACH_FINE;
+		found = REACH_ANOTHER;
+	}
+	return found;
 }
 
 static void grant(const char *path, uint64_t access)
@@ -203,7 +235,7 @@ static void grant_all(const struct config *config)
 }
 
 /* E: an errno; 0 is fine. */
-static int add_rule(int rules, const struct grant *grant, uint64_t handled)
+static int add_rule(int rules, struct grant *grant, uint64_t handled)
 {
 	AUTO(fd) int fd = open(grant->path, O_PATH | O_CLOEXEC);
 	struct landlock_path_beneath_attr attr = {
@@ -214,6 +246,8 @@ static int add_rule(int rules, const struct grant *grant, uint64_t handled)
 
 	if (fd < 0 || fstat(fd, &st))
 		return errno == ENOENT || errno == EACCES ? 0 : errno;
+	grant->device = st.st_dev;
+	grant->number = st.st_ino;
 	if (!S_ISDIR(st.st_mode))
 		attr.allowed_access &= OF_A_FILE;
 	if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH,
@@ -275,14 +309,27 @@ bool files_restrict(const struct config *config, char said[SANDBOX_SAID])
 	return !error;
 }
 
-bool files_hidden(const char *path)
+enum reach files_reach(const char *path, bool append)
 {
 	struct need need;
+	struct stat st;
 
 	if (!granted.on)
-		return false;
-	file_need(path, READ, &need);
-	return is_missing(&need);
+		return REACH_FINE;
+	file_need(path, append ? APPEND : READ, &need);
+	if (!stat(path, &st) && S_ISDIR(st.st_mode)) {
+		real(path, need.at[0]);
+		need.at[1][0] = '\0';
+	}
+	for (size_t i = 0; i < COUNT(need.at); i++) {
+		enum reach reach = *need.at[i]
+					   ? reach_of(need.at[i], need.access)
+					   : REACH_FINE;
+
+		if (reach != REACH_FINE)
+			return reach;
+	}
+	return REACH_FINE;
 }
 
 const char *files_missing(const struct config *config)

@@ -12,5 +12,10 @@ bool files_restrict(const struct config *config, char said[SANDBOX_SAID]);
 bool calls_restrict(char said[SANDBOX_SAID]);
 
 /* The other two, once files are restricted. */
-bool files_hidden(const char *path);
+enum reach {
+	REACH_FINE,
+	REACH_BEYOND, /* it was not in the configuration of the start */
+	REACH_ANOTHER /* its folder has taken the place of the one that was */
+};
+enum reach files_reach(const char *path, bool append);
 const char *files_missing(const struct config *config); /* or NULL */

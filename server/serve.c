@@ -47,6 +47,12 @@ static void say_warnings(const struct server *server)
 			  "%s: no reload will be able to read it: let the "
 			  "owner of %s do so, by chown or chmod",
 			  config->path, config->store);
+	if (db_moved(server->services.db))
+		log_event(LEVEL_WARNING, "store",
+			  "%s: is not the store that is open (removed or "
+			  "renamed, and made again): what commands change "
+			  "there does not hold: restart dockpass",
+			  server->config->store);
 	if (server->root)
 		log_event(LEVEL_WARNING, "start",
 			  "runs as root, as root owns %s: give the folder to a "

@@ -14,6 +14,8 @@
 #include "store/db_own.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -289,6 +291,19 @@ const char *db_folder(const struct db *db)
 
 	mdb_env_get_path(db->env, &folder);
 	return folder;
+}
+
+bool db_moved(const struct db *db)
+{
+	struct stat open, there;
+	char path[PATH_MAX];
+	int fd;
+
+	if (mdb_env_get_fd(db->env, &fd) || fstat(fd, &open))
+		return false;
+	snprintf(path, sizeof(path), "%s/data.mdb", db_folder(db));
+	return stat(path, &there) || open.st_dev != there.st_dev ||
+	       open.st_ino != there.st_ino;
 }
 
 bool db_disk_free(const struct db *db, uint64_t *out)

@@ -78,6 +78,8 @@ bool db_served(const char *folder); /* by a server, now */
 void db_close(struct db *db);	    /* NULL is fine */
 void db_cleanup(struct db **db);
 const char *db_folder(const struct db *db);
+/* Is the store that its folder has now another than the one that is open? */
+bool db_moved(const struct db *db);
 /* Bytes that are left on its disk; false: nobody knows. */
 bool db_disk_free(const struct db *db, uint64_t *out);
 

@@ -7,6 +7,7 @@ in it is what all other tests show.
 
 import ctypes
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,83 @@ def test_a_configuration_that_leads_elsewhere(dockpass, tmp_path):
     assert dockpass.reload() == (
         f"the old ones stay: {dockpass.config_file}: the sandbox of the "
         "running server does not reach there: restart dockpass")
+
+
+# A folder that was removed or renamed, and made again: by its name it is what
+# it was, to the kernel it is another. Each is in a folder of its own here.
+
+@pytest.fixture
+def spread(dockpass, tmp_path):
+    for name in "tls", "log", "secret":
+        (tmp_path / name).mkdir()
+    for name in "keys", "public", "store":
+        (dockpass.folder / name).rename(tmp_path / name)
+    secret = tmp_path / "secret/file"
+    secret.write_text(secrets.remember("a-secret-of-a-webhook") + "\n")
+    secret.chmod(0o600)
+    certificate = Certificate(tmp_path / "tls")
+    dockpass.verify = str(certificate.ca)
+    dockpass.configure(
+        listener=certificate.listener, log={"file": str(tmp_path / "log/log")},
+        webhook={"url": "http://127.0.0.1:9", "secret_file": str(secret)},
+        **{name: str(tmp_path / name) for name in ("keys", "public", "store")})
+    return dockpass.serve()
+
+
+def make_again(folder):
+    """With all that is in it."""
+    folder.rename(aside := folder.with_name("aside"))
+    shutil.copytree(aside, folder, copy_function=shutil.copy2)
+
+
+# folder: (does the reload fail?, what the line names)
+ANOTHER = {"keys": (True, "keys"), "log": (True, "log/log"),
+           "secret": (True, "secret/file"), "tls": (True, "tls/tls.crt"),
+           "dockpass": (True, "dockpass/dockpass.yaml"),
+           "public": (False, "public/bundle.pem")}
+
+
+@pytest.mark.parametrize("name", ANOTHER)
+def test_a_folder_that_was_made_again(spread, tmp_path, name):
+    """Not "Permission denied", nor an advice that mends nothing."""
+    fails, names = ANOTHER[name]
+    in_force(spread)
+    make_again(tmp_path / name)
+    said = spread.reload()
+    assert said.startswith("the old ones stay: " if fails else "done: ")
+    line = said if fails else spread.log("keys")[-1]["message"]
+    assert line.endswith(
+        f"{tmp_path}/{names}: its folder is another than at the start (removed "
+        "or renamed, and made again), and the sandbox of the running server "
+        "does not reach there: restart dockpass")
+    assert spread.ask().status_code == 200
+    # It does mend it.
+    assert spread.stop() == 0
+    before = len(spread.output)
+    spread.serve()
+    assert spread.reload().startswith("done: ")
+    assert "restart dockpass" not in spread.output[before:]
+
+
+def test_below_a_folder_that_stays_it_is_no_other(dockpass):
+    dockpass.serve()
+    in_force(dockpass)
+    for name in "keys", "public":
+        make_again(dockpass.folder / name)
+        shutil.rmtree(dockpass.folder / "aside")
+    assert dockpass.reload().startswith("done: ")
+    assert not dockpass.log("keys")
+
+
+def test_a_store_that_was_made_again(dockpass):
+    """The server goes on with the one that it has; commands have the other."""
+    dockpass.configure(sandbox=False)
+    dockpass.serve()
+    make_again(dockpass.folder / "store")
+    before = len(dockpass.log("store"))
+    assert dockpass.reload().startswith("done: ")
+    line, = dockpass.logged(before, event="store")
+    assert line["level"] == "warning" and line["message"] == (
+        f"{dockpass.folder}/store: is not the store that is open (removed or "
+        "renamed, and made again): what commands change there does not hold: "
+        "restart dockpass")

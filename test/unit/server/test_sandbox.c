@@ -893,9 +893,9 @@ static int tell_why(void)
 {
 	struct cause said = { "" };
 
-	if (sandbox_hides(config.path, &said) || *said.text)
+	if (sandbox_hides(config.path, false, &said) || *said.text)
 		return 1;
-	if (!sandbox_hides(in(top, "other/x", ""), &said))
+	if (!sandbox_hides(in(top, "other/x", ""), false, &said))
 		return 2;
 	return strstr(said.text, "/other/x: the sandbox of the running ") ? 0
 									  : 3;
@@ -910,7 +910,7 @@ static void why_a_file_cannot_be_opened(void **state)
 	(void)state;
 	configure();
 	/* Without a sandbox nothing is hidden by it. */
-	assert_false(sandbox_hides(in(top, "other/x", ""), &said));
+	assert_false(sandbox_hides(in(top, "other/x", ""), false, &said));
 	config.hook.url = "http://h";
 	assert_int_equal(sandbox_check(&config, &said), E_OK);
 	got = done(tell_why, words, sizeof(words));

@@ -632,6 +632,27 @@ static void set_aside_with_its_lock(void **state)
 	fixture_close(&f);
 }
 
+/* Who has it open goes on with what has lost its name. */
+static void another_has_taken_its_place(void **state)
+{
+	char place[128], aside[128];
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	path_in(&f, "data.mdb", place);
+	path_in(&f, "data.old", aside);
+	assert_false(db_moved(f.db));
+	assert_int_equal(rename(place, aside), 0);
+	assert_true(db_moved(f.db));
+	assert_int_equal(close(open(place, O_CREAT | O_WRONLY, 0600)), 0);
+	assert_true(db_moved(f.db));
+	assert_int_equal(unlink(place), 0);
+	assert_int_equal(rename(aside, place), 0);
+	assert_false(db_moved(f.db));
+	fixture_close(&f);
+}
+
 static void ids_count_up_by_family(void **state)
 {
 	struct fixture f;
@@ -670,6 +691,7 @@ int main(void)
 		cmocka_unit_test(cursors),
 		cmocka_unit_test(full_by_a_page),
 		cmocka_unit_test(set_aside_with_its_lock),
+		cmocka_unit_test(another_has_taken_its_place),
 		cmocka_unit_test(ids_count_up_by_family),
 	};
 
