@@ -230,26 +230,42 @@ size_t utf8_len(struct str s)
 	return n;
 }
 
-size_t print_len(struct str s)
+uint32_t utf8_point(struct str s)
 {
 	const unsigned char *p = (const unsigned char *)s.at;
 	size_t n = utf8_len(s);
+	uint32_t point = n > 1 ? p[0] & (0x7fu >> n) : p[0];
 
-	if (n == 1 && (p[0] < ' ' || p[0] == 0x7f))
-		return 0;
-	/* U+0080 to U+009F: to a terminal, U+009B is ESC [ */
-	if (n == 2 && p[0] == 0xc2 && p[1] < 0xa0)
-		return 0;
-	/*
-	 * Invisible, or they end a line or turn its direction: U+200B to
-	 * U+200F, U+2028 to U+202E, U+2060 to U+206F.
-	 */
-	if (n == 3 && p[0] == 0xe2 && p[1] == 0x80 &&
-	    ((p[2] >= 0x8b && p[2] <= 0x8f) || (p[2] >= 0xa8 && p[2] <= 0xae)))
-		return 0;
-	if (n == 3 && p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa0 &&
-	    p[2] <= 0xaf)
-		return 0;
+	for (size_t i = 1; i < n; i++)
+		point = point << 6 | (p[i] & 0x3fu);
+	return point;
+}
+
+/*
+ * Controls (to a terminal, U+009B is ESC [), what is invisible, what ends a
+ * line or turns its direction: categories Cc, Cf, Zl and Zp of Unicode 15.
+ * U+2065 and U+E0000 on are kept for more of that kind.
+ */
+static const struct {
+	uint32_t first, last;
+} unseen[] = {
+	{ 0x00, 0x1f },	      { 0x7f, 0x9f },	    { 0xad, 0xad },
+	{ 0x600, 0x605 },     { 0x61c, 0x61c },	    { 0x6dd, 0x6dd },
+	{ 0x70f, 0x70f },     { 0x890, 0x891 },	    { 0x8e2, 0x8e2 },
+	{ 0x180e, 0x180e },   { 0x200b, 0x200f },   { 0x2028, 0x202e },
+	{ 0x2060, 0x206f },   { 0xfeff, 0xfeff },   { 0xfff9, 0xfffb },
+	{ 0x110bd, 0x110bd }, { 0x110cd, 0x110cd }, { 0x13430, 0x1343f },
+	{ 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a }, { 0xe0000, 0xe007f },
+};
+
+size_t print_len(struct str s)
+{
+	size_t n = utf8_len(s);
+	uint32_t point = n ? utf8_point(s) : 0;
+
+	for (size_t i = 0; i < COUNT(unseen) && unseen[i].first <= point; i++)
+		if (point <= unseen[i].last)
+			return 0;
 	return n;
 }
 

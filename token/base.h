@@ -136,9 +136,10 @@ char ascii_lower(char c);
  * shortest form, no surrogates, up to U+10FFFF); 0: it is none.
  */
 size_t utf8_len(struct str s);
-size_t print_len(struct str s);	  /* 0 too: controls, ends of lines */
-bool str_printable(struct str s); /* UTF-8 without any of these */
-void make_printable(char *text);  /* each byte of these becomes '?' */
+uint32_t utf8_point(struct str s); /* that character */
+size_t print_len(struct str s);	   /* 0 too: what is not seen, ends of lines */
+bool str_printable(struct str s);  /* UTF-8 without any of these */
+void make_printable(char *text);   /* each byte of these becomes '?' */
 /*
  * The same as a copy of at most `max` bytes, cut at the end of a character.
  * Returns its length.

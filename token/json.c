@@ -25,16 +25,15 @@ void json_close(struct buf *buf, char bracket)
 	buf_add_char(buf, bracket);
 }
 
-/* Of a sequence of up to three bytes: all that cannot be printed are such. */
-static unsigned code_point(struct str s, size_t len)
+/* Beyond 16 bits: by a pair of surrogates (RFC 8259 7). */
+static void escape_point(struct buf *buf, uint32_t point)
 {
-	const unsigned char *p = (const unsigned char *)s.at;
-
-	if (len == 1)
-		return p[0];
-	if (len == 2)
-		return (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
-	return (p[0] & 0xfu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+	if (point >= 0x10000) {
+		point -= 0x10000;
+		buf_printf(buf, "\\u%04x", 0xd800 + (point >> 10));
+		point = 0xdc00 + (point & 0x3ff);
+	}
+	buf_printf(buf, "\\u%04x", point);
 }
 
 static void escape(struct buf *buf, struct str rest, size_t *used)
@@ -45,7 +44,7 @@ static void escape(struct buf *buf, struct str rest, size_t *used)
 	if (!n) {
 		buf_add(buf, STR("\xef\xbf\xbd"));
 	} else if (!print_len(rest)) {
-		buf_printf(buf, "\\u%04x", code_point(rest, n));
+		escape_point(buf, utf8_point(rest));
 	} else {
 		if (n == 1) /* a quote or a backslash */
 			buf_add_char(buf, '\\');

@@ -166,17 +166,11 @@ static int64_t first_date(const struct message *message)
 /* The name, cut at a character's end when it is long. */
 static void add_name(struct buf *out, struct str name)
 {
-	size_t len = 0;
+	char text[60];
+	size_t len = print_copy(name, text, sizeof(text));
 
-	while (len < name.len) {
-		size_t n = print_len(str_skip(name, len));
-
-		if (len + n > 60)
-			break;
-		len += n;
-	}
 	buf_add_char(out, '"');
-	buf_add(out, str_head(name, len));
+	buf_add(out, (struct str) { text, len });
 	if (len < name.len)
 		buf_add(out, STR("..."));
 	buf_add_char(out, '"');

@@ -5,6 +5,7 @@ nothing that a client sends makes two lines of it, or no line.
 import base64
 import json
 import re
+import unicodedata
 from urllib.parse import quote_from_bytes
 
 import pytest
@@ -192,6 +193,8 @@ EVIL = {
     "a terminal's colours": b"\x1b[31m\x1b]0;title\x07",
     "C1 controls": "\x9b31m\x85\x9d0;title\x9c".encode(),
     "separators that some read as lines": "a\u2028b\u2029c\x85d".encode(),
+    "what is not seen": "a\ufeffb\ufff9c\ufffad\ufffbe\u00adf\u061cg"
+        "\U000e0041\U000110bd\U0001d173".encode(),
     "invalid UTF-8": b"\xff\xfe\xc0\xaf\xed\xa0\x80\xf8\x88\xf4\x90\x80\x80",
     "UTF-8 cut short": b"\xe2\x82",
     "4 KB": b"a" * 4096,
@@ -265,6 +268,21 @@ def test_nothing_breaks_a_line(world, evil, place):
     line = line_of(world, lambda: sender(world, evil))
     assert set(line) == FIELDS and line["event"] == "token"
     assert line[field] == as_logged(left(evil))
+
+
+UNSEEN = [c for c in map(chr, range(1, 0x110000))
+          if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp")]
+
+
+def test_what_is_not_seen_is_escaped(world):
+    """All of Unicode's: it would be another line, or another text, to whoever
+    reads the log."""
+    for at in range(0, len(UNSEEN), 50):
+        text = "".join(UNSEEN[at:at + 50])
+        line = line_of(world, lambda t=text: send(
+            world, b"client_id=" + quoted(t.encode())))
+        assert line["client"] == text
+        assert world.output.split("\n")[-2].isprintable()
 
 
 def test_four_kb_everywhere_are_one_line(world):

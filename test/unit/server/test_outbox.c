@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "server/jobs/desk.h"
+#include "server/jobs/message.h"
 #include "token/date.h"
 
 static int64_t clock_now;
@@ -355,6 +356,28 @@ static void a_way_that_is_no_more(void **state)
 	fixture_close(&s.f);
 }
 
+/* A name that would not be taken today is in stores of before. */
+static void a_name_that_is_not_seen(void **state)
+{
+	const struct message message = {
+		.notice = { .job = JOB_EXPIRING, .total = 1, .len = 1 },
+		.name = STR("alice"),
+		.email = STR("alice@example.com"),
+		.tokens = { { .id = 1,
+			      .name = STR("a\xef\xbb\xbf"
+					  "b") } },
+	};
+	struct buf letter;
+
+	(void)state;
+	buf_init(&letter, 64 * 1024);
+	message_letter(&message, STR("d@example.com"), STR("http://x"),
+		       &letter);
+	buf_add_char(&letter, '\0');
+	assert_non_null(strstr(letter.at, " token \"a???b\": expires"));
+	buf_done(&letter);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -367,6 +390,7 @@ int main(void)
 		cmocka_unit_test(nor_who_has_no_address),
 		cmocka_unit_test(a_way_that_is_no_more),
 		cmocka_unit_test(who_may_not_be_told_any_more),
+		cmocka_unit_test(a_name_that_is_not_seen),
 	};
 
 	return cmocka_run_group_tests_name("outbox", tests, NULL, NULL);
