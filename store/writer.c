@@ -38,6 +38,7 @@ struct writer {
 	_Atomic unsigned waiting; /* queued, and not done yet */
 	_Atomic uint64_t failed;  /* commits */
 	_Atomic int64_t busy;	  /* ms: since when with this group; 0: not */
+	_Atomic int64_t oldest;	  /* ms: of the queued changes; 0: none */
 	pthread_mutex_t lock;	  /* of what follows */
 	pthread_cond_t more;
 	bool ends;
@@ -79,6 +80,7 @@ static size_t gather(struct writer *w)
 	for (size_t i = 0; i < n; i++)
 		w->jobs[i] = w->queue[i];
 	w->len = 0;
+	atomic_store(&w->oldest, 0);
 	pthread_mutex_unlock(&w->lock);
 	return n;
 }
@@ -191,6 +193,13 @@ bool writer_stop(struct writer *writer, int ms)
 	return true;
 }
 
+/* The first of those that can be withdrawn. */
+static void note_oldest(struct writer *w, const struct job *job)
+{
+	if (job->change && !atomic_load(&w->oldest))
+		atomic_store(&w->oldest, job->since);
+}
+
 static enum err enqueue(struct writer *writer, const struct job *job)
 {
 	bool full;
@@ -199,7 +208,8 @@ static enum err enqueue(struct writer *writer, const struct job *job)
 	full = writer->len == QUEUE_MAX || writer->ends;
 	if (!full) {
 		writer->queue[writer->len] = *job;
-		writer->queue[writer->len++].since = now_ms();
+		writer->queue[writer->len].since = now_ms();
+		note_oldest(writer, &writer->queue[writer->len++]);
 		atomic_fetch_add(&writer->waiting, 1);
 	}
 	pthread_cond_signal(&writer->more);
@@ -254,13 +264,16 @@ static size_t withdraw(struct writer *w, int64_t before,
 	size_t n = 0, left = 0;
 
 	pthread_mutex_lock(&w->lock);
+	atomic_store(&w->oldest, 0);
 	for (size_t i = 0; i < w->len; i++) {
 		struct job job = w->queue[i];
 
-		if (job.change && job.since <= before && n < WITHDRAWN)
+		if (job.change && job.since <= before && n < WITHDRAWN) {
 			out[n++] = job;
-		else
+		} else {
+			note_oldest(w, &job);
 			w->queue[left++] = job;
+		}
 	}
 	w->len = left;
 	pthread_mutex_unlock(&w->lock);
@@ -270,10 +283,11 @@ static size_t withdraw(struct writer *w, int64_t before,
 void writer_expire(struct writer *writer, int64_t ms)
 {
 	struct job old[WITHDRAWN];
-	int64_t before = now_ms() - ms;
+	int64_t before = now_ms() - ms, oldest = atomic_load(&writer->oldest);
 	size_t n;
 
-	if (!atomic_load(&writer->busy))
+	/* Each worker asks each second: mostly there is nothing to lock for. */
+	if (!atomic_load(&writer->busy) || !oldest || oldest > before)
 		return;
 	while ((n = withdraw(writer, before, old))) {
 		atomic_fetch_sub(&writer->waiting, (unsigned)n);

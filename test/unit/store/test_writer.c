@@ -4,6 +4,7 @@
  */
 #include "test/unit/store/fixture.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -11,6 +12,29 @@
 #include "store/writer.h"
 
 enum { THREADS = 64, EACH = 8, LONG = 10000 /* ms */ };
+
+/* How often this thread has taken a mutex; not under the sanitizers, whose own
+ * that function is. */
+static _Thread_local int locks;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define COUNTS_LOCKS 0
+#else
+#define COUNTS_LOCKS 2 /* to withdraw it, and to see that it was the last */
+
+int pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+	static _Atomic(int (*)(pthread_mutex_t *)) real;
+	int (*lock)(pthread_mutex_t *) = atomic_load(&real);
+
+	if (!lock) {
+		*(void **)&lock = dlsym(RTLD_NEXT, "pthread_mutex_lock");
+		atomic_store(&real, lock);
+	}
+	locks++;
+	return lock(mutex);
+}
+#endif
 
 struct client {
 	struct fixture *f;
@@ -205,11 +229,22 @@ static void withdrawn(void **state)
 	writer_expire(writer, 0);
 	assert_int_equal(busy, OLD);
 	assert_int_equal(writer_waiting(writer), 0);
+	/* And those that come after them. */
+	assert_int_equal(writer_submit(writer, &old[0], count_busy, &busy),
+			 E_OK);
+	writer_expire(writer, LONG);
+	assert_int_equal(busy, OLD);
+	locks = 0;
+	writer_expire(writer, LONG);
+	assert_int_equal(locks, 0);
+	writer_expire(writer, 0);
+	assert_int_equal(busy, OLD + 1);
+	assert_int_equal(locks, COUNTS_LOCKS);
 	assert_int_equal(writer_submit(writer, &later, count_done, &done),
 			 E_OK);
 	txn_cleanup(&txn);
 	assert_true(writer_stop(writer, LONG));
-	assert_int_equal(busy, OLD);
+	assert_int_equal(busy, OLD + 1);
 	assert_int_equal(done, 1);
 	txn_read(f.db, &txn);
 	assert_int_equal(txn_count(&txn, TABLE_SPACE), 1);
