@@ -136,6 +136,25 @@ static void print_tls(const struct config_tls *tls, enum section section,
 			      next, buf);
 }
 
+/* With what lies in it; one of which nothing is set is left out. */
+static void print_flat(enum section section, const struct config *config,
+		       struct buf *buf)
+{
+	bool some = false;
+
+	if (strchr(sections[section].path, '.'))
+		return;
+	for (size_t i = 0; i < options_count; i++)
+		some |= options[i].section == section &&
+			is_set(&options[i], config, 0);
+	if (some)
+		buf_printf(buf, "%s:\n", sections[section].path);
+	print_section(section, config, 0, "  ", "  ", buf);
+	if (section == SECTION_ADMIN)
+		print_tls(&config->admin.tls, SECTION_ADMIN_TLS, config, 0,
+			  "  ", buf);
+}
+
 void config_print(const struct config *config, struct buf *buf)
 {
 	buf_printf(buf, "# %s and DOCKPASS_* variables\n", config->path);
@@ -150,27 +169,101 @@ void config_print(const struct config *config, struct buf *buf)
 	buf_add(buf, STR("services:\n"));
 	for (unsigned i = 0; i < config->services_count; i++)
 		print_section(SECTION_SERVICES, config, i, "  - ", "    ", buf);
-	buf_add(buf, STR("pat:\n"));
-	print_section(SECTION_PAT, config, 0, "  ", "  ", buf);
-	buf_add(buf, STR("limits:\n"));
-	print_section(SECTION_LIMITS, config, 0, "  ", "  ", buf);
-	buf_add(buf, STR("guard:\n"));
-	print_section(SECTION_GUARD, config, 0, "  ", "  ", buf);
-	buf_add(buf, STR("admin:\n"));
-	print_section(SECTION_ADMIN, config, 0, "  ", "  ", buf);
-	print_tls(&config->admin.tls, SECTION_ADMIN_TLS, config, 0, "  ", buf);
-	if (config->mail.url) {
-		buf_add(buf, STR("mail:\n"));
-		print_section(SECTION_MAIL, config, 0, "  ", "  ", buf);
+	for (enum section flat = SECTION_PAT; flat < SECTION_COUNT; flat++)
+		print_flat(flat, config, buf);
+}
+
+/* What a new file says of it; NULL: nothing. */
+static const char *new_value(const struct option *option,
+			     const struct config_new *chosen, size_t n,
+			     bool *is_default)
+{
+	char path[OPTION_NAME_MAX];
+
+	option_path(option, LIST_ANY, path);
+	*is_default = false;
+	for (size_t i = 0; i < n; i++)
+		if (chosen[i].value && !strcmp(chosen[i].path, path))
+			return chosen[i].value;
+	*is_default = option->fallback;
+	return option->fallback;
+}
+
+/* What says nothing is a comment: it counts without the "# ". */
+static void new_key(bool says, unsigned indent, const char *lead,
+		    struct str key, struct buf *buf)
+{
+	buf_printf(buf, "%s%*s%s" STR_FMT ":", says ? "" : "# ", (int)indent,
+		   "", lead, STR_ARG(key));
+}
+
+static void new_option(const struct option *option, unsigned indent,
+		       const char *lead, const struct config_new *chosen,
+		       size_t n, struct buf *buf)
+{
+	size_t begin = buf->len;
+	bool is_default;
+	const char *value = new_value(option, chosen, n, &is_default);
+
+	new_key(value, indent, lead, str_of(option->key), buf);
+	if (value)
+		buf_add_char(buf, ' ');
+	if (is_default)
+		buf_add(buf, str_of(value)); /* as YAML has it */
+	else if (value)
+		print_text(value, buf);
+	print_help(option, buf->len - begin, buf);
+}
+
+/* The last word of its path; of a list, an entry follows. */
+static void new_head(const char *path, unsigned indent, bool says,
+		     struct buf *buf)
+{
+	const char *dot = strrchr(path, '.');
+	struct str rest = str_of(dot ? dot + 1 : path), word;
+
+	str_cut(&rest, '[', &word);
+	new_key(says, indent, "", word, buf);
+	buf_add_char(buf, '\n');
+}
+
+static void new_section(enum section section, const struct config_new *chosen,
+			size_t n, struct buf *buf)
+{
+	const char *path = sections[section].path, *lead = "";
+	unsigned indent = 0;
+	bool says = false, is;
+
+	for (const char *at = path; *at; at++)
+		indent += *at == '.' || *at == '[' ? 2 : 0;
+	for (size_t i = 0; i < options_count; i++)
+		says |= options[i].section == section &&
+			new_value(&options[i], chosen, n, &is);
+	if (*path && path[strlen(path) - 1] == ']') {
+		new_head(path, indent - 2, says, buf);
+		lead = "- ";
+	} else if (*path) {
+		new_head(path, indent, says, buf);
+		indent += 2;
 	}
-	if (config->hook.url) {
-		buf_add(buf, STR("webhook:\n"));
-		print_section(SECTION_HOOK, config, 0, "  ", "  ", buf);
+	for (size_t i = 0; i < options_count; i++) {
+		if (options[i].section != section)
+			continue;
+		new_option(&options[i], indent, lead, chosen, n, buf);
+		indent += (unsigned)strlen(lead);
+		lead = "";
 	}
-	if (config->log.file || config->log.syslog) {
-		buf_add(buf, STR("log:\n"));
-		print_section(SECTION_LOG, config, 0, "  ", "  ", buf);
-	}
+}
+
+void config_print_new(const struct config_new *chosen, size_t n,
+		      struct buf *buf)
+{
+	buf_add(buf, STR("# dockpass.yaml: how dockpass is deployed. "
+			 "`dockpass check` shows what is in effect.\n"
+			 "# Each option may be overridden by a variable: "
+			 "DOCKPASS_URL, DOCKPASS_SERVICES_0_TTL ...\n"));
+	for (enum section section = 0; section < SECTION_COUNT; section++)
+		new_section(section, chosen, n, buf);
 }
 
 static void put_value(const struct option *option, const struct config *config,

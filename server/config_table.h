@@ -2,8 +2,9 @@
  * server/config_table.h - the table of options: what dockpass.yaml may say.
  *
  * One row an option. From it come libcyaml's schema, the reading of values,
- * the DOCKPASS_ variables, the defaults, `dockpass check` and README's table.
- * A new option is a row here and a member of a struct in config.h.
+ * the DOCKPASS_ variables, the defaults, `dockpass check`, README's table and
+ * the file that `dockpass init` makes. A new option is a row here and a member
+ * of a struct in config.h.
  */
 #pragma once
 
@@ -89,6 +90,16 @@ void *option_at(const struct option *option, const struct config *config,
 
 /* The effective configuration: {"services[0].ttl":300}; null: not set. */
 void config_print_json(const struct config *config, struct buf *buf);
+
+/*
+ * A file to begin with: each option with what was chosen ("services[].name"),
+ * or its default; what has neither is a comment.
+ */
+struct config_new {
+	const char *path, *value; /* NULL: not chosen */
+};
+void config_print_new(const struct config_new *chosen, size_t n,
+		      struct buf *buf);
 
 /* Text in double quotes, as YAML and JSON both read it. */
 void yaml_quote(struct str text, struct buf *buf);

@@ -100,8 +100,20 @@ static enum err make_folder(struct init *init, const char *name, unsigned mode)
 	return file_make_folder(path, mode, &init->call->cause);
 }
 
+static const struct {
+	enum opt opt;
+	const char *name, *path;
+	const char *value; /* if it is not chosen; NULL: the default */
+	enum err (*check)(struct str text, struct cause *cause);
+} values[] = {
+	{ OPT_SERVICE, "service", "services[].name", "registry", NULL },
+	{ OPT_ISSUER, "issuer", "issuer", NULL, NULL },
+	{ OPT_LISTEN, "listen", "listeners[].address", NULL, address_check },
+	{ OPT_URL, "url", "url", NULL, url_check },
+};
+
 /* Beside the listener's port, so that two servers do not meet. */
-static void write_admin(struct str listen, struct buf *yaml)
+static struct str admin_address(struct call *call, struct str listen)
 {
 	size_t at = listen.len;
 	uint64_t port = 0;
@@ -111,123 +123,27 @@ static void write_admin(struct str listen, struct buf *yaml)
 	if (str_to_u64(str_skip(listen, at), UINT16_MAX, &port))
 		port = 0; /* config_load() says what is wrong with it */
 	port = port < UINT16_MAX ? port + 1 : port - 1;
-	buf_printf(yaml,
-		   "admin:                          # /metrics, /healthz, "
-		   "/readyz\n"
-		   "  address: 127.0.0.1:%u\n"
-		   "  drain: 0                      # seconds of \"not ready\" "
-		   "before listeners close\n"
-		   "  # tls:                        # as of a listener\n"
-		   "  #   certificate: tls.crt\n"
-		   "  #   key: tls.key\n"
-		   "  #   certificates:\n"
-		   "  #     - certificate: other.crt\n"
-		   "  #       key: other.key\n"
-		   "  #   client_ca: clients.pem\n"
-		   "  #   client_certificates: required\n",
-		   (unsigned)port);
+	return arena_printf(&call->arena, "127.0.0.1:%u", (unsigned)port);
 }
 
-/* What nobody chooses yet: each with its default. */
-static void write_rest(struct str listen, struct buf *yaml)
-{
-	buf_add(yaml,
-		STR("pat:\n"
-		    "  username_must_match: false\n"
-		    "  write_registry_implies_pull: true\n"
-		    "limits:\n"
-		    "  connections: 20000\n"
-		    "  connections_per_address: 4000\n"
-		    "  held: 64\n"
-		    "guard:                          # slows down who tries "
-		    "secrets\n"
-		    "  failures: 20                  # of one network, in so "
-		    "many seconds\n"
-		    "  failures_per_user: 60\n"
-		    "  seconds: 600\n"
-		    "  # exempt: 192.0.2.0/24        # nor are 127.0.0.1 and "
-		    "::1 counted\n"));
-	write_admin(listen, yaml);
-	buf_add(yaml,
-		STR("# who is told of tokens that die; without either: nobody\n"
-		    "# mail:\n"
-		    "#   url: smtp://localhost:25\n"
-		    "#   from: dockpass@example.com\n"
-		    "#   starttls: opportunistic   # or required\n"
-		    "#   user: dockpass            # without: no login\n"
-		    "#   password_file: mail-password\n"
-		    "#   ca: mail-ca.pem\n"
-		    "# webhook:\n"
-		    "#   url: https://chat.example.com/hook\n"
-		    "#   secret_file: webhook-secret\n"
-		    "#   ca: webhook-ca.pem\n"
-		    "# log:\n"
-		    "#   file: log/dockpass.log     # in a folder of its "
-		    "own\n"
-		    "#   syslog: local0            # facility\n"));
-}
-
-/* The values that were chosen; all else is a comment with its default. */
 static void write_yaml(struct call *call, struct buf *yaml)
 {
-	struct str issuer = call_opt(call, OPT_ISSUER);
 	struct str listen = call_opt(call, OPT_LISTEN);
-	struct str service = call_opt(call, OPT_SERVICE);
-	struct str url = call_opt(call, OPT_URL);
+	struct config_new chosen[COUNT(values) + 1];
+	size_t n = 0;
 
-	buf_add(yaml, STR("# dockpass.yaml: how dockpass is deployed. "
-			  "`dockpass check` shows what is in effect.\n"
-			  "# Each option may be overridden by a variable: "
-			  "DOCKPASS_URL, DOCKPASS_SERVICES_0_TTL ...\n"
-			  "issuer: "));
-	yaml_quote(issuer.len ? issuer : STR("dockpass"), yaml);
-	buf_add(yaml, STR("\n# what the world calls this server; the realm is "
-			  "url + /token\n"));
-	if (url.len) {
-		buf_add(yaml, STR("url: "));
-		yaml_quote(url, yaml);
-	} else {
-		buf_add(yaml, STR("# url: https://auth.example.com"));
-	}
-	buf_add(yaml,
-		STR("\n# relative paths start at this file's folder\n"
-		    "store: store\nkeys: keys\npublic: public\n"
-		    "store_size: 61440               # MiB\n"
-		    "workers: 0                      # event loops; 0: one a "
-		    "core\n"
-		    "# proxies in front, whose X-Forwarded-For, Forwarded or "
-		    "PROXY header is believed\n"
-		    "# trusted_proxies: 10.0.0.0/8,2001:db8::/32\n"
-		    "sandbox: true                   # no system call, no file "
-		    "but what the server needs\n"
-		    "listeners:\n  - address: "));
-	listen = listen.len ? listen : STR("127.0.0.1:5001");
-	yaml_quote(listen, yaml);
-	buf_add(yaml,
-		STR("\n    proxy_protocol: false       # true: a PROXY "
-		    "header comes first\n"
-		    "    # tls:                      # absent: plain "
-		    "HTTP\n"
-		    "    #   certificate: tls.crt\n"
-		    "    #   key: tls.key\n"
-		    "    #   certificates:         # more, for other names\n"
-		    "    #     - certificate: other.crt\n"
-		    "    #       key: other.key\n"
-		    "    #   client_ca: clients.pem\n"
-		    "    #   client_certificates: required  # or optional\n"
-		    "services:                       # one per registry\n"
-		    "  - name: "));
-	yaml_quote(service.len ? service : STR("registry"), yaml);
-	buf_add(yaml,
-		STR("      # the JWT's aud, the registry's auth.token.service\n"
-		    "    ttl: 300                    # seconds, at least 60\n"
-		    "    kid: libtrust               # or rfc7638\n"
-		    "    x5c: true                   # false: for a registry 3 "
-		    "that has only jwks\n"
-		    "    anonymous: true             # may pull what is "
-		    "public\n"
-		    "    refresh_tokens: false\n"));
-	write_rest(listen, yaml);
+	for (; n < COUNT(values); n++)
+		chosen[n] = (struct config_new) {
+			values[n].path, call->opts[values[n].opt]
+						? call->opts[values[n].opt]
+						: values[n].value
+		};
+	if (listen.len)
+		chosen[n++] = (struct config_new) {
+			"admin.address",
+			arena_cstr(&call->arena, admin_address(call, listen))
+		};
+	config_print_new(chosen, n, yaml);
 }
 
 static enum err make_config(struct init *init)
@@ -289,17 +205,6 @@ static enum err make_all(struct init *init, char kid[60])
 			      &call->db, &call->cause);
 	return err;
 }
-
-static const struct {
-	enum opt opt;
-	const char *name, *path;
-	enum err (*check)(struct str text, struct cause *cause);
-} values[] = {
-	{ OPT_SERVICE, "service", "services[].name", NULL },
-	{ OPT_ISSUER, "issuer", "issuer", NULL },
-	{ OPT_LISTEN, "listen", "listeners[].address", address_check },
-	{ OPT_URL, "url", "url", url_check },
-};
 
 static const struct option *option_of(const char *path)
 {

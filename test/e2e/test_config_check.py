@@ -240,13 +240,13 @@ def test_a_keyring_that_is_damaged(own):
 
 def test_folders_that_are_not_there(own):
     shutil.move(own.folder / "keys", own.folder / "k")
-    keys = "{folder}/dockpass.yaml:8: keys: "
+    keys = "{folder}/dockpass.yaml:7: keys: "
     broken(own, keys + "{folder}/keys: not found; name the folder of keys in "
            "dockpass.yaml, restore it from a backup, or make a first key: "
            "dockpass key new", KEYS)
     shutil.move(own.folder / "k", own.folder / "keys")
     (own.folder / "store/data.mdb").unlink()
-    missing = "{folder}/dockpass.yaml:7: store: {folder}/store: no store " \
+    missing = "{folder}/dockpass.yaml:5: store: {folder}/store: no store " \
         "there; name another folder in dockpass.yaml, restore it from a backup, or init another folder " \
         "and move its store here"
     broken(own, missing, STORE)
