@@ -6,6 +6,10 @@
  *
  *   01 0000000000000009 0000000067f00000 00000000686fa600 0003 726567
  *
+ * No two of a PAT have the same created_at: the second, or as many more as it
+ * takes to be behind the one before. So it is known which came first, also of
+ * those made at once or by a clock that was set back.
+ *
  * Table "pat_refresh": u64 pat, digest -> nothing.
  */
 #include "store/refresh.h"
@@ -59,38 +63,40 @@ enum err refresh_find(struct txn *txn, const struct digest *digest,
 	return unpack(txn, value, out);
 }
 
-/*
- * The oldest of a PAT's (of equal age the lowest digest, so that replay takes
- * the same one); returns how many there are.
- */
-static size_t oldest(struct txn *txn, uint64_t pat, struct digest *out)
+/* What a PAT has. */
+struct held {
+	size_t n;
+	struct digest oldest;
+	int64_t first, last; /* created_at of the oldest, of the newest */
+};
+
+static struct held held_by(struct txn *txn, uint64_t pat)
 {
 	AUTO(cursor) struct cursor cursor;
 	struct key8 prefix = key_u64(pat);
-	int64_t best = INT64_MAX;
-	size_t n = 0;
+	struct held held = { 0 };
 
 	cursor_open(txn, TABLE_PAT_REFRESH, STR_OF(prefix.at), &cursor);
-	for (; cursor_next(&cursor); n++) {
+	for (; cursor_next(&cursor); held.n++) {
 		struct str rest = str_skip(cursor.key, sizeof(prefix.at));
 		struct refresh refresh;
 		struct digest digest;
 
-		if (rest.len != DIGEST_LEN) {
+		if (rest.len == DIGEST_LEN)
+			memcpy(digest.at, rest.at, rest.len);
+		if (rest.len != DIGEST_LEN ||
+		    refresh_find(txn, &digest, &refresh)) {
 			txn->err = E_CORRUPT;
-			return 0;
+			return (struct held) { 0 };
 		}
-		memcpy(digest.at, rest.at, rest.len);
-		if (refresh_find(txn, &digest, &refresh)) {
-			txn->err = E_CORRUPT;
-			return 0;
-		}
-		if (n && refresh.created_at >= best)
+		if (!held.n || refresh.created_at > held.last)
+			held.last = refresh.created_at;
+		if (held.n && refresh.created_at >= held.first)
 			continue;
-		best = refresh.created_at;
-		*out = digest;
+		held.first = refresh.created_at;
+		held.oldest = digest;
 	}
-	return n;
+	return held;
 }
 
 static void remove_one(struct txn *txn, uint64_t pat,
@@ -106,14 +112,18 @@ void refresh_add(struct txn *txn, const struct digest *digest,
 		 const struct refresh *refresh)
 {
 	struct pat_key key = pat_key(refresh->pat, digest_str(digest));
-	struct digest old;
+	struct held held = held_by(txn, refresh->pat);
+	int64_t created_at = refresh->created_at;
 	struct pack pack = { 0 };
 
-	while (oldest(txn, refresh->pat, &old) >= REFRESH_PER_PAT && !txn->err)
-		remove_one(txn, refresh->pat, &old);
+	for (; held.n >= REFRESH_PER_PAT && !txn->err;
+	     held = held_by(txn, refresh->pat))
+		remove_one(txn, refresh->pat, &held.oldest);
+	if (held.n && held.last >= created_at && held.last < INT64_MAX)
+		created_at = held.last + 1;
 	pack_u8(&pack, REFRESH_VERSION);
 	pack_u64(&pack, refresh->pat);
-	pack_time(&pack, refresh->created_at);
+	pack_time(&pack, created_at);
 	pack_time(&pack, refresh->expires_at);
 	pack_text(&pack, refresh->service);
 	txn_add(txn, TABLE_REFRESH, digest_str(digest), pack_str(&pack));
@@ -122,8 +132,8 @@ void refresh_add(struct txn *txn, const struct digest *digest,
 
 void refresh_remove_pat(struct txn *txn, uint64_t pat)
 {
-	struct digest digest;
+	struct held held;
 
-	while (oldest(txn, pat, &digest) && !txn->err)
-		remove_one(txn, pat, &digest);
+	while ((held = held_by(txn, pat)).n && !txn->err)
+		remove_one(txn, pat, &held.oldest);
 }

@@ -216,8 +216,8 @@ static void add_refresh(struct db *db, unsigned char a, unsigned char b)
 				   .digest = { { a, b } } });
 }
 
-/* Whatever the order in which they came: replay takes the same one. */
-static void of_equal_age_the_lowest_digest_goes(void **state)
+/* Not by their digests; nor by the clock, if that is set back. */
+static void made_at_once_the_first_goes(void **state)
 {
 	struct fixture f;
 
@@ -226,12 +226,21 @@ static void of_equal_age_the_lowest_digest_goes(void **state)
 	set_up(f.db); /* has the first, 11 */
 	for (unsigned char i = REFRESH_PER_PAT - 1; i > 0; i--)
 		add_refresh(f.db, 5, i);
-	add_refresh(f.db, 4, 0);
-	assert_int_equal(find_refresh(f.db, 5, 1), E_NOT_FOUND);
-	assert_int_equal(find_refresh(f.db, 4, 0), E_OK);
 	assert_int_equal(find_refresh(f.db, 11, 0), E_OK);
-	for (unsigned char i = 2; i < REFRESH_PER_PAT; i++)
-		assert_int_equal(find_refresh(f.db, 5, i), E_OK);
+	add_refresh(f.db, 4, 0);
+	assert_int_equal(find_refresh(f.db, 11, 0), E_NOT_FOUND);
+	done(f.db, (struct change) { .type = CHANGE_REFRESH_ADD,
+				     .id = 1,
+				     .now = NOW - 1000,
+				     .digest = { { 3 } } });
+	for (unsigned char i = REFRESH_PER_PAT - 1; i > 0; i--) {
+		assert_int_equal(find_refresh(f.db, 5, i), E_NOT_FOUND);
+		assert_int_equal(find_refresh(f.db, 4, 0), E_OK);
+		assert_int_equal(find_refresh(f.db, 3, 0), E_OK);
+		add_refresh(f.db, 6, i);
+	}
+	assert_int_equal(find_refresh(f.db, 4, 0), E_NOT_FOUND);
+	assert_int_equal(find_refresh(f.db, 3, 0), E_OK);
 	fixture_close(&f);
 }
 
@@ -245,7 +254,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_set_stays),
 		cmocka_unit_test(bot_of_a_group),
 		cmocka_unit_test(oldest_refresh_token_goes),
-		cmocka_unit_test(of_equal_age_the_lowest_digest_goes),
+		cmocka_unit_test(made_at_once_the_first_goes),
 	};
 
 	return cmocka_run_group_tests_name("effect", tests, NULL, NULL);
