@@ -119,12 +119,12 @@ static enum err read_rows(struct txn *txn)
 	return txn->err;
 }
 
-static enum err read_copy(const char *path, struct store_facts *facts,
+static enum err read_copy(const char *path, int fd, struct store_facts *facts,
 			  struct cause *cause)
 {
 	AUTO(db) struct db *db = NULL;
 	AUTO(txn) struct txn txn = { 0 };
-	enum err err = db_open_copy(path, &db, cause);
+	enum err err = db_open_copy(fd, path, &db, cause);
 
 	if (err)
 		return err;
@@ -134,10 +134,10 @@ static enum err read_copy(const char *path, struct store_facts *facts,
 }
 
 /* A seal can be made by anybody. */
-static enum err check_inside(const char *path, struct store_facts *facts,
-			     struct cause *cause)
+static enum err check_inside(const char *path, int fd,
+			     struct store_facts *facts, struct cause *cause)
 {
-	enum err err = look_apart(read_copy, path, facts, cause);
+	enum err err = look_apart(read_copy, path, fd, facts, cause);
 
 	if (!err || err == E_VERSION || err == E_MEMORY)
 		return err;
@@ -158,11 +158,11 @@ enum err backup_open(const char *path, struct db **out,
 	if (fd < 0)
 		return cause_errno(cause, "cannot open it", path);
 	err = check_seal(fd, path, cause);
+	if (!err)
+		err = check_inside(path, fd, facts, cause);
+	if (!err)
+		err = db_open_copy(fd, path, out, cause);
 	close(fd);
-	if (!err)
-		err = check_inside(path, facts, cause);
-	if (!err)
-		err = db_open_copy(path, out, cause);
 	if (err)
 		*facts = (struct store_facts) { 0 };
 	return err;

@@ -49,10 +49,9 @@ static void on_nonsense_in_copy(MDB_env *env, const char *what)
 {
 	static const char said[] = ": has changed meanwhile: take another "
 				   "one\n";
-	const char *path = "";
+	const char *path = mdb_env_get_userctx(env);
 
 	(void)what;
-	mdb_env_get_path(env, &path);
 	(void)!write(STDERR_FILENO, "dockpass: ", 10);
 	(void)!write(STDERR_FILENO, path, strlen(path));
 	(void)!write(STDERR_FILENO, said, sizeof(said) - 1);
@@ -236,23 +235,28 @@ bool db_served(const char *folder)
 	return folder_locked(folder);
 }
 
-enum err db_open_copy(const char *path, struct db **out, struct cause *cause)
+enum err db_open_copy(int fd, const char *path, struct db **out,
+		      struct cause *cause)
 {
 	AUTO(db) struct db *db = db_new();
+	char at[32];
 	enum err err;
 	int code;
 
 	*out = NULL;
 	if (!db)
 		return cause_set(cause, E_MEMORY, "out of memory");
+	snprintf(at, sizeof(at), "/proc/self/fd/%d", fd);
 	code = mdb_env_create(&db->env);
+	if (!code)
+		code = mdb_env_set_userctx(db->env, (void *)(uintptr_t)path);
 	if (!code)
 		code = mdb_env_set_assert(db->env, on_nonsense_in_copy);
 	if (!code)
 		code = mdb_env_set_maxdbs(db->env, TABLES_MAX);
 	if (!code)
 		code = mdb_env_open(
-			db->env, path,
+			db->env, at,
 			MDB_RDONLY | MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS, 0);
 	if (code)
 		return cause_set(cause, err_of(code), "%s: %s", path,

@@ -88,8 +88,12 @@ bool db_disk_free(const struct db *db, uint64_t *out);
  * by others; nobody waits.
  */
 enum err db_copy(struct db *db, int fd) MUST_CHECK;
-/* Such a copy, to be read alone. What may be damaged is checked before. */
-enum err db_open_copy(const char *path, struct db **out,
+/*
+ * Such a copy, to be read alone: the file that `fd` has open, whatever has its
+ * name by now. What may be damaged is checked before. `path` is for messages,
+ * and must live as long as the db; `fd` may be closed.
+ */
+enum err db_open_copy(int fd, const char *path, struct db **out,
 		      struct cause *cause) MUST_CHECK;
 
 struct txn {

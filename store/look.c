@@ -18,7 +18,7 @@ struct report {
 	struct cause cause;
 };
 
-static _Noreturn void run_child(look_reader *read, const char *path,
+static _Noreturn void run_child(look_reader *read, const char *path, int fd,
 				struct report *report)
 {
 	static const int deadly[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL,
@@ -33,7 +33,7 @@ static _Noreturn void run_child(look_reader *read, const char *path,
 	if (silent < 0 || dup2(silent, STDOUT_FILENO) < 0 ||
 	    dup2(silent, STDERR_FILENO) < 0)
 		_exit(1);
-	report->err = read(path, &report->facts, &report->cause);
+	report->err = read(path, fd, &report->facts, &report->cause);
 	report->said = true;
 	_exit(0);
 }
@@ -55,7 +55,7 @@ static enum err wait_for(pid_t child, const struct report *report,
 	return E_OK;
 }
 
-enum err look_apart(look_reader *read, const char *path,
+enum err look_apart(look_reader *read, const char *path, int fd,
 		    struct store_facts *facts, struct cause *cause)
 {
 	struct report *report =
@@ -69,20 +69,21 @@ enum err look_apart(look_reader *read, const char *path,
 		return cause_set(cause, E_MEMORY, "out of memory");
 	child = fork();
 	if (!child)
-		run_child(read, path, report);
+		run_child(read, path, fd, report);
 	err = child < 0 ? cause_errno(cause, "cannot look at it", path)
 			: wait_for(child, report, path, facts, cause);
 	munmap(report, sizeof(*report));
 	return err;
 }
 
-static enum err read_store(const char *folder, struct store_facts *facts,
-			   struct cause *cause)
+static enum err read_store(const char *folder, int fd,
+			   struct store_facts *facts, struct cause *cause)
 {
 	AUTO(db) struct db *db = NULL;
 	AUTO(txn) struct txn txn = { 0 };
 	enum err err = db_open(folder, DB_OPEN, 0, &db, cause);
 
+	(void)fd;
 	if (err)
 		return err;
 	txn_read(db, &txn);
@@ -92,5 +93,5 @@ static enum err read_store(const char *folder, struct store_facts *facts,
 enum err look_at_store(const char *folder, struct store_facts *facts,
 		       struct cause *cause)
 {
-	return look_apart(read_store, folder, facts, cause);
+	return look_apart(read_store, folder, -1, facts, cause);
 }

@@ -11,14 +11,15 @@
 
 #include "store/verify.h"
 
-typedef enum err look_reader(const char *path, struct store_facts *facts,
-			     struct cause *cause);
+typedef enum err look_reader(const char *path, int fd,
+			     struct store_facts *facts, struct cause *cause);
 
 /*
- * What `read` says of `path` in a child; E_CORRUPT, with the name alone as the
- * cause, if that came to another end. *facts is zero unless E_OK.
+ * What `read` says of `path`, or of what `fd` has open, in a child; E_CORRUPT,
+ * with the name alone as the cause, if that came to another end. *facts is zero
+ * unless E_OK.
  */
-enum err look_apart(look_reader *read, const char *path,
+enum err look_apart(look_reader *read, const char *path, int fd,
 		    struct store_facts *facts, struct cause *cause) MUST_CHECK;
 
 /* Of the store in a folder: does it open, and is all of it sound? */

@@ -677,6 +677,29 @@ static void whatever_has_changed_is_no_backup(void **state)
 	copy_end(&c);
 }
 
+/* Whatever gets its name between two looks is not looked at. */
+static void another_file_of_its_name_is_not_it(void **state)
+{
+	AUTO(db) struct db *copy = NULL;
+	AUTO(txn) struct txn txn = { 0 };
+	struct cause cause;
+	struct copy c;
+	int fd, other;
+
+	(void)state;
+	copy_make(&c);
+	fd = open(c.path, O_RDONLY);
+	assert_int_equal(unlink(c.path), 0);
+	other = open(c.path, O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(other, "another", 7), 7);
+	close(other);
+	assert_int_equal(db_open_copy(fd, c.path, &copy, &cause), E_OK);
+	close(fd);
+	txn_read(copy, &txn);
+	assert_int_equal(txn_count(&txn, TABLE_USER), 4);
+	copy_end(&c);
+}
+
 /* Takes a row out of a table, or puts another value there. */
 static void harm(struct db *db, enum table table, size_t at, bool remove)
 {
@@ -876,6 +899,7 @@ int main(void)
 		cmocka_unit_test(a_log_pruned_past_the_copy),
 		cmocka_unit_test(a_store_of_another_life),
 		cmocka_unit_test(whatever_has_changed_is_no_backup),
+		cmocka_unit_test(another_file_of_its_name_is_not_it),
 		cmocka_unit_test(each_damaged_row_is_found),
 		cmocka_unit_test(what_was_observed_and_is_damaged),
 		cmocka_unit_test(a_setting_that_is_damaged),
