@@ -19,7 +19,8 @@ import tempfile
 import threading
 import time
 import traceback
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -43,6 +44,7 @@ SUITE = "OCI suite"
 BESIDE_EACH_OTHER = 12  # pushes that do little but wait
 ENDS = signal.SIGHUP, signal.SIGINT, signal.SIGTERM
 PATIENCE = 120  # for the end of what was told to end
+HEED = 0.5  # s: Python's handlers run between two of its waits
 
 
 class Run:
@@ -59,6 +61,7 @@ class Run:
         self.daemons = Daemons(folder / "d")
         self.modern = modern.Daemons(folder / "m")
         self.here, self.amiss, self.cells, self.suites = {}, {}, [], []
+        self.slow = []
         self.count = 0
 
     def place(self):
@@ -138,7 +141,8 @@ class Run:
                 elif amiss:
                     self.done(Cell(name, column, operation.name, *amiss, 0))
                 elif operation.slow:
-                    aside.submit(self.cell, name, column, operation)
+                    self.slow.append(aside.submit(
+                        self.cell, name, column, operation))
                 else:
                     self.cell(name, column, operation)
 
@@ -179,9 +183,10 @@ class Run:
         if self.chosen.suite:
             tries += [pool.submit(self.suite, registry)
                       for registry in self.chosen.registries]
+        for these in tries, self.slow:
+            heeding(these)
         for done in tries:
             done.result()
-        aside.shutdown()
 
     def verdict(self):
         """Why the status is not 0."""
@@ -276,6 +281,13 @@ def told(number, _):
     sys.exit(f"told to end by {signal.Signals(number).name}")
 
 
+def heeding(tries):
+    """Waits for them, but never for long: a signal that another thread took,
+    or that came just before the wait, would not be heeded until its end."""
+    while wait(tries, HEED).not_done:
+        pass
+
+
 def say(line):
     print(f"conformance: {line}", file=sys.stderr, flush=True)
 
@@ -331,7 +343,9 @@ def guarded(folder):
         on_end(end)
         signal.signal(signal.SIGALRM, lambda *_: os.killpg(
             process.pid, signal.SIGKILL))
-        return process.wait()
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(HEED)
 
 
 if __name__ == "__main__":
