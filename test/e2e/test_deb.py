@@ -1,8 +1,8 @@
 """`make deb`: the package on a throw-away copy of this machine.
 
 The copy is an overlay in a mount namespace of its own: what dpkg does there
-is gone with it. systemd does not run there; that the service is started is
-what deb-systemd-invoke says that it would do.
+is gone with it. systemd does not run there (test_systemd_real.py); that the
+service is started is what deb-systemd-invoke says that it would do.
 """
 
 import os
@@ -11,17 +11,13 @@ import subprocess
 
 import pytest
 
-from support.dockpass import TOP
+from support.machine import OVERLAY, package
 
 INSTALL = "dpkg -i /run/it.deb"
 # Runs the commands of its arguments in the copy.
-COPY = r"""set -e
-at=$1 deb=$2
-shift 2
-mount -t tmpfs tmpfs "$at"
-mkdir "$at/up" "$at/work" "$at/root"
-mount -t overlay overlay \
-    -o "lowerdir=/,upperdir=$at/up,workdir=$at/work" "$at/root"
+COPY = OVERLAY + r"""
+deb=$1
+shift
 mount -t tmpfs tmpfs "$at/root/run"
 mount -t proc proc "$at/root/proc"
 mount --rbind /dev "$at/root/dev"
@@ -41,10 +37,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def deb():
-    done = subprocess.run([TOP / "docker/debian/build"], cwd=TOP, text=True,
-                          capture_output=True, timeout=200, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return TOP / done.stdout.splitlines()[-1]
+    return package()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 threads turn, and takes sockets that are open already.
 """
 
-import ctypes
 import os
 import re
 import signal
@@ -17,6 +16,7 @@ import pytest
 from support.dockpass import PATIENCE, Dockpass
 from support.manager import Manager, handing, listener
 from support.process import free_ports, wait_until
+from support.stall import stalled, workers_of
 from support.wire import Wire
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -128,28 +128,6 @@ def test_it_hears_from_it_while_it_drains(dockpass, manager):
     assert dockpass.stop() == 0
 
 
-ATTACH, DETACH = 16, 17
-EPOLL = {"232", "281", "22"}  # epoll_wait, epoll_pwait (x86-64, then arm64)
-
-
-def ptrace(what, thread):
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p,
-                            ctypes.c_void_p]
-    if libc.ptrace(what, thread, None, None):
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
-
-def workers_of(pid):
-    """Its threads that wait for connections."""
-    def find():
-        return [int(task.name) for task in
-                Path(f"/proc/{pid}/task").iterdir()
-                if (task / "syscall").read_text().split()[0] in EPOLL]
-    wait_until(lambda: len(find()) >= 2, 20 * PATIENCE, "two workers")
-    return find()
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can stop a thread of "
                     "a process that may not be looked into")
 def test_a_worker_that_stands_is_not_covered_up(dockpass, manager):
@@ -158,9 +136,7 @@ def test_a_worker_that_stands_is_not_covered_up(dockpass, manager):
     dockpass.serve(env=manager.env(WATCHDOG))
     manager.wait("WATCHDOG")
     stands = workers_of(dockpass.daemon.process.pid)[0]
-    ptrace(ATTACH, stands)
-    try:
-        os.waitpid(stands, 0x40000000)  # __WALL
+    with stalled(stands):
         wait_until(lambda: "a worker does not go on" in dockpass.output,
                    30 * PATIENCE, "that it is said")
         count = len(manager.said("WATCHDOG"))
@@ -168,8 +144,6 @@ def test_a_worker_that_stands_is_not_covered_up(dockpass, manager):
         wait_until(lambda: time.monotonic() - last > WATCHDOG, 2 * WATCHDOG,
                    "the watchdog's time")
         assert len(manager.said("WATCHDOG")) == count
-    finally:
-        ptrace(DETACH, stands)
     manager.wait("WATCHDOG", count)
     wait_until(lambda: "all goes on again" in dockpass.output, 10 * PATIENCE,
                "that it is said, too")
