@@ -6,17 +6,17 @@ network of its own, where 127.0.0.1 is all there is, and its cgroup: no
 process, mount or cgroup outlives it.
 """
 
-import ctypes
 import fcntl
 import itertools
 import os
 import shutil
 import subprocess
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from support import network
 from support.dockpass import TOP
 from support.process import Daemon, wait_until
 
@@ -49,7 +49,6 @@ exec systemd-nspawn --quiet --register=no --keep-unit --private-network \
     landlock_restrict_self"
 """
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-CLONE_NEWNET = 0x40000000
 NUMBERS = itertools.count(1)
 
 
@@ -157,21 +156,9 @@ class Machine:
                     return [int(pid) for pid in pids]
         return []
 
-    @contextmanager
     def network(self):
         """What this thread connects to in it is the machine's."""
-        libc = ctypes.CDLL(None, use_errno=True)
-
-        def enter(path):
-            with open(path, "rb") as namespace:
-                if libc.setns(namespace.fileno(), CLONE_NEWNET):
-                    raise OSError(ctypes.get_errno(), f"setns {path}")
-        with open("/proc/thread-self/ns/net", "rb") as own:
-            enter(f"/proc/{self.pid}/ns/net")
-            try:
-                yield
-            finally:
-                enter(f"/proc/self/fd/{own.fileno()}")
+        return network.of(self.pid)
 
     def end(self):
         try:
