@@ -309,16 +309,13 @@ static enum err check_admin(const struct checker *c)
 /* crane refuses a realm whose host is a loopback address literal. */
 static char *default_url(const struct config_listener *listener)
 {
-	static const char *const local[] = { "127.",
-					     "0.0.0.0:", "[::1]:", "[::]:" };
-	const char *host = listener->address;
 	struct str name = { 0 }, port = { 0 };
 	char *url;
 
-	split_port(str_of(host), &name, &port);
-	for (size_t i = 0; i < COUNT(local); i++)
-		if (!strncmp(host, local[i], strlen(local[i])))
-			name = STR("localhost");
+	split_port(str_of(listener->address), &name, &port);
+	if (host_is_local(name) || str_eq(name, STR("0.0.0.0")) ||
+	    str_eq(name, STR("[::]")))
+		name = STR("localhost");
 	if (asprintf(&url, "%s://%.*s:%.*s",
 		     config_certificates(&listener->tls) ? "https" : "http",
 		     STR_ARG(name), STR_ARG(port)) < 0)

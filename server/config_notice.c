@@ -8,6 +8,7 @@
 
 #include "server/outlet.h"
 #include "token/mail.h"
+#include "token/network.h"
 
 static enum err check_smtp_url(const struct checker *c, struct str *host)
 {
@@ -31,23 +32,6 @@ static enum err check_smtp_url(const struct checker *c, struct str *host)
 	return E_OK;
 }
 
-/* A password in clear goes no further than this machine. */
-static bool is_local(struct str host)
-{
-	static const char *const names[] = { "localhost", "127.0.0.1",
-					     "[::1]" };
-
-	for (size_t i = 0; i < COUNT(names); i++) {
-		struct str name = str_of(names[i]);
-
-		if (str_eq(host, name) ||
-		    (str_starts(host, name) &&
-		     str_starts(str_skip(host, name.len), STR(":"))))
-			return true;
-	}
-	return false;
-}
-
 bool config_tls_required(const struct config_mail *mail)
 {
 	if (!strncmp(mail->url, "smtps:", 6))
@@ -67,7 +51,8 @@ static enum err check_login(const struct checker *c, struct str host)
 			"a login needs user and password_file");
 	if (!mail->user)
 		return E_OK;
-	if (!is_local(host) && !config_tls_required(mail))
+	/* A password in clear goes no further than this machine. */
+	if (!host_is_local(host) && !config_tls_required(mail))
 		return check_bad(c, "mail.starttls",
 				 "the password might go over the network in "
 				 "clear; write required, or an smtps:// url");

@@ -53,9 +53,7 @@ static void warn_unnamed(const struct worker *worker, const struct request *req)
 	static _Atomic bool said;
 
 	if (req->admin || worker->live->trusted.len ||
-	    !(str_starts(req->address, STR("127.")) ||
-	      str_eq(req->address, STR("::1"))) ||
-	    atomic_exchange(&said, true))
+	    !host_is_local(req->address) || atomic_exchange(&said, true))
 		return;
 	log_event(LEVEL_WARNING, "proxy",
 		  "a proxy at " STR_FMT " says for whom it asks, and is not "

@@ -20,6 +20,33 @@ bool address_is_ipv4(const struct network *address)
 	return !memcmp(address->at, mapped, sizeof(mapped));
 }
 
+bool address_is_local(const struct network *address)
+{
+	static const unsigned char one[BITS6 / 8] = { [15] = 1 };
+
+	return (address_is_ipv4(address) && address->at[MAPPED / 8] == 127) ||
+	       !memcmp(address->at, one, sizeof(one));
+}
+
+bool host_is_local(struct str host)
+{
+	struct str rest = host, name;
+	struct network address;
+
+	if (address_read(host, &address))
+		return address_is_local(&address);
+	if (str_starts(host, STR("[")) && str_has(host, ']')) {
+		rest = str_skip(host, 1);
+		str_cut(&rest, ']', &name);
+		if (rest.len && rest.at[0] != ':')
+			return false;
+	} else {
+		str_cut(&rest, ':', &name);
+	}
+	return str_eq_nocase(name, STR("localhost")) ||
+	       (address_read(name, &address) && address_is_local(&address));
+}
+
 bool address_read(struct str text, struct network *out)
 {
 	char buf[NETWORK_TEXT_MAX];

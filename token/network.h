@@ -36,6 +36,10 @@ bool address_read(struct str text, struct network *out) MUST_CHECK;
 void address_print(const struct network *address, char out[NETWORK_TEXT_MAX]);
 bool address_eq(const struct network *a, const struct network *b);
 bool address_is_ipv4(const struct network *address);
+/* 127.0.0.0/8 or ::1: this machine, and nothing goes over a network. */
+bool address_is_local(const struct network *address);
+/* So is "localhost", and each with a port: "localhost:25", "[::1]:25". */
+bool host_is_local(struct str host);
 
 bool network_has(const struct network *network, const struct network *address);
 

@@ -193,9 +193,7 @@ static void run_all(struct doctor *d, const struct check *checks, size_t count,
 /* "localhost:5000" is http, as docker takes it; any other host is https. */
 static int read_url(struct doctor *d, struct str text)
 {
-	bool local = str_starts(text, STR("localhost")) ||
-		     str_starts(text, STR("127.")) ||
-		     str_starts(text, STR("[::1]"));
+	bool local = host_is_local(url_host(text));
 	struct call *call = d->call;
 	struct cause why;
 	const char *url;

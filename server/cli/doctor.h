@@ -12,6 +12,7 @@
 #include "server/cli/command.h"
 #include "server/http/challenge.h"
 #include "server/transfer.h"
+#include "token/network.h"
 
 enum {
 	DOCTOR_SECONDS = 60,	 /* all checks */
@@ -112,8 +113,6 @@ bool doctor_head(struct str *head, struct str name, struct str *value);
 struct str url_host(struct str url);
 struct str url_host_port(struct doctor *d, struct str url);
 struct str url_path(struct str url); /* "/token", and what is behind it */
-/* Nothing goes over a network there. */
-bool is_local_host(struct str host);
 /* An address that crane and regctl take no realm at. */
 bool is_private_literal(struct str host);
 

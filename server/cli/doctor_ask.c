@@ -184,9 +184,3 @@ bool is_private_literal(struct str host)
 			      &private, NULL) &&
 	       networks_have(&private, &address);
 }
-
-bool is_local_host(struct str host)
-{
-	return str_eq(host, STR("localhost")) ||
-	       str_starts(host, STR("127.")) || str_eq(host, STR("::1"));
-}

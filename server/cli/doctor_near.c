@@ -196,14 +196,14 @@ enum health check_url(struct doctor *d)
 						config->url_place),
 				    "what answers at %s is no dockpass (%ld)",
 				    realm, reply.status);
-	if (is_private_literal(host) && !is_local_host(host))
+	if (is_private_literal(host) && !host_is_local(host))
 		return doctor_found(d, HEALTH_WARN,
 				    doctor_text(d, "%s: write a DNS name",
 						config->url_place),
 				    "crane and others refuse a realm at a "
 				    "private address, %s",
 				    config->url);
-	if (str_starts(url, STR("http:")) && !is_local_host(host))
+	if (str_starts(url, STR("http:")) && !host_is_local(host))
 		return doctor_found(d, HEALTH_WARN,
 				    doctor_text(d,
 						"set listeners[].tls or put a "

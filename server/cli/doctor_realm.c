@@ -88,7 +88,7 @@ enum health check_scheme(struct doctor *d)
 				    "loopback or private address, %.*s",
 				    SHOW(host));
 	if (!strncmp(d->url, "http:", 5) &&
-	    !is_local_host(url_host(str_of(d->url))))
+	    !host_is_local(url_host(str_of(d->url))))
 		return doctor_found(d, HEALTH_WARN,
 				    "give it TLS; or name it in each docker's "
 				    "insecure-registries",

@@ -377,12 +377,14 @@ def test_what_is_no_address(dockpass, word):
     assert status == 2, message
 
 
-def test_a_host_that_nobody_knows(dockpass):
-    failed, checks = doctor(dockpass, "registry.invalid")
+@pytest.mark.parametrize("host", ["registry.invalid", "localhost.invalid",
+                                  "127.0.0.1.invalid"])
+def test_a_host_that_nobody_knows(dockpass, host):
+    """By TLS, whatever its name begins with."""
+    failed, checks = doctor(dockpass, host)
     assert failed == ["registry"]
     assert line(checks["registry"]).startswith(
-        "the registry, https://registry.invalid/v2/: its name is not known "
-        "here: ")
+        f"the registry, https://{host}/v2/: its name is not known here: ")
 
 
 def test_a_private_address(dockpass):

@@ -138,6 +138,45 @@ static void a_list_has_an_end(void **state)
 	assert_non_null(strstr(cause.text, "more than 32 networks"));
 }
 
+static const struct {
+	const char *host;
+	bool local;
+} hosts[] = {
+	{ "localhost", true },
+	{ "LocalHost:5000", true },
+	{ "127.0.0.1", true },
+	{ "127.255.0.9:25", true },
+	{ "::1", true },
+	{ "0:0:0:0:0:0:0:1", true },
+	{ "[::1]", true },
+	{ "[::1]:25", true },
+	{ "::ffff:127.0.0.1", true },
+	{ "", false },
+	{ "localhost.example.com", false },
+	{ "localhosts", false },
+	{ "127.example.com:80", false },
+	{ "127.1", false },
+	{ "128.0.0.1", false },
+	{ "126.255.255.255", false },
+	{ "0.0.0.0", false },
+	{ "::", false },
+	{ "::2", false },
+	{ "[::1", false },
+	{ "[::1]a", false },
+	{ "1::1", false },
+	{ "10.0.0.1", false },
+};
+
+static void what_is_local(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(hosts); i++) {
+		print_message("%s\n", hosts[i].host);
+		assert_int_equal(host_is_local(str_of(hosts[i].host)),
+				 hosts[i].local);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +184,7 @@ int main(void)
 		cmocka_unit_test(a_nul_ends_no_address),
 		cmocka_unit_test(lists_are_read),
 		cmocka_unit_test(a_list_has_an_end),
+		cmocka_unit_test(what_is_local),
 	};
 
 	return cmocka_run_group_tests_name("network", tests, NULL, NULL);
