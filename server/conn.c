@@ -316,6 +316,15 @@ static void write_out(struct conn *conn)
 		bufferevent_trigger(conn->bev, EV_WRITE, 0);
 }
 
+/* While it works for a request, evhttp looks by itself afterwards. */
+static void read_rest(struct conn *conn)
+{
+	if (tls_read_rest(conn->bev, READ_AHEAD) &&
+	    bufferevent_get_enabled(conn->bev) & EV_READ)
+		bufferevent_trigger(conn->bev, EV_READ,
+				    BEV_TRIG_IGNORE_WATERMARKS);
+}
+
 static void settle(struct conn *conn)
 {
 	if (evbuffer_get_length(bufferevent_get_output(conn->bev)))
@@ -338,8 +347,10 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 			write_out(conn);
 		/* Perhaps it has come to its end by that. */
 		conn = conn_of(conns, conns->replied[i]);
-		if (conn)
+		if (conn) {
 			settle(conn);
+			read_rest(conn);
+		}
 	}
 	conns->replied_count = 0;
 }

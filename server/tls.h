@@ -47,6 +47,11 @@ struct bufferevent *tls_bufferevent(struct event_base *base,
  * connection, and nothing was done.
  */
 bool tls_write(struct bufferevent *bev);
+/*
+ * Brings what is left of a record into the input, unless that holds `most`
+ * bytes already. True: there was something.
+ */
+bool tls_read_rest(struct bufferevent *bev, size_t most);
 /* Tells the peer that nothing was cut off. Without TLS nothing happens. */
 void tls_goodbye(struct bufferevent *bev);
 

@@ -54,6 +54,30 @@ bool tls_write(struct bufferevent *bev)
 	return true;
 }
 
+/*
+ * What is left of a record that did not fit under the input's watermark:
+ * libevent would wait for the socket, which has no more of it.
+ */
+bool tls_read_rest(struct bufferevent *bev, size_t most)
+{
+	SSL *ssl = bufferevent_openssl_get_ssl(bev);
+	struct evbuffer *input = bufferevent_get_input(bev);
+	struct evbuffer_iovec room;
+	int n;
+
+	if (!ssl || !SSL_pending(ssl) || evbuffer_get_length(input) >= most)
+		return false;
+	evbuffer_unfreeze(input, 0);
+	if (evbuffer_reserve_space(input, RECORD_MAX, &room, 1) != 1)
+		return false;
+	n = SSL_read(ssl, room.iov_base, RECORD_MAX);
+	ERR_clear_error();
+	if (n <= 0)
+		return false;
+	room.iov_len = (size_t)n;
+	return !evbuffer_commit_space(input, &room, 1);
+}
+
 /* The alert is sent or it is not: nobody waits for an answer. */
 void tls_goodbye(struct bufferevent *bev)
 {

@@ -270,6 +270,17 @@ def test_who_says_goodbye_behind_a_request_and_leaves_harms_nobody(own):
         assert answers(other)
 
 
+def test_nothing_stays_behind_in_a_record(own):
+    """When more has been asked than is read ahead, a part of a record waits;
+    nothing comes behind it that would remind of it."""
+    own.serve()
+    for length in range(1000, 1140, 7):
+        with own.wire() as wire:
+            wire.send(request("GET /healthz", "X: " + length * "a") * 200)
+            for _ in range(200):
+                assert wire.answer().status_code == 200
+
+
 def small_records(context):
     """RFC 6066 4, for which Python has no call: records of 512 bytes."""
     at = ctypes.c_void_p.from_address(id(context) + object.__basicsize__)
