@@ -19,7 +19,6 @@ enum {
 	CELLS = 1 << 14, /* of a row */
 	PAIRS = 1 << 12,
 	KEY_LEN = 16,
-	METERS_MAX = 4,
 	BEYOND = 10, /* steps that a level may be more than full */
 	NAME_MAX_BYTES = 255,
 	TEXT_MAX_BYTES = 8 * 1024
@@ -43,7 +42,7 @@ struct meter {
 
 struct meters {
 	size_t len;
-	struct meter at[METERS_MAX];
+	struct meter at[GUARD_METERS];
 };
 
 enum kind { KIND_NETWORK, KIND_USER, KIND_PAIR };
@@ -362,7 +361,8 @@ unsigned guard_password(struct guard *guard, struct guard_try *try)
 	struct meters meters;
 	unsigned wait;
 
-	try->counted = try->user_alone = false;
+	try->counted = (struct guard_count) { 0 };
+	try->user_alone = false;
 	if (is_exempt(try) || pair_take(guard, try))
 		return 0;
 	meters = meters_of(guard, try, true);
@@ -375,17 +375,25 @@ unsigned guard_password(struct guard *guard, struct guard_try *try)
 	wait = password_wait(try, &meters, 0);
 	if (wait)
 		drain(&meters);
-	try->counted = !wait;
+	for (size_t i = 0; !wait && i < meters.len; i++)
+		try->counted.steps[i] = meters.at[i].step;
 	return wait;
+}
+
+static bool is_counted(const struct guard_try *try)
+{
+	return try->counted.steps[0];
 }
 
 void guard_right(struct guard *guard, const struct guard_try *try)
 {
 	struct meters meters;
 
-	if (!try->counted)
+	if (!is_counted(try))
 		return;
 	meters = meters_of(guard, try, true);
+	for (size_t i = 0; i < meters.len; i++)
+		meters.at[i].step = try->counted.steps[i];
 	drain(&meters);
 }
 
@@ -395,7 +403,7 @@ unsigned guard_wrong(struct guard *guard, const struct guard_try *try)
 
 	if (is_exempt(try))
 		return 0;
-	if (try->counted)
+	if (is_counted(try))
 		pair_put(guard, try);
 	meters = meters_of(guard, try, false);
 	return lateness(&meters, try->now);

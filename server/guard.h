@@ -32,13 +32,22 @@ struct guard;
 enum {
 	GUARD_STEP_MS = 500,  /* later for each failure beyond */
 	GUARD_LATE_MS = 4500, /* at the most */
-	GUARD_TWICE_MS = 30000
+	GUARD_TWICE_MS = 30000,
+	GUARD_METERS = 4 /* levels that one failure may raise */
 };
 
 struct guard_rules {
 	unsigned failures, failures_per_user; /* that make a level full */
 	unsigned seconds;
 	struct networks exempt; /* besides 127.0.0.1 and ::1 */
+};
+
+/*
+ * By how many ms one has raised each level, as the rules of that moment had it:
+ * as much is taken back, whatever the rules are then. All zero: not counted.
+ */
+struct guard_count {
+	int64_t steps[GUARD_METERS];
 };
 
 /* One secret that is shown. */
@@ -49,7 +58,7 @@ struct guard_try {
 	bool unsure; /* it is a proxy's, which said not whose: no exempt */
 	struct str user, secret;
 	bool post;
-	bool counted;	 /* out: guard_password() has */
+	struct guard_count counted; /* out: by guard_password() */
 	bool user_alone; /* out: it refuses by the user name, not the network */
 };
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "server/auth/credentials.h"
+#include "server/guard.h"
 #include "server/password.h"
 #include "store/change.h"
 #include "store/login.h"
@@ -34,7 +35,7 @@ struct asking {
 	struct str refresh;  /* the token to answer with */
 	struct str hash;
 	struct password_job job;
-	bool counted; /* the password, as a wrong one */
+	struct guard_count counted; /* the password, as a wrong one */
 	struct change change;
 };
 
