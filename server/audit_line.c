@@ -128,12 +128,11 @@ static void add_word(struct buf *out, struct str word)
 
 static void add_user_flags(uint64_t flags, struct buf *out)
 {
-	static const char *const names[] = { "admin", "external", "blocked",
-					     "two-factor", "bot" };
+	unsigned bits = (unsigned)flags;
+	struct str name;
 
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (flags >> i & 1)
-			add_word(out, str_of(names[i]));
+	while ((name = user_flags_next(&bits)).len)
+		add_word(out, name);
 }
 
 static void add_scopes(uint64_t scopes, struct buf *out)
@@ -142,18 +141,6 @@ static void add_scopes(uint64_t scopes, struct buf *out)
 
 	while (bits)
 		add_word(out, pat_scopes_next(&bits));
-}
-
-static struct str token_kind(uint64_t kind)
-{
-	static const struct str names[] = {
-		[PAT_PERSONAL] = { "personal", 8 },
-		[PAT_IMPERSONATION] = { "impersonation", 13 },
-		[PAT_PROJECT] = { "project", 7 },
-		[PAT_GROUP] = { "group", 5 },
-	};
-
-	return kind < COUNT(names) ? names[kind] : (struct str) { 0 };
 }
 
 /* A name may hold anything, a secret too that was typed in its place. */
@@ -192,7 +179,7 @@ static void print_value(const struct shown *row, const struct value *value,
 		add_scopes(n, out);
 		break;
 	case SHOW_TOKEN_KIND:
-		buf_add(out, token_kind(n));
+		buf_add(out, str_of(pat_kind_name(n)));
 		break;
 	case SHOW_USER_FLAG:
 	case SHOW_USER_FLAGS:

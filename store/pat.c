@@ -26,6 +26,17 @@
 
 enum { PAT_VERSION = 2 };
 
+const char *pat_kind_name(uint64_t kind)
+{
+	static const char *const names[] = {
+#define X(name, text) [PAT_##name] = text,
+		PAT_KIND_LIST(X)
+#undef X
+	};
+
+	return kind && kind < PAT_KINDS ? names[kind] : "?";
+}
+
 static enum err unpack(struct txn *txn, const struct digest *digest,
 		       struct str value, struct pat *out)
 {
@@ -53,8 +64,8 @@ static enum err unpack(struct txn *txn, const struct digest *digest,
 	pat.idle = unpack_time(&u);
 	pat.name = unpack_text(&u);
 	pat.digest = *digest;
-	if (!unpack_done(&u) || !pat.id || kind < PAT_PERSONAL ||
-	    kind > PAT_GROUP)
+	if (!unpack_done(&u) || !pat.id || kind == PAT_OF_NO_KIND ||
+	    kind >= PAT_KINDS)
 		return txn->err = E_CORRUPT;
 	*out = pat;
 	return E_OK;

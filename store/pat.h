@@ -9,7 +9,21 @@
 #include "token/limits.h"
 #include "token/secret.h"
 
-enum pat_kind { PAT_PERSONAL = 1, PAT_IMPERSONATION, PAT_PROJECT, PAT_GROUP };
+/* Numbers are stored: never reorder. */
+#define PAT_KIND_LIST(X)                                                       \
+	X(PERSONAL, "personal")                                                \
+	X(IMPERSONATION, "impersonation")                                      \
+	X(PROJECT, "project")                                                  \
+	X(GROUP, "group")
+
+enum pat_kind {
+	PAT_OF_NO_KIND,
+#define X(name, text) PAT_##name,
+	PAT_KIND_LIST(X)
+#undef X
+		PAT_KINDS
+};
+const char *pat_kind_name(uint64_t kind); /* "?": there is none of it */
 
 struct pat {
 	uint64_t id; /* 0: none */

@@ -17,6 +17,18 @@
 
 enum { USER_VERSION = 1, NAME_MAX_LEN = 255 };
 
+struct str user_flags_next(unsigned *flags)
+{
+#define X(name, bit, text)                                                     \
+	if (*flags & USER_##name) {                                            \
+		*flags &= ~(unsigned)USER_##name;                              \
+		return STR(text);                                              \
+	}
+	USER_FLAG_LIST(X)
+#undef X
+	return (struct str) { 0 };
+}
+
 struct name_key {
 	char at[NAME_MAX_LEN];
 	size_t len;

@@ -9,13 +9,23 @@
 
 #include "store/db.h"
 
+/* clang-format off */
+/* Bits are stored: never reorder. */
+#define USER_FLAG_LIST(X)                                                      \
+	X(ADMIN, 0, "admin")                                                   \
+	X(EXTERNAL, 1, "external")      /* sees internal projects as a member only */ \
+	X(BLOCKED, 2, "blocked")                                               \
+	X(TWO_FACTOR, 3, "two-factor")  /* no password at the token endpoint */ \
+	X(BOT, 4, "bot")                /* of a project or group token */
+/* clang-format on */
+
 enum user_flag {
-	USER_ADMIN = 1 << 0,
-	USER_EXTERNAL = 1 << 1, /* sees internal projects only as a member */
-	USER_BLOCKED = 1 << 2,
-	USER_TWO_FACTOR = 1 << 3, /* no password at the token endpoint */
-	USER_BOT = 1 << 4	  /* of a project or group token */
+#define X(name, bit, text) USER_##name = 1 << bit,
+	USER_FLAG_LIST(X)
+#undef X
 };
+/* The name of the first of them, which is taken out; empty: there are none. */
+struct str user_flags_next(unsigned *flags);
 
 struct user {
 	uint64_t id; /* 0: nobody */

@@ -10,13 +10,6 @@ static const struct str head[] = {
 	{ "STATE", 5 },	 { "KIND", 4 },	   { "USED", 4 },
 };
 
-static const char *const kinds[] = {
-	[PAT_PERSONAL] = "personal",
-	[PAT_IMPERSONATION] = "impersonation",
-	[PAT_PROJECT] = "project",
-	[PAT_GROUP] = "group",
-};
-
 enum err printer_init(struct printer *p, struct call *call)
 {
 	*p = (struct printer) {
@@ -193,9 +186,9 @@ static enum err print_json(struct printer *p, const struct pat *pat,
 	if (pat->space) {
 		json_put_int(out, "access_level", role);
 		if (space.id)
-			json_put_str(out, kinds[pat->kind], space.path);
+			json_put_str(out, pat_kind_name(pat->kind), space.path);
 		else
-			json_put_null(out, kinds[pat->kind]);
+			json_put_null(out, pat_kind_name(pat->kind));
 	}
 	put_family(p, pat);
 	put_limits(out, pat);
@@ -233,7 +226,7 @@ static enum err owner_text(struct printer *p, const struct pat *pat,
 		if (!err)
 			*out = arena_printf(&p->call->arena, STR_FMT " (%s)",
 					    STR_ARG(space.path),
-					    kinds[pat->kind]);
+					    pat_kind_name(pat->kind));
 	} else {
 		err = user_get(&p->txn, pat->user, &owner);
 		*out = owner.name;
@@ -257,7 +250,7 @@ static enum err print_row(struct printer *p, const struct pat *pat)
 		show_date(call, pat->created_at),
 		show_date(call, pat->expires_at),
 		state_text(p, pat),
-		str_of(pat->kind < COUNT(kinds) ? kinds[pat->kind] : "?"),
+		str_of(pat_kind_name(pat->kind)),
 		show_date(call, read_used(p, pat).at),
 	};
 

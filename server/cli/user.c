@@ -13,12 +13,12 @@
 
 static const struct {
 	enum user_flag flag;
-	const char *json, *text;
+	const char *json;
 } flags[] = {
-	{ USER_ADMIN, "is_admin", "admin" },
-	{ USER_EXTERNAL, "external", "external" },
-	{ USER_TWO_FACTOR, "two_factor_enabled", "two-factor" },
-	{ USER_BOT, "bot", "bot" },
+	{ USER_ADMIN, "is_admin" },
+	{ USER_EXTERNAL, "external" },
+	{ USER_TWO_FACTOR, "two_factor_enabled" },
+	{ USER_BOT, "bot" },
 };
 
 static struct str state_of(struct call *call, struct txn *txn,
@@ -54,13 +54,13 @@ static void print_json(struct call *call, struct txn *txn,
 
 static struct str flags_text(struct call *call, const struct user *user)
 {
-	struct str text = { 0 };
+	unsigned bits = user->flags & ~(unsigned)USER_BLOCKED; /* its state */
+	struct str text = { 0 }, name;
 
-	for (size_t i = 0; i < COUNT(flags); i++)
-		if (user->flags & flags[i].flag)
-			text = arena_printf(&call->arena, STR_FMT "%s%s",
-					    STR_ARG(text), text.len ? "," : "",
-					    flags[i].text);
+	while ((name = user_flags_next(&bits)).len)
+		text = arena_printf(&call->arena, STR_FMT "%s" STR_FMT,
+				    STR_ARG(text), text.len ? "," : "",
+				    STR_ARG(name));
 	return text.len ? text : STR("-");
 }
 
