@@ -208,17 +208,6 @@ static void print_value(const struct shown *row, const struct value *value,
 	}
 }
 
-static void put_list(struct buf *out, const char *key, struct str words)
-{
-	struct str word;
-
-	json_key(out, key);
-	json_open(out, '[');
-	while (str_cut(&words, ',', &word))
-		json_str(out, word);
-	json_close(out, ']');
-}
-
 /* It could pass for further fields or lines: in quotes then. */
 static bool ambiguous(struct str word)
 {
@@ -265,7 +254,7 @@ static void put_field(const struct shown *row, const struct value *value,
 	else if (row->how == SHOW_ARCHIVED)
 		json_put_bool(out, row->key, value->number == 2);
 	else if (row->how >= SHOW_LIST)
-		put_list(out, row->key, buf_str(&text));
+		json_put_list(out, row->key, buf_str(&text));
 	else
 		json_put_str(out, row->key, buf_str(&text));
 }

@@ -79,10 +79,6 @@ struct token_ids {
 };
 void tokens_active(struct txn *txn, const struct change *change, uint64_t user,
 		   struct token_ids *ids);
-struct ids_text {
-	char at[160];
-};
-struct ids_text tokens_print(const struct token_ids *ids); /* "3, 7" */
 /* user "alice" owns ... : they would be revoked, unless one says yes. */
 enum err refuse_tokens(struct change *change, const char *kind, struct str name,
 		       const char *verb,

@@ -31,7 +31,12 @@ void tokens_active(struct txn *txn, const struct change *change, uint64_t user,
 	}
 }
 
-struct ids_text tokens_print(const struct token_ids *ids)
+struct ids_text {
+	char at[160];
+};
+
+/* "3, 7" */
+static struct ids_text tokens_print(const struct token_ids *ids)
 {
 	size_t shown = ids->n < COUNT(ids->at) ? ids->n : COUNT(ids->at);
 	struct ids_text text = { "" };

@@ -167,18 +167,12 @@ int64_t pat_dies_at(const struct pat *pat, const struct settings *settings)
 	return date && date < pat->grace_ends ? date : pat->grace_ends;
 }
 
-bool pat_expired(const struct pat *pat, const struct settings *settings,
-		 int64_t now)
-{
-	int64_t dies_at = pat_dies_at(pat, settings);
-
-	return dies_at && now >= dies_at;
-}
-
 bool pat_active(const struct pat *pat, const struct settings *settings,
 		int64_t now)
 {
-	return pat->id && !pat->revoked_at && !pat_expired(pat, settings, now);
+	int64_t dies_at = pat_dies_at(pat, settings);
+
+	return pat->id && !pat->revoked_at && (!dies_at || now < dies_at);
 }
 
 int64_t pat_used_at(struct txn *txn, const struct pat *pat)

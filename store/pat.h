@@ -67,8 +67,6 @@ void pat_put(struct txn *txn, const struct pat *pat);
  * the one predicate. When expiry is not enforced a date kills nothing; the end
  * of a grace and a revocation always do.
  */
-bool pat_expired(const struct pat *pat, const struct settings *settings,
-		 int64_t now);
 bool pat_active(const struct pat *pat, const struct settings *settings,
 		int64_t now);
 /* When it will die: its date while that is enforced, its grace; 0 for never. */

@@ -127,3 +127,14 @@ void json_put_null(struct buf *buf, const char *key)
 	json_key(buf, key);
 	json_null(buf);
 }
+
+void json_put_list(struct buf *buf, const char *key, struct str list)
+{
+	struct str entry;
+
+	json_key(buf, key);
+	json_open(buf, '[');
+	while (str_cut(&list, ',', &entry))
+		json_str(buf, entry);
+	json_close(buf, ']');
+}

@@ -29,3 +29,5 @@ void json_put_str(struct buf *buf, const char *key, struct str s);
 void json_put_int(struct buf *buf, const char *key, int64_t n);
 void json_put_bool(struct buf *buf, const char *key, bool b);
 void json_put_null(struct buf *buf, const char *key);
+/* ["a","b"] of "a,b". */
+void json_put_list(struct buf *buf, const char *key, struct str list);

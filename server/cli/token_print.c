@@ -78,17 +78,6 @@ static struct str state_text(struct printer *p, const struct pat *pat)
 	return str_of(states[state]);
 }
 
-static void put_list(struct buf *out, const char *key, struct str list)
-{
-	struct str entry;
-
-	json_key(out, key);
-	json_open(out, '[');
-	while (str_cut(&list, ',', &entry))
-		json_str(out, entry);
-	json_close(out, ']');
-}
-
 static bool has_limits(const struct pat *pat)
 {
 	for (enum limit limit = 0; limit < LIMIT_COUNT; limit++)
@@ -104,7 +93,7 @@ static void put_limits(struct buf *out, const struct pat *pat)
 	json_key(out, "limits");
 	json_open(out, '{');
 	for (enum limit limit = 0; limit < LIMIT_COUNT; limit++)
-		put_list(out, limit_list(limit), pat->limits[limit]);
+		json_put_list(out, limit_list(limit), pat->limits[limit]);
 	if (pat->idle)
 		json_put_str(out, "idle", str_of(duration_print(pat->idle).at));
 	else
