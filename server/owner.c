@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/config.h"
+
 enum { LINKS_MAX = 40 /* as the kernel has it */ };
 
 struct walk {
@@ -321,6 +323,51 @@ enum err become_owner(const char *folder, const char *config, bool *root,
 	if (!err)
 		err = become_found(&walk, root, cause);
 	reach(&walk, -1);
+	return err;
+}
+
+/* What is used below them; it need not be there. */
+static enum err check_used(const struct config *config, struct walk *walk,
+			   struct cause *cause)
+{
+	const struct {
+		const char *folder, *name;
+	} used[] = {
+		{ config->store, "data.mdb" },
+		{ config->store, "lock.mdb" },
+		{ config->store, "server.lock" },
+		{ config->keys, "keyring" },
+		{ config->public, "bundle.pem" },
+		{ config->public, "jwks.json" },
+	};
+	enum err err = E_OK;
+
+	for (size_t i = 0; i < COUNT(used) && !err; i++) {
+		char path[PATH_MAX];
+
+		if (snprintf(path, sizeof(path), "%s/%s", used[i].folder,
+			     used[i].name) >= (int)sizeof(path))
+			return too_long(used[i].folder, cause);
+		err = walk_to(walk, path, cause);
+		if (err == E_NOT_FOUND)
+			err = E_OK;
+		if (!err && walk->who)
+			err = quarrel(walk, config->store, 0, cause);
+	}
+	return err;
+}
+
+enum err become_server(const struct config *config, bool *root,
+		       struct cause *cause)
+{
+	struct walk walk = { .fd = -1 };
+	enum err err = become_owner(config->store, config->path, root, cause);
+
+	if (err || !*root)
+		return err;
+	err = check_used(config, &walk, cause);
+	reach(&walk, -1);
+	*root = !err;
 	return err;
 }
 

@@ -23,9 +23,17 @@ enum { SELF_MAX_BYTES = 64 };
  */
 enum err become_owner(const char *folder, const char *config, bool *root,
 		      struct cause *cause) MUST_CHECK;
+struct config;
 /*
- * The same before `folder` is made: the owner of the last folder on the way
- * that is there. Look again with become_owner() once it is.
+ * The same of a configuration's store. Where it stays root, nobody else may
+ * have a say in keys and public either, nor in the files of the three: E_MODE
+ * or E_REFUSED.
+ */
+enum err become_server(const struct config *config, bool *root,
+		       struct cause *cause) MUST_CHECK;
+/*
+ * As become_owner(), before `folder` is made: the owner of the last folder on
+ * the way that is there. Look again with become_owner() once it is.
  */
 enum err become_maker(const char *folder, bool *root,
 		      struct cause *cause) MUST_CHECK;

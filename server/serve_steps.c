@@ -81,8 +81,7 @@ static void down_sockets(struct server *server)
 
 static enum err up_owner(struct server *server, struct cause *cause)
 {
-	enum err err = become_owner(server->config->store, server->config->path,
-				    &server->root, cause);
+	enum err err = become_server(server->config, &server->root, cause);
 
 	/* A change of user makes a process dumpable or not by itself. */
 	prctl(PR_SET_DUMPABLE, 0);

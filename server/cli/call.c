@@ -72,8 +72,7 @@ static enum err try_store(struct call *call, enum db_mode mode)
 	enum err err;
 	bool root;
 
-	err = become_owner(call->config->store, call->config->path, &root,
-			   &call->cause);
+	err = become_server(call->config, &root, &call->cause);
 	if (!err)
 		err = db_open(call->config->store, first, call->now, &call->db,
 			      &call->cause);
@@ -112,8 +111,7 @@ bool call_store_owner(struct call *call, bool missing)
 
 	if (!call_config(call))
 		return false;
-	err = become_owner(call->config->store, call->config->path, &root,
-			   &call->cause);
+	err = become_server(call->config, &root, &call->cause);
 	if (err == E_NOT_FOUND && missing)
 		err = own_missing(call);
 	else if (err == E_NOT_FOUND)

@@ -95,7 +95,7 @@ enum health check_owner(struct doctor *d)
 	enum health health;
 	struct cause cause;
 	bool root;
-	enum err err = become_owner(config->store, config->path, &root, &cause);
+	enum err err = become_server(config, &root, &cause);
 
 	if (err == E_NOT_FOUND)
 		config_blame(config->store_place, err, &cause);

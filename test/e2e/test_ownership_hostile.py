@@ -108,7 +108,7 @@ def test_a_store_of_roots_in_a_folder_of_anothers(packaged):
         os.chown(path, 0, 0)
     status, message = packaged.refused("user", "list")
     assert status == 1 and is_quarrel(message, OWNER)
-    os.chown(packaged.folder, 0, 0)
+    own(packaged.folder, 0)
     packaged.cli("user", "list")
 
 
@@ -147,6 +147,24 @@ def test_what_others_can_write(packaged, mode):
 def test_a_group_of_his_own(packaged):
     packaged.folder.chmod(0o775)
     packaged.cli("user", "list")
+
+
+@pytest.mark.parametrize("name", ["keys", "public", "keys/keyring",
+                                  "public/bundle.pem", "store/data.mdb"])
+def test_what_root_uses_is_nobody_elses(packaged, name):
+    """Where it stays root: he would choose keys, or what registries trust."""
+    own(packaged.folder, 0)
+    path = packaged.folder / name
+    os.chown(path, ALICE, ALICE)
+    for command in COMMANDS:
+        words = command.format(packaged.folder / "backup").split()
+        status, message = packaged.refused(*words)
+        assert status == 1 and is_quarrel(message, ALICE), message
+        assert f"{path} to user" in message
+    os.chown(path, 0, 0)
+    packaged.serve()
+    packaged.cli("key", "new")
+    assert packaged.ask().status_code == 200
 
 
 @contextlib.contextmanager

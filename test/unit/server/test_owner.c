@@ -7,6 +7,7 @@
 #include <grp.h>
 #include <sys/wait.h>
 
+#include "server/config.h"
 #include "server/owner.h"
 
 static int as_owner(void)
@@ -141,12 +142,71 @@ static void who_has_a_say(void **state)
 	}
 }
 
+/* All is root's, but for this; `name` is below top. */
+static const struct {
+	const char *rule, *name;
+	uid_t owner;
+	mode_t mode;
+	enum err want;
+} used[] = {
+	{ "all is root's", "keys", 0, 0700, E_OK },
+	{ "keys of another's", "keys", OTHER, 0700, E_REFUSED },
+	{ "public of another's", "public", OTHER, 0755, E_REFUSED },
+	{ "public that all can write", "public", 0, 0757, E_MODE },
+	{ "public of root's group", "public", 0, 0775, E_OK },
+	{ "the list of keys", "keys/keyring", OTHER, 0600, E_REFUSED },
+	{ "the bundle", "public/bundle.pem", OTHER, 0644, E_REFUSED },
+	{ "a bundle that all can write", "public/bundle.pem", 0, 0646, E_MODE },
+	{ "the JWKS", "public/jwks.json", OTHER, 0644, E_REFUSED },
+	{ "the store's file", "store/data.mdb", OTHER, 0600, E_REFUSED },
+	{ "its locks", "store/lock.mdb", OTHER, 0600, E_REFUSED },
+	{ "the server's", "store/server.lock", OTHER, 0600, E_REFUSED },
+	{ "what nobody uses", "public/more", OTHER, 0644, E_OK },
+};
+
+static void what_root_uses(void **state)
+{
+	char store[PATH_MAX];
+	const struct config config = {
+		.path = "/etc/hostname",
+		.store = store,
+		.keys = keys,
+		.public = public,
+	};
+	bool root;
+
+	(void)state;
+	if (geteuid())
+		skip();
+	snprintf(store, sizeof(store), "%s/store", top);
+	make(store, 0700, 0, 0);
+	make(public, 0755, 0, 0);
+	for (size_t i = 0; i < COUNT(used); i++) {
+		const char *path = in(top, used[i].name, "");
+
+		print_message("%s\n", used[i].rule);
+		if (strchr(used[i].name, '/'))
+			write_text(path, used[i].mode, "");
+		assert_int_equal(chmod(path, used[i].mode), 0);
+		assert_int_equal(chown(path, used[i].owner, 0), 0);
+		assert_int_equal(become_server(&config, &root, &cause),
+				 used[i].want);
+		assert_int_equal(root, !used[i].want);
+		assert_int_equal(chown(path, 0, 0), 0);
+		if (strchr(used[i].name, '/'))
+			assert_int_equal(unlink(path), 0);
+		else
+			assert_int_equal(chmod(path, 0700), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(root_becomes_the_owner),
 		TEST(root_stays_with_roots_folder),
 		TEST(who_has_a_say),
+		TEST(what_root_uses),
 	};
 
 	return cmocka_run_group_tests_name("owner", tests, NULL, NULL);
