@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from select import select
 
@@ -204,3 +205,24 @@ def test_an_idle_connection_is_kept_for_a_minute(tmp_path, faketime):
             assert 59 < (time.monotonic() - begun) * 20 < 75
         assert metrics.scrape(dockpass)[
             'dockpass_connections_slow_total{in="next_request"}'] == 1
+
+
+def test_answers_that_are_the_kernels_are_not_taken_for_idleness(
+        tmp_path, faketime):
+    """Who reads none of them is reset, or they would stay there for long."""
+    if PATIENCE > 1:
+        pytest.skip("libfaketime and a sanitizer cannot both come first")
+    dockpass = Dockpass(tmp_path)
+    with dockpass.serve(env=hurried(20)), Wire(dockpass.port) as wire:
+        with socket.socket() as small:
+            small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            small.connect(("127.0.0.1", dockpass.port))
+            for _ in range(20):
+                small.send(b"GET /.well-known/jwks.json HTTP/1.1\r\n\r\n")
+            welcome(wire)
+
+            def ended():
+                seen = metrics.scrape(dockpass)
+                return [seen[f'dockpass_connections_slow_total{{in="{name}"}}']
+                        for name in ("reply", "next_request")]
+            wait_until(lambda: ended() == [1, 1], 20, ended)

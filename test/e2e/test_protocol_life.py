@@ -245,6 +245,16 @@ def test_root_becomes_the_owner_of_the_store(foreign):
     foreign.serve()
 
 
+def test_other_processes_of_its_user_may_not_look_into_it(foreign):
+    """Started as the owner: no change of user hides it."""
+    foreign.inside = ["setpriv", f"--reuid={OWNER}", f"--regid={OWNER}",
+                      "--clear-groups", "--inh-caps=-all"]
+    foreign.serve()
+    pid = foreign.daemon.process.pid
+    assert status_of(pid, "Uid") == [str(OWNER)] * 4
+    assert os.stat(f"/proc/{pid}/environ").st_uid == 0
+
+
 @pytest.mark.parametrize("folder_mode", [0o755, 0o700])
 def test_a_file_that_the_owner_cannot_read_is_named(foreign, folder_mode):
     """It was root who typed: "run as root" would be no advice."""

@@ -98,6 +98,19 @@ def test_one_that_cannot_be_told_stops_the_start(dockpass, name):
     assert status == 1 and "NOTIFY_SOCKET: " in message
 
 
+def test_a_manager_that_does_not_listen_holds_up_nothing(dockpass, manager):
+    """Its queue is full, as of one that hangs: it is not waited for."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                other.sendto(b"X=1", manager.name)
+    dockpass.serve(env=manager.env())
+    assert dockpass.reload().startswith("done")
+    assert dockpass.stop() == 0
+    assert manager.said("READY") == []
+
+
 # The watchdog
 
 WATCHDOG = 3 * PATIENCE  # seconds
@@ -218,6 +231,12 @@ NO_SOCKET = {
     "one that does not listen": ({"listen": False}, "it does not listen"),
     "IPv4 inside of IPv6": ({"host": "::", "only": False},
                             "write BindIPv6Only=ipv6-only"),
+    "another address": ({"host": "127.0.0.2", "port": None},
+                        r"a socket of 127\.0\.0\.2:\d+ \(web\), which is no"),
+    "another IPv6 address": ({"host": "::", "port": None},  # in its way
+                             "is taken by another process"),
+    "another IPv6 port": ({"host": "::1"},
+                          r"\[::1\]:\d+ \(web\), which is no listener"),
 }
 
 
@@ -225,6 +244,10 @@ NO_SOCKET = {
 def test_a_socket_that_is_no_listener_s_stops_the_start(dockpass, row):
     """Whoever came there would wait for ever."""
     made, words = row
+    if ":" in made.get("host", ""):
+        dockpass.configure(listener={"address": f"[::1]:{dockpass.port}"})
+    if "port" in made:  # the listener's
+        made = {**made, "port": dockpass.port}
     with listener(**made) as sock:
         start(dockpass, [sock], serve=False, names="web")
         assert dockpass.daemon.process.wait(20 * PATIENCE) == 1

@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 
 #include "server/keys.h"
+#include "store/folder.h"
 #include "store/writer.h"
 
 enum { NOW = 1800000000, LONG = 10000 /* ms */ };
@@ -223,6 +224,21 @@ static void a_store(void **state)
 	db_close(db);
 }
 
+/* A damaged one: what there was is there after a crash, by another name. */
+static void a_store_set_aside(void **state)
+{
+	char store[128];
+
+	(void)state;
+	snprintf(store, sizeof(store), "%s/store", top);
+	assert_int_equal(folder_make(store, &cause), E_OK);
+	write_text(in(store, "data.mdb", ""), 0600, "x");
+	write_text(in(store, "lock.mdb", ""), 0600, "x");
+	calls[0] = '\0';
+	assert_int_equal(folder_set_aside(store, &cause), E_OK);
+	assert_calls("rename data.mdb.damaged\nunlink lock.mdb\nsync store\n");
+}
+
 static enum err new_key(const char *kid)
 {
 	char other[60];
@@ -308,6 +324,7 @@ int main(void)
 		CALLS(keys_and_their_list),
 		CALLS(what_is_published),
 		CALLS(a_store),
+		CALLS(a_store_set_aside),
 		CALLS(a_change_waits_for_readers),
 	};
 

@@ -136,6 +136,7 @@ static const struct {
 	{ "2001:db8::1", "2001:db8::ffff:2", true },
 	{ "2001:db8::1", "2001:db8:0:1::1", false },
 	{ "fe80::1%eth0", "fe80::2%eth1", true },
+	{ "fe80::1%eth0", "fe80:0:0:1::1%eth0", false },
 	{ "", "nonsense", true },
 	{ "", "192.0.2.1", false },
 };
@@ -359,7 +360,7 @@ static void another_secret_or_name_is_no_pair(void **state)
 {
 	(void)state;
 	try_pair(false, true, false, 0, "another", NULL);
-	try_pair(false, true, false, 0, NULL, "bob");
+	try_pair(false, true, false, 0, NULL, "clara");
 	assert_int_equal(left(), FEW - 4);
 }
 
@@ -651,6 +652,50 @@ static void threads_together_get_no_more(void **state)
 	assert_int_equal(token("192.0.2.1"), 2 * GUARD_STEP_MS);
 }
 
+static _Atomic int inside, most_inside;
+
+static void *look(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < TRIES; i++) {
+		struct guard_try try = {
+			.rules = &rules,
+			.now = now,
+			.address = STR("192.0.2.1"),
+			.user = STR("alice"),
+			.secret = STR("right"),
+		};
+		int n;
+
+		if (guard_password(guard, &try))
+			continue;
+		n = ++inside;
+		if (n > most_inside)
+			most_inside = n;
+		inside--;
+		guard_right(guard, &try);
+	}
+	return NULL;
+}
+
+/* There is room for one: never are two looked at, whoever saw the room. */
+static void threads_at_once_get_no_more(void **state)
+{
+	pthread_t threads[THREADS];
+
+	(void)state;
+	inside = most_inside = 0;
+	for (int i = 0; i < FEW - 1; i++)
+		assert_int_equal(token("192.0.2.1"), 0);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, look, NULL),
+				 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(most_inside, 1);
+	assert_int_equal(left(), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
@@ -687,6 +732,7 @@ int main(void)
 		TEST(many_networks_and_one_more),
 		TEST(nobody_knows_whose_cells_he_shares),
 		TEST(threads_together_get_no_more),
+		TEST(threads_at_once_get_no_more),
 	};
 
 	return cmocka_run_group_tests_name("guard", tests, NULL, NULL);

@@ -86,6 +86,8 @@ static const struct {
 	{ "root's group does", 0, OWNER, 0, 0775, 0644, false, E_OK },
 	{ "all, and none takes away", 0, OWNER, 0, 01777, 0644, false, E_OK },
 	{ "others write the file", 0, OWNER, 0, 0755, 0646, false, E_MODE },
+	{ "a sticky bit helps no file", 0, OWNER, 0, 0755, 01646, false,
+	  E_MODE },
 	{ "a link of root's", 0, OWNER, 0, 0755, 0644, true, E_OK },
 	{ "a link of his", OWNER, OWNER, 0, 0755, 0644, true, E_OK },
 	{ "to root's", OWNER, 0, 0, 0755, 0644, true, E_REFUSED },
