@@ -87,10 +87,10 @@ static struct ring *ring_mine(enum kind kind)
 	return ring;
 }
 
-/* If nobody reads, there is nobody to tell. */
-static void say(struct str lines)
+/* If nobody reads, there is nobody to tell: false. */
+static bool say(struct str lines)
 {
-	(void)!file_write_all(STDERR_FILENO, lines);
+	return file_write_all(STDERR_FILENO, lines);
 }
 
 static void wake(void)
@@ -123,7 +123,7 @@ static void put(struct ring *ring)
 	if (ring->line.over) {
 		atomic_fetch_add(&ring->lost, 1);
 	} else if (!atomic_load(&logger.runs)) {
-		say(buf_str(&ring->line));
+		(void)!say(buf_str(&ring->line));
 	} else {
 		ring_put(ring, buf_str(&ring->line));
 		wake();
@@ -189,14 +189,26 @@ static void say_well(enum way way)
 	logger.ways[way].lost = 0;
 }
 
+static uint64_t count_lines(struct str first, struct str second)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < first.len; i++)
+		n += first.at[i] == '\n';
+	for (size_t i = 0; i < second.len; i++)
+		n += second.at[i] == '\n';
+	return n;
+}
+
 /* How many bytes it took. */
 static size_t put_out(enum way way, struct str first, struct str second)
 {
 	size_t all = first.len + second.len, took;
 
 	if (way == WAY_STDERR) {
-		say(first);
-		say(second);
+		if (!say(first) || !say(second))
+			atomic_fetch_add(&logger.lost,
+					 count_lines(first, second));
 		return all;
 	}
 	if (logger.ways[way].failing && now_ms() < logger.ways[way].retry_at)
@@ -211,17 +223,6 @@ static size_t put_out(enum way way, struct str first, struct str second)
 	}
 	logger.ways[way].failing = took < all;
 	return took;
-}
-
-static uint64_t count_lines(struct str first, struct str second)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < first.len; i++)
-		n += first.at[i] == '\n';
-	for (size_t i = 0; i < second.len; i++)
-		n += second.at[i] == '\n';
-	return n;
 }
 
 /* True if something was written. */

@@ -2,12 +2,14 @@
 and no link. The sandbox lets that folder be written, as logrotate needs it.
 """
 
+import os
 import re
 import signal
 
 import pytest
 
-from support.dockpass import PATIENCE
+from support import metrics
+from support.dockpass import PATIENCE, Dockpass
 from support.process import wait_until
 from test_protocol_log_file import ask, own  # noqa: F401, pylint: disable=unused-import
 
@@ -80,3 +82,22 @@ def test_a_link_that_comes_later(own):  # noqa: F811
     ask(own)
     assert own.stop() == 0
     assert keyring.read_bytes() == before
+
+
+def test_nobody_who_reads_standard_error(tmp_path):
+    """A pipe whose reader has gone: its lines are lost, nothing else."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    dockpass = Dockpass(tmp_path)
+    dockpass.inside = ["sh", "-c", 'exec "$@" 2>"$0"', fifo]
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    with dockpass:
+        with open(reader, "rb", buffering=0) as pipe:
+            dockpass.launch()
+            said = []
+            dockpass.daemon.wait_ready(lambda: said.append(
+                pipe.read() or b"") or b"ready: " in b"".join(said))
+        wait_until(lambda: dockpass.ask().status_code == 200 and
+                   metrics.scrape(dockpass)["dockpass_log_lines_lost_total"],
+                   20 * PATIENCE, "a loss")
+        assert dockpass.ask().status_code == 200
