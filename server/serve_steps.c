@@ -30,7 +30,6 @@ static enum err up_process(struct server *server, struct cause *cause)
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_DUMPABLE, 0);
 	memory_wipe_freed();
-	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&server->signals);
 	sigaddset(&server->signals, SIGTERM);
 	sigaddset(&server->signals, SIGINT);
