@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from support import metrics, tokens
-from support.dockpass import PATIENCE, Dockpass
+from support.dockpass import AT_ONCE, PATIENCE, Dockpass
 from support.process import free_ports, wait_until
 from support.site import Certificate
 from support.wire import Wire
@@ -349,7 +349,7 @@ def test_who_was_refused_holds_up_no_end(site):
         assert wire.send(b"GET /\n").answer().status_code == 400
         begun = time.monotonic()
         assert site.dockpass.stop() == 0
-        assert time.monotonic() - begun < 2 * PATIENCE
+        assert time.monotonic() - begun < 4.5  # he is listened to for 5 s
 
 
 # How many there may be, with TLS as well
@@ -453,7 +453,7 @@ def test_it_comes_to_its_end_while_thousands_connect(tmp_path):
         begun = time.monotonic()
         crowd.go_on()
         assert site.dockpass.daemon.process.wait(20 * PATIENCE) == 0
-        assert time.monotonic() - begun < 4 * PATIENCE
+        assert time.monotonic() - begun < AT_ONCE
 
 
 def test_a_short_flood_is_told_whole(tmp_path):

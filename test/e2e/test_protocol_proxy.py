@@ -13,7 +13,7 @@ import time
 import pytest
 
 from support import metrics, secrets, tokens
-from support.dockpass import PATIENCE, hurried
+from support.dockpass import AT_ONCE, PATIENCE, hurried
 from support.process import free_ports, wait_until
 from support.site import Certificate
 from support.ways import basic
@@ -129,17 +129,17 @@ def wrong():
 
 
 def fail(world, source, *headers):
-    """Seconds that a wrong token took."""
+    """Seconds that a wrong token took, by the server's clock."""
+    before = len(world.log("token"))
     with Wire(world.port, source=source) as wire:
-        begun = time.monotonic()
         tokens.refusal(wire.send(get(wrong(), *headers)).answer(), 401)
-        return time.monotonic() - begun
+    return world.logged(before)[0]["us"] / 1e6
 
 
 def test_the_guard_counts_the_client(world):
     one, two = next(CLIENTS), next(CLIENTS)
     for i in range(3):
-        assert fail(world, PROXY, f"X-Forwarded-For: 6.6.6.{i}, {one}") < 0.4
+        assert fail(world, PROXY, f"X-Forwarded-For: 6.6.6.{i}, {one}") < 0.4 * PATIENCE
     assert fail(world, ALSO, f"Forwarded: for={one}") >= 0.5
     assert fail(world, PROXY, f"X-Forwarded-For: {two}") < 0.4 * PATIENCE
 
@@ -291,7 +291,7 @@ def test_anything_else_is_closed(world, data, port):
     with Wire(world.ports[port], source=PROXY).send(data) as wire:
         begun = time.monotonic()
         assert closed(wire)
-        assert time.monotonic() - begun < 1 * PATIENCE
+        assert time.monotonic() - begun < AT_ONCE
 
 
 @pytest.mark.parametrize("port", ["proxied", "secure"])
@@ -302,7 +302,7 @@ def test_who_leaves_in_the_midst_of_it_is_gone(world, data, port):
         begun = time.monotonic()
         wire.socket.shutdown(socket.SHUT_WR)
         assert closed(wire)
-        assert time.monotonic() - begun < 1 * PATIENCE
+        assert time.monotonic() - begun < AT_ONCE
 
 
 @pytest.mark.parametrize("port", ["proxied", "secure"])
@@ -463,11 +463,11 @@ def test_who_is_cut_off_is_told_of_once_a_minute(own_world):
 
 
 def test_a_slow_header_has_ten_seconds(own_world, faketime):
-    """On a clock that runs twenty times as fast."""
+    """On a clock that runs five times as fast."""
     if PATIENCE > 1:
         pytest.skip("libfaketime and a sanitizer cannot both come first")
     own_world.configure(listener={"proxy_protocol": True})
-    own_world.serve(env=hurried(20))
+    own_world.serve(env=hurried(5))
     begun = time.monotonic()
     wires = [Wire(own_world.port).send(data) for data in (
         b"", b"PROXY TCP4", SIGNATURE, binary()[:-1], line(), binary())]
@@ -476,7 +476,7 @@ def test_a_slow_header_has_ten_seconds(own_world, faketime):
         for ready in select.select(left, [], [], 5)[0]:
             assert ready.recv(100) == b""
             left.remove(ready)
-            assert 9.5 < (time.monotonic() - begun) * 20 < 30
-        assert time.monotonic() - begun < 3
+            assert 9.5 < (time.monotonic() - begun) * 5 < 30
+        assert time.monotonic() - begun < 6
     for wire in wires:
         wire.close()

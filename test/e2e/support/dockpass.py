@@ -17,6 +17,9 @@ TOP = Path(__file__).resolve().parents[3]
 PROGRAM = (TOP / os.environ.get("DOCKPASS", "build/release/dockpass")).resolve()
 # A sanitized build is several times slower.
 PATIENCE = 1 if "release" in str(PROGRAM) else 6
+# Seconds: not at the end of a time that clients have, which are ten. No more
+# of them for a slow build, or it could not be told.
+AT_ONCE = 8
 SOAK = os.environ.get("SOAK")  # make soak, for longer: a file, see progress()
 # libfaketime, for one command that is to believe in another day.
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
