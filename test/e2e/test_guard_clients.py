@@ -6,9 +6,7 @@ The guard counts nobody who comes from 127.0.0.1, so all of them are in a
 network of their own, where the server has another address.
 """
 
-import base64
 import itertools
-import json
 
 import pytest
 
@@ -58,17 +56,6 @@ def site(place, tmp_path):
             yield Site("registry", dockpass, registry)
 
 
-def give(who, site, secret):
-    """As who logged in with it once, when it was right."""
-    if not who.has_login:
-        who.login(site, "alice", secret)
-        return
-    auth = base64.b64encode(f"alice:{secret}".encode()).decode()
-    file = who.folder / who.auths
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps({"auths": {site.host: {"auth": auth}}}))
-
-
 def held_back(site):
     return metrics.scrape(site.world)[HELD_BACK]
 
@@ -91,7 +78,7 @@ def test_one_pull_counts_once(site, daemons, tmp_path, make, kind):
     who = make(tmp_path / "c", daemons[make])
     secret = secrets.remember(f"glpat-{next(NUMBERS):020}" if kind == "token"
                               else f"no-such-password-{next(NUMBERS)}")
-    give(who, site, secret)
+    who.keep(site, "alice", secret)
     assert not who.pull(site, "g/app:1")
     count = 2 if make.name in BOTH else 1
     lines = site.world.logged(0, count)

@@ -12,12 +12,19 @@ import subprocess
 from functools import cache
 
 PLACES = "/run /var/lib /var/cache"
-ENTER = """set -e
+ENTER = r"""set -e
 for place in $1; do
 	mkdir -p "$0$place"
 	mount --bind "$0$place" "$place"
 done
-shift
+if [ "$2" ]; then
+	mkdir -p "$0.etc"
+	mount -t tmpfs tmpfs "$0.etc"
+	mkdir "$0.etc/up" "$0.etc/work"
+	mount -t overlay overlay \
+		-o "lowerdir=/etc,upperdir=$0.etc/up,workdir=$0.etc/work" /etc
+fi
+shift 2
 exec "$@"
 """
 
@@ -29,10 +36,11 @@ def able():
                               capture_output=True, timeout=20).returncode
 
 
-def words(folder, places=PLACES):
-    """What stands before the words of a command."""
+def words(folder, places=PLACES, etc=False):
+    """What stands before the words of a command. `etc`: what is written to
+    /etc there nobody else sees."""
     return ["unshare", "--mount", "sh", "-c", ENTER, f"{folder}/own",
-            places] if able() else []
+            places, "etc" if etc else ""] if able() else []
 
 
 def beside(pid):

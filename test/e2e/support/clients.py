@@ -76,6 +76,16 @@ class Client:
         return self.run("login", *self.trust(site), "-u", user,
                         "--password-stdin", site.host, stdin=secret)
 
+    def keep(self, site, user, secret):
+        """As it is after a login, whether they were right or not."""
+        both = base64.b64encode(f"{user}:{secret}".encode()).decode()
+        self._keep(site, {"auth": both})
+
+    def _keep(self, site, entry):
+        file = self.folder / self.auths
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps({"auths": {site.host: entry}}))
+
     def logout(self, site):
         return self.run("logout", site.host)
 
@@ -98,11 +108,8 @@ class Client:
     def identity(self, site, secret):
         """Gives it an identity token alone, as `docker login` leaves it."""
         given = ways.login(site.world, secret, service=site.name)
-        entry = {"auth": base64.b64encode(b"whoever:").decode(),
-                 "identitytoken": ways.refresh_token(given)}
-        file = self.folder / self.auths
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(json.dumps({"auths": {site.host: entry}}))
+        self._keep(site, {"auth": base64.b64encode(b"whoever:").decode(),
+                          "identitytoken": ways.refresh_token(given)})
 
 
 class Docker(Client):
@@ -168,6 +175,8 @@ class Containerd(Client):
         self.user = ["--user", f"{user}:{secret}"]
         return self.run("version")
 
+    keep = login
+
     def identity(self, site, secret):
         given = ways.login(site.world, secret, service=site.name)
         self.user = ["--refresh", ways.refresh_token(given)]
@@ -184,8 +193,10 @@ class Containerd(Client):
             return ["--plain-http"]
         hosts = self.folder / "hosts" / site.host
         hosts.mkdir(parents=True, exist_ok=True)
+        pair = [str(site.ca.parent / f"client.{end}") for end in ("cert", "key")]
         (hosts / "hosts.toml").write_text(
-            f'[host."https://{site.host}"]\nca = "{site.ca}"\n')
+            f'[host."https://{site.host}"]\nca = "{site.ca}"\n' +
+            f"client = [{json.dumps(pair)}]\n" * Path(pair[0]).exists())
         return ["--hosts-dir", hosts.parent]
 
     def push(self, site, image, repository):
@@ -339,9 +350,15 @@ class Daemons:
     programs = {"containerd": "containerd", "dockerd": "/usr/sbin/dockerd"}
     settings = 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder, etc=False):
+        """`etc`: they have an /etc of their own, see certificates()."""
+        self.folder, self.etc = Path(folder), etc
         self.started = []
+
+    def certificates(self, host):
+        """Where they look for those of a registry."""
+        return Path(f"/proc/{self.started[0].process.pid}/root"
+                    f"/etc/docker/certs.d/{host}")
 
     @property
     def env(self):
@@ -354,7 +371,7 @@ class Daemons:
             pytest.skip(f"{name} is not installed")
         # What dockerd mounts, containerd runs: both see the same.
         words = apart.beside(self.started[0].process.pid) if self.started \
-            else apart.words(self.folder)
+            else apart.words(self.folder, etc=self.etc)
         daemon = Daemon([*words, self.programs[name], *options],
                         self.folder / f"{name}.log", env=self.env)
         self.started.append(daemon)

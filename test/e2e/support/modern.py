@@ -90,6 +90,8 @@ class Kubelet(clients.Client):
         self.secret = ["--auth", both]
         return self.run("version")
 
+    keep = login
+
     def logout(self, site):
         self.secret = []
 
@@ -168,6 +170,8 @@ class Daemons(clients.Daemons):
 
     @property
     def settings(self):
+        path = '[plugins."io.containerd.cri.v1.images".registry]\n' \
+            '  config_path = "/etc/docker/certs.d"\n' if self.etc else ""
         return f"""version = 3
 disabled_plugins = ["io.containerd.nri.v1.nri"]
 [plugins."io.containerd.cri.v1.images"]
@@ -177,7 +181,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri"]
   snapshotter = "native"
 [plugins."io.containerd.cri.v1.runtime".cni]
   conf_dir = "{self.folder}/cni"
-"""
+{path}"""
 
     def docker_settings(self):
         return {"storage-driver": "native"}

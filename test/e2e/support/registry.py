@@ -20,10 +20,12 @@ class Registry:
     """`options` and `env` go to registry-config, whose text is used as it is:
     pasted, or as variables (`--format env`). `tls`: a support.site.Certificate.
     `dockpass` None: it lets everybody do everything.
+    `address`: where it listens, `name`: what others call it.
     `reads_service`: it refuses the tokens of another one. `finds_all`: a HEAD
     finds what any repository has.
     """
     reads_service, finds_all = True, False
+    address, name = "127.0.0.1", "localhost"
 
     def __init__(self, folder, dockpass, version, *options, tls=None,
                  env=None):
@@ -32,7 +34,7 @@ class Registry:
         self.folder.mkdir()
         self.version = version
         self.port = free_ports(1)[0]
-        self.host = f"localhost:{self.port}"
+        self.host = f"{self.name}:{self.port}"
         self.tls = tls
         stanza = dockpass.cli("registry-config", *options, env=env) \
             if dockpass else ""
@@ -65,7 +67,7 @@ storage:
   filesystem: {{rootdirectory: {self.folder}/data}}
   delete: {{enabled: true}}
 http:
-  addr: 127.0.0.1:{self.port}
+  addr: {self.address}:{self.port}
   secret: one
 {tls}"""
 
