@@ -136,7 +136,7 @@ static const struct row {
 		HAS_text },
 };
 /* clang-format on */
-#define X(name, number, text, of) +1
+#define X(name, number, text, of, help) +1
 static_assert(COUNT(rows) == 1 CHANGE_LIST(X), "numbers in a row, a row each");
 #undef X
 static_assert(COUNT(rows) <= 64, "CHANGE_BIT");
@@ -166,7 +166,7 @@ static const struct row *row_of(unsigned type)
 const char *change_name(enum change_type type)
 {
 	static const char *const names[] = {
-#define X(name, number, text, of) [number] = text,
+#define X(name, number, text, of, help) [number] = text,
 		CHANGE_LIST(X)
 #undef X
 	};

@@ -18,44 +18,47 @@
 #include "store/user.h"
 #include "token/secret.h"
 
+/* clang-format off */
 /*
  * Numbers are stored: never reorder, never reuse: number, name; TOKEN: its `id`
- * is that of a token which is there already.
+ * is that of a token which is there already; which command does it, or what
+ * else.
  */
 #define CHANGE_LIST(X)                                                         \
-	X(CHANGE_USER_ADD, 1, "user_add", OTHER)                               \
-	X(CHANGE_USER_REMOVE, 2, "user_remove", OTHER)                         \
-	X(CHANGE_USER_FLAG, 3, "user_flag", OTHER)                             \
-	X(CHANGE_USER_PASSWORD, 4, "user_password", OTHER)                     \
-	X(CHANGE_GROUP_ADD, 5, "group_add", OTHER)                             \
-	X(CHANGE_PROJECT_ADD, 6, "project_add", OTHER)                         \
-	X(CHANGE_PROJECT_SET, 7, "project_set", OTHER)                         \
-	X(CHANGE_SPACE_REMOVE, 8, "space_remove", OTHER)                       \
-	X(CHANGE_MEMBER_PUT, 9, "member_put", OTHER)                           \
-	X(CHANGE_MEMBER_REMOVE, 10, "member_remove", OTHER)                    \
-	X(CHANGE_TOKEN_ADD, 11, "token_add", OTHER)                            \
-	X(CHANGE_TOKEN_REVOKE, 12, "token_revoke", TOKEN)                      \
-	X(CHANGE_REFRESH_ADD, 13, "refresh_add", TOKEN)                        \
-	X(CHANGE_SETTING_PUT, 14, "setting_put", OTHER)                        \
-	X(CHANGE_TOKEN_ROTATE, 15, "token_rotate", TOKEN)                      \
-	X(CHANGE_COUNTER_PUT, 16, "counter_put", OTHER)                        \
-	X(CHANGE_USER_EMAIL, 17, "user_email", OTHER)                          \
-	X(CHANGE_TOKEN_END, 18, "token_end", TOKEN)                            \
-	X(CHANGE_RESTORE, 19, "restore", OTHER)                                \
-	X(CHANGE_AUDIT_PRUNE, 20, "audit_prune", OTHER)                        \
-	X(CHANGE_KEY_NEW, 21, "key_new", OTHER)                                \
-	X(CHANGE_KEY_ACTIVATE, 22, "key_activate", OTHER)                      \
-	X(CHANGE_KEY_REMOVE, 23, "key_remove", OTHER)
+	X(CHANGE_USER_ADD, 1, "user_add", OTHER, "user add") \
+	X(CHANGE_USER_REMOVE, 2, "user_remove", OTHER, "user remove") \
+	X(CHANGE_USER_FLAG, 3, "user_flag", OTHER, "user block, unblock, two-factor") \
+	X(CHANGE_USER_PASSWORD, 4, "user_password", OTHER, "user password") \
+	X(CHANGE_GROUP_ADD, 5, "group_add", OTHER, "group add") \
+	X(CHANGE_PROJECT_ADD, 6, "project_add", OTHER, "project add") \
+	X(CHANGE_PROJECT_SET, 7, "project_set", OTHER, "project set") \
+	X(CHANGE_SPACE_REMOVE, 8, "space_remove", OTHER, "group remove, project remove") \
+	X(CHANGE_MEMBER_PUT, 9, "member_put", OTHER, "member add") \
+	X(CHANGE_MEMBER_REMOVE, 10, "member_remove", OTHER, "member remove") \
+	X(CHANGE_TOKEN_ADD, 11, "token_add", OTHER, "token create") \
+	X(CHANGE_TOKEN_REVOKE, 12, "token_revoke", TOKEN, "token revoke, or max_token_lifetime") \
+	X(CHANGE_REFRESH_ADD, 13, "refresh_add", TOKEN, "a client was given a refresh token") \
+	X(CHANGE_SETTING_PUT, 14, "setting_put", OTHER, "settings set") \
+	X(CHANGE_TOKEN_ROTATE, 15, "token_rotate", TOKEN, "token rotate") \
+	X(CHANGE_COUNTER_PUT, 16, "counter_put", OTHER, "restore: ids go on where they were") \
+	X(CHANGE_USER_EMAIL, 17, "user_email", OTHER, "user set") \
+	X(CHANGE_TOKEN_END, 18, "token_end", TOKEN, "restore: a grace ends when it was to") \
+	X(CHANGE_RESTORE, 19, "restore", OTHER, "restore: a backup took the store's place") \
+	X(CHANGE_AUDIT_PRUNE, 20, "audit_prune", OTHER, "audit prune") \
+	X(CHANGE_KEY_NEW, 21, "key_new", OTHER, "key new") \
+	X(CHANGE_KEY_ACTIVATE, 22, "key_activate", OTHER, "key activate") \
+	X(CHANGE_KEY_REMOVE, 23, "key_remove", OTHER, "key remove")
+/* clang-format on */
 
 enum change_type {
-#define X(name, number, text, of) name = number,
+#define X(name, number, text, of, help) name = number,
 	CHANGE_LIST(X)
 #undef X
 };
 
 /* Sets of them: the bit of a type is its number. */
 #define CHANGE_BIT(type) (UINT64_C(1) << (type))
-#define CHANGE_OF_TOKEN_(name, number, text, of)                               \
+#define CHANGE_OF_TOKEN_(name, number, text, of, help)                         \
 	| (CHANGE_IS_##of * CHANGE_BIT(number))
 enum { CHANGE_IS_OTHER, CHANGE_IS_TOKEN };
 #define CHANGES_OF_TOKEN (UINT64_C(0) CHANGE_LIST(CHANGE_OF_TOKEN_))

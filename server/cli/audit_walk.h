@@ -8,8 +8,8 @@
 #include "server/cli/command.h"
 
 /* All that --action takes: of CHANGE_LIST. */
-#define AUDIT_ACTION(name, number, text, of) " " text
-#define AUDIT_ACTIONS			     CHANGE_LIST(AUDIT_ACTION)
+#define AUDIT_ACTION(name, number, text, of, help) " " text
+#define AUDIT_ACTIONS				   CHANGE_LIST(AUDIT_ACTION)
 
 /* Which entries are asked for; empty, 0: any. */
 struct audit_wanted {

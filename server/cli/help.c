@@ -9,6 +9,7 @@
 
 #include "server/cli/line.h"
 #include "store/change.h"
+#include "store/reason.h"
 #include "store/setting.h"
 
 #define ROLES                                                                  \
@@ -42,9 +43,13 @@
 	"Actors: cli:alice is alice at the command line, cli:alice(root) she " \
 	"as root by sudo,\njob:lifetime a check of the server; a name alone "  \
 	"finds these, too.\n"
-#define ACTIONS				    "Actions:\n" CHANGE_LIST(ACTION_LINE)
-#define ACTION_LINE(name, number, text, of) "  " text "\n"
-#define KID				    "KID: either id of the key, or its first 4 characters or more.\n"
+#define ACTIONS                                                                \
+	"Actions, with the command that does it, or what else:\n" CHANGE_LIST( \
+		ACTION_LINE)
+#define ACTION_LINE(name, number, text, of, help) "  " text ": " help "\n"
+#define REASONS					  "Reasons, also of the server's log:\n" REASON_LIST(REASON_LINES)
+#define REASON_LINES(name, outcome, code, text)	  "  " code "\n      " text "\n"
+#define KID					  "KID: either id of the key, or its first 4 characters or more.\n"
 
 /* Where an option means something else, or has a default. NULL: it has none. */
 static const struct {
@@ -72,6 +77,8 @@ static const struct {
 	{ "job run", OPT_DATE,
 	  "as if it were that day; if that has not come, nobody is told" },
 	{ "explain", OPT_SCOPES, "as a token of USER with these scopes" },
+	{ "doctor", OPT_SERVICE,
+	  "which of our services that registry ought to be" },
 	{ "explain", OPT_SERVICE, "the registry that is asked for" },
 	{ "backup", OPT_YES, "in the place of a FILE that is there" },
 	{ "restore", OPT_YES, "in the place of a store that is there" },
@@ -105,7 +112,7 @@ static const struct {
 	{ "explain",
 	  "A token may be limited to networks or services: --address and "
 	  "--service say what to\nhold against that, else it is refused "
-	  "(not_said).\n" },
+	  "(not_said).\n\n" REASONS },
 	{ "backup",
 	  "FILE is whole or not there, of mode 0600, and read once before it "
 	  "has its name.\nIt holds no usable secret. The keys and "
@@ -130,8 +137,8 @@ static const struct {
 	  "its logins, told by\nwhat it says and which of our tokens it "
 	  "takes (for nothing, for a minute). Without:\nconfiguration, keys, "
 	  "store, certificates, server, mail, clock. Status 1 if something\n"
-	  "is wrong; the last line says what to mend first. No secret is "
-	  "sent.\n" },
+	  "is wrong; the last line says what to mend first: the gravest, or "
+	  "what causes the\nothers. No secret is sent.\n" },
 	{ "audit list", ACTORS ACTIONS },
 	{ "audit export", ACTORS ACTIONS },
 	{ "key new", FOLLOW },

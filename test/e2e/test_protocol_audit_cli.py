@@ -2,6 +2,7 @@
 whom, to whom; and what it says when there is nothing.
 """
 
+import re
 import os
 
 import pytest
@@ -106,7 +107,13 @@ def test_an_action_that_there_is_not(own):
         assert "--action: 'USER_ADD' is no action; there are: user_add " \
             in line and " key_remove; usage: " in line
         text = own.run("audit", command[0], "--help").stdout
-        assert "--action NAME" in text and "\n  refresh_add\n" in text
+        assert "--action NAME" in text
+        listed = re.search(r"\nActions.*:\n((?:  [a-z_]+: .+\n)+)", text)
+        told = dict(row.strip().split(": ", 1)
+                    for row in listed[1].splitlines())
+        names = line.split("there are: ")[1].split(";")[0].split()
+        assert list(told) == names and all(told.values())
+        assert told["user_flag"] == "user block, unblock, two-factor"
 
 
 # Nothing, and why
