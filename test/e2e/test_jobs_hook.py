@@ -2,10 +2,7 @@
 
 import hashlib
 import hmac
-import http.server
 import json
-import ssl
-import threading
 import time
 
 import pytest
@@ -13,42 +10,25 @@ import pytest
 from support import secrets
 from support.clock import Clock
 from support.dockpass import Dockpass
-from support.process import free_ports, wait_until
+from support.http import Server
+from support.process import wait_until
 from support.site import Certificate
 from support.world import World
 # Fixtures are found by their names here.
 from test_jobs_mail import ALICE, day, mail_to, post, run, told
 
 
-class Hook(http.server.HTTPServer):
-    def __init__(self, answer=204, certificate=None):
-        self.posts, self.answer = [], answer
-        super().__init__(("127.0.0.1", free_ports(1)[0]), Handler)
-        if certificate:
-            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            tls.load_cert_chain(certificate.file, certificate.key)
-            self.socket = tls.wrap_socket(self.socket, server_side=True)
-        self.thread = threading.Thread(target=self.serve_forever)
+class Hook(Server):
+    """Answers each POST with the status `answers`."""
 
-    def __enter__(self):
-        self.thread.start()
-        return self
+    def __init__(self, answers=204, certificate=None):
+        self.answers = answers
+        super().__init__(lambda handler: handler.say(self.answers),
+                         certificate=certificate)
 
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
-        self.thread.join()
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.posts.append((dict(self.headers), body))
-        self.send_response(self.server.answer)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
+    @property
+    def posts(self):
+        return [(asked.headers, asked.body) for asked in self.asked]
 
 
 SECRET = "a-secret-of-the-webhook"
@@ -133,7 +113,7 @@ def test_a_webhook_that_is_tried_again(tmp_path, faketime):
         desk.user("alice")
         desk.token("alice", scopes="api", name="one", expires=day(5))
         desk.refused("job", "run", "expiring")
-        hook.answer = 200
+        hook.answers = 200
         desk.serve(env=clock.env())
         wait_until(lambda: desk.json("job", "list")[0]["waiting"] == 0, 20,
                    "it is not tried again")
