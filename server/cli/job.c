@@ -196,7 +196,6 @@ static int job_waiting(struct call *call)
 	AUTO(txn) struct txn txn = { 0 };
 	AUTO(cursor) struct cursor cursor = { 0 };
 	struct notice notice;
-	struct cause whom;
 
 	if (!call_store(call))
 		return EXIT_REFUSED;
@@ -206,11 +205,12 @@ static int job_waiting(struct call *call)
 		json_open(&call->out, '[');
 	cursor_open(&txn, TABLE_MAILBOX, STR(""), &cursor);
 	while (mailbox_next_any(&cursor, &notice)) {
-		message_whom(&txn, &notice, &whom);
+		struct str whom = message_whom(&txn, &notice, &call->arena);
+
 		if (call->json)
-			put_notice(call, &notice, str_of(whom.text));
+			put_notice(call, &notice, whom);
 		else
-			list_notice(call, &listing, &notice, str_of(whom.text));
+			list_notice(call, &listing, &notice, whom);
 	}
 	if (txn.err)
 		return call_failed(call, txn.err);

@@ -122,23 +122,17 @@ enum err message_read(struct txn *txn, const struct notice *notice, int64_t now,
 	return err ? err : read_tokens(txn, now, arena, out);
 }
 
-static struct str cut(struct str text)
-{
-	return str_head(text, text.len < 64 ? text.len : 64);
-}
-
-void message_whom(struct txn *txn, const struct notice *notice,
-		  struct cause *out)
+struct str message_whom(struct txn *txn, const struct notice *notice,
+			struct arena *arena)
 {
 	struct user user;
 
 	if (notice->way == WAY_HOOK)
-		cause_set(out, E_OK, "the webhook");
-	else if (user_get(txn, notice->user, &user))
-		cause_set(out, E_OK, "a user who is gone");
-	else
-		cause_set(out, E_OK, "user " STR_FMT " (" STR_FMT ")",
-			  STR_ARG(cut(user.name)), STR_ARG(cut(user.email)));
+		return STR("the webhook");
+	if (user_get(txn, notice->user, &user))
+		return STR("a user who is gone");
+	return arena_printf(arena, "user " STR_FMT " (" STR_FMT ")",
+			    STR_ARG(user.name), STR_ARG(user.email));
 }
 
 static struct str date_text(struct arena *arena, int64_t when)

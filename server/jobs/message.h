@@ -31,9 +31,10 @@ struct message {
 enum err message_read(struct txn *txn, const struct notice *notice, int64_t now,
 		      struct arena *arena, struct message *out,
 		      struct cause *cause) MUST_CHECK;
-/* To whom it goes, for a person: user bob (bob@example.com). */
-void message_whom(struct txn *txn, const struct notice *notice,
-		  struct cause *out);
+/* To whom it goes, for a person: user bob (bob@example.com). Up to 600 bytes.
+ */
+struct str message_whom(struct txn *txn, const struct notice *notice,
+			struct arena *arena);
 
 /* RFC 5322. `url` is this server's; the same notice makes the same letter. */
 void message_letter(const struct message *message, struct str from,

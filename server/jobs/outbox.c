@@ -11,13 +11,13 @@
 #include "store/told.h"
 #include "token/date.h"
 
-enum { LETTER_MAX = 256 * 1024, PAUSE = 60 };
+enum { LETTER_MAX = 256 * 1024, PAUSE = 60, WHOM_MAX = 140 };
 
 struct delivery {
 	uint64_t id;
 	int64_t next_at, now;
 	struct notice notice; /* once it is claimed */
-	struct cause whom;
+	struct cause whom;    /* for a line of the log: the beginning */
 	bool sent, given_up, forgotten;
 	struct cause cause;
 };
@@ -66,10 +66,21 @@ static void note_told(struct txn *txn, const struct notice *notice,
 }
 
 /* The next check tells of what lives then. */
+static void note_whom(struct txn *txn, struct delivery *d)
+{
+	AUTO(arena) struct arena arena;
+	struct str whom;
+
+	arena_init(&arena);
+	whom = message_whom(txn, &d->notice, &arena);
+	cause_set(&d->whom, E_OK, "%.*s",
+		  (int)(whom.len < WHOM_MAX ? whom.len : WHOM_MAX), whom.at);
+}
+
 static enum err give_up(struct txn *txn, struct delivery *d)
 {
 	d->given_up = true;
-	message_whom(txn, &d->notice, &d->whom);
+	note_whom(txn, d);
 	cause_set(&d->cause, E_REFUSED, "given up after three days: " STR_FMT,
 		  STR_ARG(d->notice.failure));
 	note_told(txn, &d->notice, told_lost);
@@ -136,7 +147,7 @@ static enum err deliver(const struct desk *desk, struct courier *courier,
 		AUTO(txn) struct txn txn;
 
 		txn_read(desk->db, &txn);
-		message_whom(&txn, &d->notice, &d->whom);
+		note_whom(&txn, d);
 		if (!(d->notice.way & desk_ways(desk)))
 			return cause_set(&d->cause, E_BUSY,
 					 "dockpass.yaml has no %s any more",

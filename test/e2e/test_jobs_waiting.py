@@ -80,6 +80,19 @@ def test_who_is_not_reached_is_named(desk, post):
     assert NOBODY in desk.cli("job", "waiting")
 
 
+def test_whom_is_told_whole(desk, post):
+    """However long his name and address are; a cell has as much."""
+    name, email = "b" * 255, f"{'l' * 60}@{'h' * 60}.{'d' * 60}.example"
+    desk.cli("user", "add", name, "--email", email)
+    desk.token(name, scopes="api", name="one", expires=day(5))
+    post.keeper.refuse["RCPT"] = NOBODY
+    _, said = desk.refused("job", "run", "expiring")
+    assert NOBODY in said and f"user {'b' * 100}" in said
+    row, = desk.json("job", "waiting")
+    assert row["to"] == f"user {name} ({email})"
+    assert f"user {name} ({email})" in desk.cli("job", "waiting")
+
+
 def test_once_his_address_is_right_a_check_sends_what_waits(desk, post):
     desk.token("alice", scopes="api", name="one", expires=day(5))
     post.keeper.refuse["RCPT"] = NOBODY
