@@ -12,12 +12,12 @@
 
 enum { FIRST = 3, TEXT_MAX = 64 };
 
-static void forget(void)
-{
-	static const char *const names[] = { "LISTEN_PID", "LISTEN_FDS",
-					     "LISTEN_FDNAMES" };
+static const char *const variables[] = { "LISTEN_PID", "LISTEN_FDS",
+					 "LISTEN_FDNAMES" };
 
-	for (size_t i = 0; i < COUNT(names); i++)
+void forget_variables(const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
 		unsetenv(names[i]);
 }
 
@@ -105,7 +105,7 @@ enum err inherited_open(struct inherited *out, struct cause *cause)
 	}
 	if (err)
 		close_all(out);
-	forget();
+	forget_variables(variables, COUNT(variables));
 	return err;
 }
 

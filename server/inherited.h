@@ -23,6 +23,9 @@ struct inherited {
 	} row[INHERITED_MAX];
 };
 
+/* What is for this process alone: no child is to act on it. */
+void forget_variables(const char *const *names, size_t count);
+
 /*
  * Reads and removes the variables. Those of another process are not read; a
  * descriptor that is no listening TCP socket, or would show IPv4 clients as

@@ -10,22 +10,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "server/inherited.h"
+
 enum { SAID_MAX = 1024 };
+
+static const char *const variables[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC",
+					 "WATCHDOG_PID" };
 
 static struct {
 	int fd;
 	int64_t watchdog;
 } manager = { .fd = -1 };
-
-/* Our children, if there were any, must not speak for us. */
-static void forget(void)
-{
-	static const char *const names[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC",
-					     "WATCHDOG_PID" };
-
-	for (size_t i = 0; i < COUNT(names); i++)
-		unsetenv(names[i]);
-}
 
 /* It may be meant for another process of the same environment. */
 static int64_t read_watchdog(void)
@@ -77,7 +72,7 @@ enum err notify_open(struct cause *cause)
 
 	if (manager.fd >= 0)
 		manager.watchdog = read_watchdog();
-	forget();
+	forget_variables(variables, COUNT(variables));
 	return err;
 }
 
