@@ -2,7 +2,6 @@
 #include "server/config_check.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,26 +239,9 @@ enum err check_file(const struct checker *c, const char *path, const char *file,
 		    bool secret)
 {
 	struct cause what;
-	struct stat st;
 
-	if (c->bare)
+	if (c->bare || !file_look(file, secret, &what))
 		return E_OK;
-	if (stat(file, &st) && errno == EACCES) {
-		file_denied(file, secret, &what);
-		return check_bad(c, path, what.text);
-	}
-	if (stat(file, &st)) {
-		cause_set(&what, E_IO, "%.300s: %s; put the file there", file,
-			  strerror(errno));
-		return check_bad(c, path, what.text);
-	}
-	if (S_ISREG(st.st_mode) && (!secret || !(st.st_mode & 077)))
-		return E_OK;
-	cause_set(&what, E_MODE,
-		  S_ISREG(st.st_mode)
-			  ? "%.300s: others can read it: chmod 600 it"
-			  : "%.300s: is no file; name one",
-		  file);
 	return check_bad(c, path, what.text);
 }
 

@@ -17,19 +17,16 @@
 
 enum { CHUNK = 4096, PARENT_MODE = 0755, OTHERS = S_IRWXG | S_IRWXO };
 
-static enum err check_file(int fd, const char *path, bool secret,
+/* The one place that says what mode a secret may have. */
+static enum err check_mode(mode_t mode, const char *path, bool secret,
 			   struct cause *cause)
 {
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return cause_errno(cause, "cannot look at it", path);
-	if (S_ISDIR(st.st_mode))
+	if (S_ISDIR(mode))
 		return cause_set(cause, E_IO,
 				 "%s: is a folder; name the file in it", path);
-	if (!S_ISREG(st.st_mode))
-		return cause_set(cause, E_IO, "%s: is no file", path);
-	if (secret && st.st_mode & OTHERS)
+	if (!S_ISREG(mode))
+		return cause_set(cause, E_IO, "%s: is no file; name one", path);
+	if (secret && mode & OTHERS)
 		return cause_set(cause, E_MODE,
 				 "%s: group or others can read or write it; "
 				 "run: chmod 600 %s",
@@ -66,7 +63,8 @@ static enum err read_all(int fd, const char *path, struct buf *out,
 	}
 }
 
-enum err file_denied(const char *path, bool secret, struct cause *cause)
+/* Sets the cause when permission is denied there, and returns E_IO. */
+static enum err file_denied(const char *path, bool secret, struct cause *cause)
 {
 	char self[SELF_MAX_BYTES];
 	const char *name = name_self(self);
@@ -84,12 +82,25 @@ enum err file_denied(const char *path, bool secret, struct cause *cause)
 			 secret ? name : "a+r", path);
 }
 
+enum err file_look(const char *path, bool secret, struct cause *cause)
+{
+	struct stat st;
+
+	if (!stat(path, &st))
+		return check_mode(st.st_mode, path, secret, cause);
+	if (errno == EACCES)
+		return file_denied(path, secret, cause);
+	return cause_set(cause, E_IO, "%s: %s; put the file there", path,
+			 strerror(errno));
+}
+
 /* NONBLOCK: a pipe with nobody at its end must not hold up the start. */
 static enum err read_file(const char *path, bool secret, bool own,
 			  struct buf *out, struct cause *cause)
 {
 	AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	size_t start = out->len;
+	struct stat st;
 	enum err err;
 
 	if (fd < 0 && errno == EACCES && sandbox_hides(path, false, cause))
@@ -98,7 +109,9 @@ static enum err read_file(const char *path, bool secret, bool own,
 		return file_denied(path, secret, cause);
 	if (fd < 0)
 		return cause_errno(cause, "cannot open it", path);
-	err = check_file(fd, path, secret, cause);
+	if (fstat(fd, &st))
+		return cause_errno(cause, "cannot look at it", path);
+	err = check_mode(st.st_mode, path, secret, cause);
 	if (!err)
 		err = read_all(fd, path, out, cause);
 	if (err && out->len > start) {

@@ -18,8 +18,9 @@ enum err file_read(const char *path, bool secret, struct buf *out,
  */
 enum err file_read_own(const char *path, bool secret, struct buf *out,
 		       struct cause *cause) MUST_CHECK;
-/* Sets the cause when permission is denied there, and returns E_IO. */
-enum err file_denied(const char *path, bool secret, struct cause *cause);
+/* Could it be read so? It is not opened: who asks need not be the owner. */
+enum err file_look(const char *path, bool secret,
+		   struct cause *cause) MUST_CHECK;
 /* Writes aside, fsync, rename, fsync of the folder: whole or not at all. */
 enum err file_write(const char *path, unsigned mode, struct str text,
 		    struct cause *cause) MUST_CHECK;

@@ -212,7 +212,8 @@ FILES = {
     "a key that others can read": (
         ONE + "listeners:\n  - tls: {certificate: public/bundle.pem, key: "
         "public/bundle.pem}\n", ":3: listeners[0].tls.key: "
-        "{folder}/public/bundle.pem: others can read it: chmod 600 it"),
+        "{folder}/public/bundle.pem: group or others can read or write it; "
+        "run: chmod 600 {folder}/public/bundle.pem"),
 }
 
 

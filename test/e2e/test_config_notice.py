@@ -56,7 +56,7 @@ MISTAKES = {
         "password_file: secret}", "mail.starttls: the password might go"),
     "a password that others can read": (
         f"mail: {{url: 'smtps://h', {FROM}, user: u, password_file: open}}",
-        "others can read it: chmod 600 it"),
+        "group or others can read or write it; run: chmod 600"),
     "a password that is not there": (
         f"mail: {{url: 'smtps://h', {FROM}, user: u, password_file: none}}",
         "none: No such file or directory"),
@@ -85,7 +85,7 @@ MISTAKES = {
                        "short: must hold one line of at least 16 bytes"),
     "a secret that others can read": (
         "webhook: {url: 'https://h', secret_file: open}",
-        "others can read it: chmod 600 it"),
+        "group or others can read or write it; run: chmod 600"),
 }
 
 

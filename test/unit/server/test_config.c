@@ -251,11 +251,13 @@ static const struct {
 	{ "a key that others can read",
 	  SERVICE "listeners: [{tls: {certificate: open.pem, key: "
 		  "open.pem}}]\n",
-	  "", "open.pem: others can read it: chmod 600 it", E_SYNTAX },
+	  "", "open.pem: group or others can read or write it; run: chmod 600",
+	  E_SYNTAX },
 	{ "a key that the group can read",
 	  SERVICE "listeners: [{tls: {certificate: open.pem, key: "
 		  "group.pem}}]\n",
-	  "", "group.pem: others can read it: chmod 600 it", E_SYNTAX },
+	  "", "group.pem: group or others can read or write it; run: chmod 600",
+	  E_SYNTAX },
 	{ "a certificate that others can read",
 	  SERVICE "listeners: [{tls: {certificate: open.pem, key: "
 		  "shut.pem}}]\n",
