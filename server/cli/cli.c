@@ -95,6 +95,7 @@ static void add_note(struct call *call, const char *fmt, va_list args)
 	struct cause line;
 
 	vsnprintf(line.text, sizeof(line.text), fmt, args);
+	make_printable(line.text);
 	buf_printf(&call->notes, "%s\n", line.text);
 }
 

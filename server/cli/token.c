@@ -137,6 +137,10 @@ static int token_revoke(struct call *call)
 	status = call_commit(call, &change);
 	if (status)
 		return status;
+	/* Who named it by its secret has not seen whose it is. */
+	if (call->opts[OPT_STDIN])
+		call_note(call, "revoked: " STR_FMT,
+			  STR_ARG(token_whose(call, change.id)));
 	if (!change.recursive && !token_family(call, change.id, &others) &&
 	    others.len)
 		call_note(call,

@@ -17,6 +17,8 @@ int token_read_id(struct call *call, uint64_t *id);
 int token_read_expires(struct call *call, int64_t *out);
 /* `secret` is empty but for the one time that it is shown. */
 int token_print(struct call *call, uint64_t id, struct str secret);
+/* "token 7, laptop, of alice", for a person; "token 7" where it is gone. */
+struct str token_whose(struct call *call, uint64_t id);
 /* Rows, or a JSON array, of these tokens. */
 int token_print_all(struct call *call, const uint64_t *ids, size_t n);
 /* The same one by one; printer_end() returns the exit status. */

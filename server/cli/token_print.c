@@ -143,6 +143,17 @@ static struct used read_used(struct printer *p, const struct pat *pat)
 	return used;
 }
 
+/* His name, a bot's too; null: he is gone. */
+static void put_owner(struct printer *p, const struct pat *pat)
+{
+	struct user owner;
+
+	if (user_get(&p->txn, pat->user, &owner))
+		json_put_null(&p->call->out, "username");
+	else
+		json_put_str(&p->call->out, "username", owner.name);
+}
+
 /* `secret` is empty but for the one time that it is shown. */
 static enum err print_json(struct printer *p, const struct pat *pat,
 			   struct str secret)
@@ -161,6 +172,7 @@ static enum err print_json(struct printer *p, const struct pat *pat,
 	json_put_str(out, "name", pat->name);
 	put_scopes(out, pat->scopes);
 	json_put_int(out, "user_id", (int64_t)pat->user);
+	put_owner(p, pat);
 	put_time(out, "created_at", pat->created_at);
 	if (pat->expires_at)
 		json_put_str(out, "expires_at",
@@ -224,6 +236,21 @@ static enum err owner_text(struct printer *p, const struct pat *pat,
 		return err;
 	*out = STR("-");
 	return pat->revoked_at ? E_OK : E_CORRUPT;
+}
+
+struct str token_whose(struct call *call, uint64_t id)
+{
+	AUTO(printer) struct printer p = { 0 };
+	struct str owner;
+	struct pat pat;
+
+	if (printer_init(&p, call) || pat_get(&p.txn, id, &pat) ||
+	    owner_text(&p, &pat, &owner))
+		return arena_printf(&call->arena, "token %llu",
+				    (unsigned long long)id);
+	return arena_printf(
+		&call->arena, "token %llu, " STR_FMT ", of " STR_FMT,
+		(unsigned long long)id, STR_ARG(pat.name), STR_ARG(owner));
 }
 
 static enum err print_row(struct printer *p, const struct pat *pat)

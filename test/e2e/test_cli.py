@@ -203,7 +203,7 @@ PROJECT = {"id": int, "name": str, "path": str, "path_with_namespace": str,
 MEMBER = {"id": int, "username": str, "name": str, "state": str,
           "access_level": int}
 TOKEN = {"id": int, "name": str, "scopes": [str], "user_id": int,
-         "created_at": TIME, "expires_at": None, "last_used_at": None,
+         "username": str, "created_at": TIME, "expires_at": None, "last_used_at": None,
          "revoked": bool, "active": bool}
 OF_PROJECT = TOKEN | {"access_level": int, "project": str}
 OF_GROUP = TOKEN | {"access_level": int, "group": str}

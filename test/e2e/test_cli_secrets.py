@@ -211,7 +211,33 @@ def test_a_secret_leads_to_its_token(live):
     assert ask("show", text=f" {secret} ")["name"] == "leaked"
     assert ask("revoke")["revoked"] and ask("show")["revoked"]
     tokens.refusal(login(live, "x", secret), 401, "UNAUTHORIZED")
-    assert live.cli("token", "revoke", "--stdin", stdin=secret) == ""
+    done = live.run("token", "revoke", "--stdin", "--config",
+                    live.config_file, stdin=secret)
+    assert done.stdout == ""
+    assert done.stderr == f"revoked: token {token}, leaked, of alice\n"
+
+
+def test_whose_token_was_revoked(tmp_path):
+    """By its secret, a user's or a space's; and for programs. Who says the id
+    knows it."""
+    with Dockpass(tmp_path) as own:
+        own.user("alice")
+        own.cli("project", "add", "team/app")
+        for owner, whose in ((["alice"], "alice"),
+                             (["--project", "team/app"],
+                              "team/app (project)"),
+                             (["--group", "team"], "team (group)")):
+            secret = own.token(*owner, scopes="api", name="x")
+            token = own.json("token", "list")[-1]
+            told = f"revoked: token {token['id']}, x, of {whose}\n"
+            for which, said in (("--stdin", told), (token["id"], "")):
+                done = own.run("token", "revoke", which, "--config",
+                               own.config_file, stdin=secret)
+                assert (done.stdout, done.stderr) == ("", said)
+            bot = own.json("token", "revoke", "--stdin", stdin=secret)
+            assert bot["username"] == token["username"]
+            assert bot["username"].startswith(
+                f"{owner[0].strip('-')}" if owner[0][0] == "-" else "alice")
 
 
 def test_a_refresh_token_leads_to_its_token(tmp_path):
