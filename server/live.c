@@ -11,6 +11,7 @@
 #include "server/jobs/courier.h"
 #include "server/keys.h"
 #include "server/sandbox.h"
+#include "server/thresholds.h"
 #include "server/tls.h"
 #include "token/claims.h"
 #include "token/date.h"
@@ -18,7 +19,6 @@
 enum {
 	HEADER_MAX = 64 * 1024,
 	JWKS_MAX = 256 * 1024,
-	WARN_DAYS = 90, /* before a certificate ends */
 };
 
 static char *text_take(struct buf *buf, struct str *out)
@@ -273,11 +273,11 @@ struct warner {
 };
 
 static void warn_end(const struct warner *w, const char *path, const char *what,
-		     int64_t end, const char *advice)
+		     int64_t end, int64_t days, const char *advice)
 {
 	struct cause line;
 
-	if (end - w->now >= (int64_t)WARN_DAYS * DAY)
+	if (end - w->now >= days * DAY)
 		return;
 	cause_set(&line, E_OK, "%.200s: the certificate of %s %s at %s: %s",
 		  path, what, end <= w->now ? "ended" : "ends",
@@ -304,6 +304,7 @@ static void warn_tls(const struct warner *w, const struct live *live)
 					  : "",
 				  address);
 			warn_end(w, files[j].path, line.text, files[j].ends,
+				 TLS_WARN_DAYS,
 				 !ended ? "renew it, then reload"
 				 : files[j].clients
 					 ? "no client is let in any more: "
@@ -337,6 +338,7 @@ void live_warn(const struct live *live, int64_t now, live_say *say, void *arg)
 	snprintf(path, sizeof(path), "%s/%s.pem", config->keys,
 		 live->key->rfc7638);
 	warn_end(&w, path, "the signing key", live->key->not_after,
+		 KEY_WARN_DAYS,
 		 "registries refuse its x5c then, so tokens go without; change "
 		 "the key, beginning with 'dockpass key new'");
 	warn_tls(&w, live);

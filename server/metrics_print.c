@@ -244,10 +244,10 @@ static void put_log_failing(const struct scrape *s)
 
 static void put_disk(const struct scrape *s)
 {
-	uint64_t left;
+	struct disk disk;
 
-	if (db_disk_free(s->req->services->db, &left))
-		put(s, left);
+	if (db_disk(db_folder(s->req->services->db), &disk))
+		put(s, disk.left);
 }
 
 static void put_file(const struct scrape *s)

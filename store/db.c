@@ -310,11 +310,6 @@ bool db_moved(const struct db *db)
 	       open.st_ino != there.st_ino;
 }
 
-bool db_disk_free(const struct db *db, uint64_t *out)
-{
-	return folder_free(db_folder(db), out);
-}
-
 struct str table_name(enum table table)
 {
 	assert((size_t)table < COUNT(tables));

@@ -80,8 +80,12 @@ void db_cleanup(struct db **db);
 const char *db_folder(const struct db *db);
 /* Is the store that its folder has now another than the one that is open? */
 bool db_moved(const struct db *db);
-/* Bytes that are left on its disk; false: nobody knows. */
-bool db_disk_free(const struct db *db, uint64_t *out);
+/* The disk of a store's folder. False: nobody knows. */
+struct disk {
+	uint64_t left; /* bytes, for us */
+	bool read_only;
+};
+bool db_disk(const char *folder, struct disk *out);
 
 /*
  * A consistent, compact copy of the store as it is now, while it is written to

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define SET_ASIDE "data.mdb.damaged"
@@ -197,17 +196,6 @@ enum err folder_set_aside(const char *folder, struct cause *cause)
 		err = cause_errno(cause, "cannot remove it", locks.at);
 	folder_unlock(lock);
 	return err ? err : folder_sync(folder, cause);
-}
-
-bool folder_free(const char *folder, uint64_t *out)
-{
-	struct statvfs disk;
-
-	*out = 0;
-	if (statvfs(folder, &disk))
-		return false;
-	*out = (uint64_t)disk.f_bavail * disk.f_frsize;
-	return true;
 }
 
 /* What is written when it happens: a signal's handler may not print. */

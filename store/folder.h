@@ -26,8 +26,6 @@ bool folder_locked(const char *folder);
  * server uses it, E_EXISTS: another has that name already.
  */
 enum err folder_set_aside(const char *folder, struct cause *cause) MUST_CHECK;
-/* Bytes that its disk has left for us; false: nobody knows. */
-bool folder_free(const char *folder, uint64_t *out);
 /*
  * From now on: a page of data.mdb that is mapped and cannot be read (the file
  * was cut short, its disk fails) ends the process with one line and status 1;

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "store/folder.h"
-
 enum err err_of(int code)
 {
 	switch (code) {
@@ -101,7 +99,7 @@ void txn_nested(struct txn *parent, struct txn *txn)
 enum err txn_commit(struct txn *txn)
 {
 	MDB_txn *mdb = txn->mdb;
-	uint64_t left;
+	struct disk disk;
 	int code;
 
 	if (txn->err) {
@@ -112,7 +110,7 @@ enum err txn_commit(struct txn *txn)
 	txn->mdb = NULL; /* gone, whatever comes of it */
 	code = mdb_txn_commit(mdb);
 	leave(txn);
-	if (code == EIO && folder_free(db_folder(txn->db), &left) && !left)
+	if (code == EIO && db_disk(db_folder(txn->db), &disk) && !disk.left)
 		code = ENOSPC; /* LMDB's EIO may be a write that ended short */
 	return txn->err = err_of(code);
 }

@@ -2,6 +2,7 @@
 #include "store/db_own.h"
 
 #include <string.h>
+#include <sys/statvfs.h>
 
 enum { FREE_DBI = 0 /* LMDB's own: transaction -> number of pages, pages */ };
 
@@ -61,6 +62,18 @@ void db_usage(struct txn *txn, struct db_usage *out)
 	out->map = info.me_mapsize;
 	out->readers = lines ? lines - 1 : 0;
 	out->slots = info.me_maxreaders;
+}
+
+bool db_disk(const char *folder, struct disk *out)
+{
+	struct statvfs disk;
+
+	*out = (struct disk) { 0 };
+	if (statvfs(folder, &disk))
+		return false;
+	out->left = (uint64_t)disk.f_bavail * disk.f_frsize;
+	out->read_only = disk.f_flag & ST_RDONLY;
+	return true;
 }
 
 void db_limit(struct db *db, uint64_t bytes)

@@ -11,44 +11,48 @@
 #include "server/config_check.h"
 #include "store/steady.h"
 
-/* In their order: the first that fails is the first to mend. */
+/* Run in this order, which is one of causes; what is first to mend is said by
+   the third column. */
 static const struct check here[] = {
-	{ "config", 0, check_config },
-	{ "owner", KNOWN_CONFIG, check_owner },
-	{ "keys", KNOWN_OWNER, check_keys },
-	{ "public", KNOWN_KEYS, check_public },
-	{ "certificate", KNOWN_KEYS, check_certificate },
-	{ "tls", KNOWN_OWNER, check_listener_tls },
-	{ "secrets", KNOWN_OWNER, check_secrets },
-	{ "store", KNOWN_OWNER, check_store },
-	{ "room", KNOWN_STORE, check_room },
-	{ "disk", KNOWN_CONFIG, check_disk },
-	{ "server", KNOWN_CONFIG, check_server },
-	{ "served", KNOWN_SERVER | KNOWN_KEYS, check_served },
-	{ "url", KNOWN_SERVER, check_url },
-	{ "mail", KNOWN_CONFIG, check_mail },
-	{ "webhook", KNOWN_CONFIG, check_webhook },
-	{ "clock", 0, check_clock },
-	{ "descriptors", KNOWN_CONFIG, check_descriptors },
+	{ "config", 0, GRAVE_BLIND, check_config },
+	{ "owner", KNOWN_CONFIG, GRAVE_BLIND, check_owner },
+	{ "keys", KNOWN_OWNER, GRAVE_START, check_keys },
+	{ "public", KNOWN_KEYS, GRAVE_SOME, check_public },
+	{ "certificate", KNOWN_KEYS, GRAVE_SOME, check_certificate },
+	{ "tls", KNOWN_OWNER, GRAVE_START, check_listener_tls },
+	{ "secrets", KNOWN_OWNER, GRAVE_START, check_secrets },
+	{ "disk", KNOWN_CONFIG, GRAVE_START, check_disk },
+	{ "store", KNOWN_OWNER, GRAVE_START, check_store },
+	{ "room", KNOWN_STORE, GRAVE_LATER, check_room },
+	{ "server", KNOWN_CONFIG, GRAVE_DOWN, check_server },
+	{ "served", KNOWN_SERVER | KNOWN_KEYS, GRAVE_SOME, check_served },
+	{ "url", KNOWN_SERVER, GRAVE_DOWN, check_url },
+	{ "mail", KNOWN_CONFIG, GRAVE_LATER, check_mail },
+	{ "webhook", KNOWN_CONFIG, GRAVE_LATER, check_webhook },
+	{ "clock", 0, GRAVE_SOME, check_clock },
+	{ "descriptors", KNOWN_CONFIG, GRAVE_LATER, check_descriptors },
 };
 
+/* A server that was not told of its keys comes after a registry that does not
+   have them: told first, it would sign with one that is not known there. */
 static const struct check there[] = {
-	{ "config", 0, check_config },
-	{ "owner", KNOWN_CONFIG, check_owner },
-	{ "keys", KNOWN_OWNER, check_keys },
-	{ "registry", 0, check_registry },
-	{ "proxy", 0, check_proxy },
-	{ "challenge", KNOWN_REGISTRY, check_challenge },
-	{ "realm", KNOWN_CHALLENGE | KNOWN_CONFIG, check_realm },
-	{ "scheme", KNOWN_CHALLENGE, check_scheme },
-	{ "endpoint", KNOWN_CHALLENGE, check_endpoint },
-	{ "signer", KNOWN_CHALLENGE | KNOWN_KEYS, check_signer },
-	{ "service", KNOWN_CHALLENGE | KNOWN_CONFIG, check_service },
-	{ "clock", KNOWN_REGISTRY | KNOWN_CONFIG, check_skew },
-	{ "key", KNOWN_CHALLENGE | KNOWN_KEYS, check_key },
-	{ "form", KNOWN_KEY, check_form },
-	{ "issuer", KNOWN_KEY, check_issuer },
-	{ "token", KNOWN_CHALLENGE | KNOWN_KEYS, check_token },
+	{ "config", 0, GRAVE_BLIND, check_config },
+	{ "owner", KNOWN_CONFIG, GRAVE_BLIND, check_owner },
+	{ "keys", KNOWN_OWNER, GRAVE_BLIND, check_keys },
+	{ "registry", 0, GRAVE_BLIND, check_registry },
+	{ "proxy", 0, GRAVE_LATER, check_proxy },
+	{ "challenge", KNOWN_REGISTRY, GRAVE_DOWN, check_challenge },
+	{ "realm", KNOWN_CHALLENGE | KNOWN_CONFIG, GRAVE_DOWN, check_realm },
+	{ "scheme", KNOWN_CHALLENGE, GRAVE_SOME, check_scheme },
+	{ "endpoint", KNOWN_CHALLENGE, GRAVE_DOWN, check_endpoint },
+	{ "signer", KNOWN_CHALLENGE | KNOWN_KEYS, GRAVE_SOME, check_signer },
+	{ "service", KNOWN_CHALLENGE | KNOWN_CONFIG, GRAVE_DOWN,
+	  check_service },
+	{ "clock", KNOWN_REGISTRY | KNOWN_CONFIG, GRAVE_DOWN, check_skew },
+	{ "key", KNOWN_CHALLENGE | KNOWN_KEYS, GRAVE_DOWN, check_key },
+	{ "form", KNOWN_KEY, GRAVE_DOWN, check_form },
+	{ "issuer", KNOWN_KEY, GRAVE_DOWN, check_issuer },
+	{ "token", KNOWN_CHALLENGE | KNOWN_KEYS, GRAVE_EFFECT, check_token },
 };
 
 static const char *const words[] = {
@@ -93,9 +97,9 @@ enum health doctor_found(struct doctor *d, enum health health, const char *mend,
 	va_list args;
 
 	va_start(args, fmt);
-	d->text = keep(d, fmt, args);
+	d->found.text = keep(d, fmt, args);
 	va_end(args);
-	d->mend = mend;
+	d->found.mend = mend;
 	return health;
 }
 
@@ -105,34 +109,47 @@ static void print_check(struct doctor *d, const char *name, enum health health)
 
 	if (!d->call->json) {
 		buf_printf(out, "%-5s %-*s %s%s%s\n", words[health],
-			   OUTPUT_COLUMN - 1, name, d->text,
-			   d->mend ? ": " : "", d->mend ? d->mend : "");
+			   OUTPUT_COLUMN - 1, name, d->found.text,
+			   d->found.mend ? ": " : "",
+			   d->found.mend ? d->found.mend : "");
 		return;
 	}
 	json_open(out, '{');
 	json_put_str(out, "name", str_of(name));
 	json_put_str(out, "status", str_of(json_words[health]));
-	json_put_str(out, "message", str_of(d->text));
-	if (d->mend)
-		json_put_str(out, "mend", str_of(d->mend));
+	json_put_str(out, "message", str_of(d->found.text));
+	if (d->found.mend)
+		json_put_str(out, "mend", str_of(d->found.mend));
 	else
 		json_put_null(out, "mend");
 	json_close(out, '}');
 }
 
-/* The first that failed; else the first that warns; else NULL. */
-struct first {
-	const char *failed, *warned;
+/* The gravest of all; `line` NULL: there is none. */
+struct gravest {
+	const char *line;
+	enum gravity gravity;
+};
+struct gravests {
+	struct gravest failed, warned;
 };
 
+static void weigh(struct doctor *d, const char *name, struct gravest *gravest)
+{
+	if (gravest->line && gravest->gravity <= d->found.gravity)
+		return;
+	gravest->line = doctor_text(d, "%s: %s%s%s", name, d->found.text,
+				    d->found.mend ? ": " : "",
+				    d->found.mend ? d->found.mend : "");
+	gravest->gravity = d->found.gravity;
+}
+
 static void run_check(struct doctor *d, const struct check *check,
-		      struct first *first)
+		      struct gravests *gravests)
 {
 	enum health health;
-	const char *line;
 
-	d->text = "";
-	d->mend = NULL;
+	d->found = (struct finding) { "", NULL, check->gravity };
 	if ((d->known & check->needs) == check->needs)
 		health = check->run(d);
 	else
@@ -140,42 +157,40 @@ static void run_check(struct doctor *d, const struct check *check,
 				      "not looked at: what it needs is missing "
 				      "above");
 	print_check(d, check->name, health);
-	line = doctor_text(d, "%s: %s%s%s", check->name, d->text,
-			   d->mend ? ": " : "", d->mend ? d->mend : "");
-	if (health == HEALTH_FAIL && !first->failed)
-		first->failed = line;
-	if (health == HEALTH_WARN && !first->warned)
-		first->warned = line;
+	if (health == HEALTH_FAIL)
+		weigh(d, check->name, &gravests->failed);
+	if (health == HEALTH_WARN)
+		weigh(d, check->name, &gravests->warned);
 }
 
-static int tell(struct doctor *d, const struct first *first)
+static int tell(struct doctor *d, const struct gravests *gravests)
 {
 	struct call *call = d->call;
+	const char *failed = gravests->failed.line;
+	const char *warned = gravests->warned.line;
 	const char *verdict =
-		first->failed
-			? doctor_text(d, "first to mend: %s", first->failed)
-		: first->warned ? doctor_text(d, "all well, but look at %s",
-					      first->warned)
-				: "all is well";
+		failed	 ? doctor_text(d, "first to mend: %s", failed)
+		: warned ? doctor_text(d, "all well, but look at %s", warned)
+			 : "all is well";
 
 	if (call->json) {
 		json_close(&call->out, ']');
-		json_put_bool(&call->out, "ok", !first->failed);
+		json_put_bool(&call->out, "ok", !failed);
 		json_put_str(&call->out, "verdict", str_of(verdict));
 		json_close(&call->out, '}');
 		buf_add_char(&call->out, '\n');
 	} else {
 		buf_printf(&call->out, "%s\n", verdict);
 	}
-	if (!first->failed)
+	if (!failed)
 		return EXIT_DONE;
 	call->report = true;
-	cause_set(&call->cause, E_REFUSED, "%s", first->failed);
+	cause_set(&call->cause, E_REFUSED, "%s", failed);
 	return EXIT_REFUSED;
 }
 
 static void run_all(struct doctor *d, const struct check *checks, size_t count,
-		    struct first *first)
+		    struct gravests *gravests)
 {
 	if (d->call->json) {
 		json_open(&d->call->out, '{');
@@ -187,7 +202,7 @@ static void run_all(struct doctor *d, const struct check *checks, size_t count,
 		json_open(&d->call->out, '[');
 	}
 	for (size_t i = 0; i < count; i++)
-		run_check(d, &checks[i], first);
+		run_check(d, &checks[i], gravests);
 }
 
 /* "localhost:5000" is http, as docker takes it; any other host is https. */
@@ -229,12 +244,17 @@ static bool has_time(void *arg)
 static int doctor_run(struct call *call)
 {
 	AUTO(transfer) struct transfer *transfer = NULL;
-	struct doctor d = { .call = call, .ca = call->opts[OPT_CACERT] };
-	struct first first = { 0 };
+	struct doctor d = { .call = call,
+			    .ca = call->opts[OPT_CACERT],
+			    .service_meant = call->opts[OPT_SERVICE] };
+	struct gravests gravests = { 0 };
 	int status = EXIT_DONE;
 
 	if (call->argc)
 		status = read_url(&d, call->args[0]);
+	else if (d.service_meant)
+		status = call_usage(call, "--service is of a registry: name "
+					  "its address, too");
 	if (status)
 		return status;
 	if (transfer_new(has_time, &d, &transfer))
@@ -242,17 +262,17 @@ static int doctor_run(struct call *call)
 	d.transfer = transfer;
 	d.until = steady_seconds() + DOCTOR_SECONDS;
 	if (d.url)
-		run_all(&d, there, COUNT(there), &first);
+		run_all(&d, there, COUNT(there), &gravests);
 	else
-		run_all(&d, here, COUNT(here), &first);
+		run_all(&d, here, COUNT(here), &gravests);
 	keyring_free(d.keyring);
-	return tell(&d, &first);
+	return tell(&d, &gravests);
 }
 
 /* clang-format off */
 static const struct command rows[] = {
-	{ "doctor", "[REGISTRY-URL] [--cacert FILE]", "what is wrong with a registry's logins, or on this side, and what mends it", 0, 1,
-	  O(JSON) | O(CACERT), doctor_run },
+	{ "doctor", "[REGISTRY-URL] [--service NAME] [--cacert FILE]", "what is wrong with a registry's logins, or on this side, and what mends it", 0, 1,
+	  O(JSON) | O(CACERT) | O(SERVICE), doctor_run },
 };
 /* clang-format on */
 

@@ -27,6 +27,21 @@ enum {
 
 enum health { HEALTH_OK, HEALTH_WARN, HEALTH_FAIL, HEALTH_SKIPPED };
 
+/*
+ * Of several findings, which is to be mended first: of the smallest kind, and
+ * in it the first that was looked at. A cause is before what it does.
+ */
+enum gravity {
+	GRAVE_OPEN,   /* all may do everything there */
+	GRAVE_BLIND,  /* till it is mended, what follows cannot be looked at */
+	GRAVE_START,  /* the server does not start, or dies */
+	GRAVE_DOWN,   /* nobody gets a token, or none is taken */
+	GRAVE_SOME,   /* some clients or registries refuse it, or secrets go in
+			 clear; or they will, from the next restart on */
+	GRAVE_LATER,  /* nothing can be added, somebody is not told */
+	GRAVE_EFFECT, /* others here say why */
+};
+
 /* What a check has made sure of, for those that need it. */
 enum fact {
 	KNOWN_CONFIG = 1 << 0,
@@ -49,18 +64,23 @@ enum taken {
 	TAKEN_YES,
 };
 
+struct finding {
+	const char *text, *mend;
+	enum gravity gravity; /* its check's, or what it is of this time */
+};
+
 struct doctor {
 	struct call *call;
 	struct transfer *transfer;
-	int64_t until;	 /* monotonic seconds */
-	unsigned known;	 /* of enum fact */
-	const char *ca;	 /* --cacert */
+	int64_t until;		   /* monotonic seconds */
+	unsigned known;		   /* of enum fact */
+	const char *ca;		   /* --cacert */
+	const char *service_meant; /* --service; or NULL */
 	const char *url; /* the registry's, without a slash; NULL: this side
 			  */
 	struct keyring *keyring;
 
-	/* What is found, by the check that runs. */
-	const char *text, *mend;
+	struct finding found; /* by the check that runs */
 
 	/* The registry's answer to GET /v2/. */
 	long status;
@@ -87,6 +107,7 @@ typedef enum health check_run(struct doctor *d);
 struct check {
 	const char *name; /* stable: --json has it */
 	unsigned needs;	  /* of enum fact */
+	enum gravity gravity;
 	check_run *run;
 };
 
@@ -115,6 +136,11 @@ struct str url_host_port(struct doctor *d, struct str url);
 struct str url_path(struct str url); /* "/token", and what is behind it */
 /* An address that crane and regctl take no realm at. */
 bool is_private_literal(struct str host);
+
+/* --service says that it is another one than the registry claims to be. */
+bool doctor_is_other(const struct doctor *d);
+/* Does the query of a realm name a service (*out), and not the registry's? */
+bool doctor_realm_service(struct doctor *d, struct str query, struct str *out);
 
 /* What mends: how to name an authority; a registry without our section. */
 extern const char doctor_ca[], doctor_paste[];

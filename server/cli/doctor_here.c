@@ -6,22 +6,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "server/jobs/courier.h"
 #include "server/keys.h"
 #include "server/live.h"
 #include "server/owner.h"
+#include "server/thresholds.h"
 #include "server/tls.h"
 #include "store/verify.h"
 #include "token/date.h"
 
 enum {
-	WARN_DAYS = 30,	     /* before a certificate ends */
 	VERIFY_MAX = 200000, /* rows; more take longer than a look */
-	SPACE_WARN = 256 << 20,
-	SPACE_FAIL = 16 << 20,
 };
 
 enum health check_config(struct doctor *d)
@@ -76,6 +73,7 @@ static enum health check_owners(struct doctor *d)
 				"%s is not the store's owner's, so the server "
 				"cannot write it",
 				path);
+	d->found.gravity = GRAVE_LATER;
 	if (!st.st_uid)
 		return doctor_found(
 			d, HEALTH_WARN,
@@ -127,6 +125,7 @@ enum health check_keys(struct doctor *d)
 	for (size_t i = 0; i < keyring_len(d->keyring); i++) {
 		const struct key *key = keyring_at(d->keyring, i);
 
+		d->found.gravity = GRAVE_SOME;
 		if (key_is_misread(key))
 			return doctor_found(
 				d, HEALTH_WARN,
@@ -171,14 +170,14 @@ enum health check_public(struct doctor *d)
 }
 
 static enum health found_end(struct doctor *d, const char *what, int64_t end,
-			     enum health ended, const char *mend)
+			     int64_t days, const char *mend)
 {
 	int64_t left = end - d->call->now;
 
 	if (left <= 0)
-		return doctor_found(d, ended, mend, "%s ended at %s", what,
-				    time_print(end).at);
-	if (left < WARN_DAYS * DAY)
+		return doctor_found(d, HEALTH_FAIL, mend, "%s ended at %s",
+				    what, time_print(end).at);
+	if (left < days * DAY)
 		return doctor_found(d, HEALTH_WARN, mend, "%s ends at %s", what,
 				    time_print(end).at);
 	return doctor_found(d, HEALTH_OK, NULL, "%s ends at %s", what,
@@ -189,15 +188,15 @@ static enum health found_end(struct doctor *d, const char *what, int64_t end,
 enum health check_certificate(struct doctor *d)
 {
 	return found_end(d, "that of the key that signs",
-			 keyring_current(d->keyring)->not_after, HEALTH_FAIL,
+			 keyring_current(d->keyring)->not_after, KEY_WARN_DAYS,
 			 "change the key, beginning with dockpass key new");
 }
 
-/* Each file that a listener shows, and those that it asks clients for. */
+/* Of what a listener shows, and asks clients for, that which ends first. */
 static enum health found_tls(struct doctor *d, const struct config_tls *config)
 {
-	enum health worst = HEALTH_OK;
-	const struct tls_file *files;
+	const struct tls_file *files, *first;
+	enum health health;
 	struct ssl_ctx_st *tls;
 	struct cause cause;
 	size_t count;
@@ -205,32 +204,38 @@ static enum health found_tls(struct doctor *d, const struct config_tls *config)
 	if (tls_new(config, &tls, &cause))
 		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
 	files = tls_files(tls, &count);
-	for (size_t i = 0; worst == HEALTH_OK && i < count; i++)
-		worst = found_end(d, files[i].path, files[i].ends, HEALTH_FAIL,
-				  "renew it, then reload");
+	first = &files[0];
+	for (size_t i = 1; i < count; i++)
+		if (files[i].ends < first->ends)
+			first = &files[i];
+	health = found_end(d, first->path, first->ends, TLS_WARN_DAYS,
+			   "renew it, then reload");
+	d->found.gravity = GRAVE_DOWN; /* the server starts with it */
 	tls_free(tls);
-	return worst;
+	return health;
 }
 
 enum health check_listener_tls(struct doctor *d)
 {
 	const struct config *config = d->call->config;
 	enum health worst = HEALTH_OK;
+	struct finding found = { .text = "no listener has it" };
 	const struct config_tls *tls;
 	const char *address;
-	unsigned count = 0;
 
 	for (unsigned i = 0; (tls = live_listener(config, i, &address)); i++) {
+		enum health health;
+
 		if (!*address || !config_certificates(tls))
 			continue;
-		worst = found_tls(d, tls);
-		if (worst != HEALTH_OK)
-			return worst;
-		count++;
+		health = found_tls(d, tls);
+		if (health == HEALTH_OK ? worst != HEALTH_OK : health <= worst)
+			continue;
+		worst = health;
+		found = d->found;
 	}
-	if (count)
-		return worst;
-	return doctor_found(d, HEALTH_OK, NULL, "no listener has it");
+	d->found = found;
+	return worst;
 }
 
 enum health check_secrets(struct doctor *d)
@@ -291,7 +296,6 @@ enum health check_store(struct doctor *d)
 	return health;
 }
 
-/* Nine tenths: as the alerts have it. */
 enum health check_room(struct doctor *d)
 {
 	AUTO(txn) struct txn txn = { 0 };
@@ -302,7 +306,7 @@ enum health check_room(struct doctor *d)
 	if (txn.err)
 		return doctor_found(d, HEALTH_FAIL, NULL, "the store: %s",
 				    err_text(txn.err));
-	if (usage.used / 9 >= usage.limit / 10)
+	if (usage.used / NEARLY_FULL >= usage.limit / 100)
 		return doctor_found(
 			d,
 			usage.used >= usage.limit ? HEALTH_FAIL : HEALTH_WARN,
@@ -311,7 +315,7 @@ enum health check_room(struct doctor *d)
 			"the store has %llu of the %llu MiB of store_size",
 			(unsigned long long)(usage.used >> 20),
 			(unsigned long long)(usage.limit >> 20));
-	if (usage.readers * 10 >= usage.slots * 9)
+	if (usage.readers * 100 >= usage.slots * NEARLY_FULL)
 		return doctor_found(d, HEALTH_WARN,
 				    "end dockpass commands that hang",
 				    "%u of the store's %u readers are taken",
@@ -326,21 +330,24 @@ enum health check_room(struct doctor *d)
 enum health check_disk(struct doctor *d)
 {
 	const char *store = d->call->config->store;
-	struct statvfs disk;
+	struct disk disk;
 	uint64_t left;
 
-	if (statvfs(store, &disk))
+	if (!db_disk(store, &disk))
 		return doctor_found(d, HEALTH_FAIL, NULL, "%s: not found",
 				    store);
-	left = (uint64_t)disk.f_bavail * disk.f_frsize;
-	if (disk.f_flag & ST_RDONLY)
+	left = disk.left >> 20;
+	if (disk.read_only)
 		return doctor_found(d, HEALTH_FAIL, "mount it for writing",
 				    "the disk of %s is read-only", store);
-	if (left < SPACE_WARN)
+	if (left < DISK_WARN_MIB)
 		return doctor_found(
-			d, left < SPACE_FAIL ? HEALTH_FAIL : HEALTH_WARN,
-			"free some space", "%llu MiB are left for %s",
-			(unsigned long long)(left >> 20), store);
+			d, left < DISK_FULL_MIB ? HEALTH_FAIL : HEALTH_WARN,
+			"free some space: without any nothing can be changed, "
+			"nor "
+			"revoked",
+			"%llu MiB are left for %s", (unsigned long long)left,
+			store);
 	return doctor_found(d, HEALTH_OK, NULL, "%llu MiB are left for %s",
-			    (unsigned long long)(left >> 20), store);
+			    (unsigned long long)left, store);
 }

@@ -147,11 +147,13 @@ enum health check_served(struct doctor *d)
 		return doctor_found(d, HEALTH_FAIL, NULL,
 				    "the keys cannot be printed");
 	if (!str_eq(buf_str(&want), buf_str(&body)) &&
-	    !db_served(config->store))
+	    !db_served(config->store)) {
+		d->found.gravity = GRAVE_DOWN;
 		return doctor_found(d, HEALTH_FAIL, start_it,
 				    "what answers at %s is another dockpass: "
 				    "nobody serves %s",
 				    l->address, config->store);
+	}
 	if (!str_eq(buf_str(&want), buf_str(&body)))
 		return doctor_found(d, HEALTH_FAIL,
 				    "send it SIGHUP: systemctl reload dockpass",

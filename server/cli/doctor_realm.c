@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "server/http/request.h"
+#include "server/live.h"
 #include "token/claims.h"
 
 enum { LEEWAY = 60, BEHIND = BACKDATE + LEEWAY };
@@ -21,30 +22,73 @@ static const char *write_realm(struct doctor *d)
 			   d->call->config->url);
 }
 
-enum health check_realm(struct doctor *d)
+static struct str port_of(struct str host_port)
 {
-	const char *url = d->call->config->url;
-	struct str realm = str_of(d->realm), ours = str_of(url);
-	bool tls = str_starts(realm, STR("https://"));
-	bool secure = str_starts(ours, STR("https://"));
-	struct str rest = url_path(realm), path;
+	size_t at = host_port.len;
 
-	str_cut(&rest, '?', &path); /* it may have parameters of its own */
-	if (!tls && !str_starts(realm, STR("http://")))
+	while (at && host_port.at[at - 1] != ':')
+		at--;
+	return str_skip(host_port, at);
+}
+
+/*
+ * Which of ours is asked there, though url says another? "" is none, which is
+ * so as well where `realm` has a host that need not be this machine.
+ */
+static const char *which_listener(struct doctor *d, struct str realm)
+{
+	const struct config *config = d->call->config;
+	struct str port = port_of(url_host_port(d, realm));
+	struct str host = url_host(realm);
+	bool here = host_is_local(host) ||
+		    str_eq_nocase(host, url_host(str_of(config->url)));
+	const char *address;
+
+	for (unsigned i = 0; live_listener(config, i, &address); i++) {
+		if (!str_eq(port, port_of(str_of(address))) ||
+		    !(here || str_eq(host, url_host(str_of(address)))))
+			continue;
+		if (i == config->listeners_count)
+			return doctor_text(d,
+					   "; that is admin.address, %s, "
+					   "which gives no tokens",
+					   address);
+		return doctor_text(d, "; that is listeners[%u], %s%s", i,
+				   address,
+				   config->listeners[i].proxy_protocol
+					   ? ", which waits for a PROXY header"
+					   : "");
+	}
+	return "";
+}
+
+/* At our own address. */
+static enum health check_own_realm(struct doctor *d, struct str path,
+				   struct str query)
+{
+	struct str other;
+
+	if (!route_is_token(path))
 		return doctor_found(d, HEALTH_FAIL, write_realm(d),
-				    "the realm %.200s is no http(s) address",
-				    d->realm);
-	if (tls == secure && route_is_token(path) &&
-	    str_eq_nocase(url_host_port(d, realm), url_host_port(d, ours)))
-		return doctor_found(d, HEALTH_OK, NULL,
-				    "%.200s is this dockpass", d->realm);
-	if (str_eq(url_host_port(d, str_skip(realm, tls ? 8 : 7)),
-		   url_host_port(d, str_skip(ours, 7 + secure))) &&
-	    tls != secure)
+				    "the realm %.200s is at this dockpass, "
+				    "which gives no tokens at '%.*s'",
+				    d->realm, SHOW(path));
+	if (doctor_realm_service(d, query, &other))
 		return doctor_found(d, HEALTH_FAIL, write_realm(d),
-				    "the realm is %.200s, but this dockpass is "
-				    "%s: the scheme differs",
-				    d->realm, url);
+				    "the realm asks for the service '%.*s', "
+				    "the registry itself for '%.*s', which it "
+				    "ought to be alone: docker sends both, and "
+				    "is refused",
+				    SHOW(other), SHOW(d->service));
+	return doctor_found(d, HEALTH_OK, NULL, "%.200s is this dockpass",
+			    d->realm);
+}
+
+static enum health found_elsewhere(struct doctor *d, struct str realm)
+{
+	const struct config *config = d->call->config;
+	const char *listener = which_listener(d, realm);
+
 	if (str_eq(url_host_port(d, realm), url_host_port(d, str_of(d->url))))
 		return doctor_found(
 			d, HEALTH_FAIL,
@@ -54,16 +98,43 @@ enum health check_realm(struct doctor *d)
 				    write_realm(d)),
 			"the registry sends its clients to itself, %.200s; "
 			"this dockpass is %s/token",
-			d->realm, url);
+			d->realm, config->url);
 	return doctor_found(
 		d, HEALTH_FAIL,
-		doctor_text(d,
-			    "%s; or, if that is another name of this "
-			    "dockpass, %s",
-			    write_realm(d), d->call->config->url_place),
+		*listener ? write_realm(d)
+			  : doctor_text(d,
+					"%s; or, if that is another name of "
+					"this dockpass, %s",
+					write_realm(d), config->url_place),
 		"the registry sends its clients to %.200s, this dockpass is "
-		"%s/token",
-		d->realm, url);
+		"%s/token%s",
+		d->realm, config->url, listener);
+}
+
+enum health check_realm(struct doctor *d)
+{
+	const char *url = d->call->config->url;
+	struct str realm = str_of(d->realm), ours = str_of(url);
+	bool tls = str_starts(realm, STR("https://"));
+	bool secure = str_starts(ours, STR("https://"));
+	struct str query = url_path(realm), path;
+
+	str_cut(&query, '?', &path); /* it may have parameters of its own */
+	if (!tls && !str_starts(realm, STR("http://")))
+		return doctor_found(d, HEALTH_FAIL, write_realm(d),
+				    "the realm %.200s is no http(s) address",
+				    d->realm);
+	if (tls == secure &&
+	    str_eq_nocase(url_host_port(d, realm), url_host_port(d, ours)))
+		return check_own_realm(d, path, query);
+	if (str_eq(url_host_port(d, str_skip(realm, tls ? 8 : 7)),
+		   url_host_port(d, str_skip(ours, 7 + secure))) &&
+	    tls != secure)
+		return doctor_found(d, HEALTH_FAIL, write_realm(d),
+				    "the realm is %.200s, but this dockpass is "
+				    "%s: the scheme differs",
+				    d->realm, url);
+	return found_elsewhere(d, realm);
 }
 
 enum health check_scheme(struct doctor *d)
@@ -143,6 +214,18 @@ static struct str find_token(struct str body)
 	return token;
 }
 
+static bool has_errors(struct str body)
+{
+	return body.len && memmem(body.at, body.len, "\"errors\"", 8);
+}
+
+/* So a 400 is no word of the service, but of how it is asked. */
+static bool is_own_service(const struct doctor *d)
+{
+	return d->known & KNOWN_CONFIG && d->service.len &&
+	       config_service(d->call->config, d->service);
+}
+
 static enum health read_endpoint(struct doctor *d, struct str head,
 				 struct str body, long status)
 {
@@ -163,8 +246,17 @@ static enum health read_endpoint(struct doctor *d, struct str head,
 		return doctor_found(d, HEALTH_OK, NULL, "%.200s gives tokens",
 				    d->realm);
 	}
-	if ((status == 400 || status == 401 || status == 429) && body.len &&
-	    memmem(body.at, body.len, "\"errors\"", 8))
+	if (has_errors(body) && status == 400 && is_own_service(d))
+		return doctor_found(
+			d, HEALTH_FAIL,
+			"systemctl reload dockpass; if it says the "
+			"same then, the realm is not this one's, or "
+			"asks for what it should not",
+			"%.200s refuses the service '%.*s', which "
+			"is configured here",
+			d->realm, SHOW(d->service));
+	if (has_errors(body) &&
+	    (status == 400 || status == 401 || status == 429))
 		return doctor_found(d, HEALTH_OK, NULL, "%.200s answers %ld",
 				    d->realm, status);
 	if (status >= 500)
@@ -220,62 +312,6 @@ enum health check_endpoint(struct doctor *d)
 	d->realm_dated = reply.date;
 	d->realm_ahead = reply.date ? reply.date - (int64_t)time(NULL) : 0;
 	return read_endpoint(d, buf_str(&head), buf_str(&body), reply.status);
-}
-
-static bool same_but_blanks(struct str a, struct str b)
-{
-	size_t i = 0, j = 0;
-
-	for (;;) {
-		while (i < a.len && a.at[i] && strchr(" \t-_.", a.at[i]))
-			i++;
-		while (j < b.len && b.at[j] && strchr(" \t-_.", b.at[j]))
-			j++;
-		if (i == a.len || j == b.len)
-			return i == a.len && j == b.len;
-		if (ascii_lower(a.at[i++]) != ascii_lower(b.at[j++]))
-			return false;
-	}
-}
-
-enum health check_service(struct doctor *d)
-{
-	const struct config *config = d->call->config;
-	const struct config_service *first = &config->services[0];
-
-	if (!d->service.len)
-		return doctor_found(
-			d, HEALTH_FAIL,
-			doctor_text(d,
-				    "write auth.token.service: %s in the "
-				    "registry's config.yml, and restart it",
-				    first->name),
-			"the registry's challenge names no service");
-	for (unsigned i = 0; i < config->services_count; i++)
-		if (str_eq(d->service, str_of(config->services[i].name)))
-			return doctor_found(d, HEALTH_OK, NULL,
-					    "'%.*s' is configured",
-					    SHOW(d->service));
-	for (unsigned i = 0; i < config->services_count; i++)
-		if (same_but_blanks(d->service,
-				    str_of(config->services[i].name)))
-			first = &config->services[i];
-	return doctor_found(
-		d, HEALTH_FAIL,
-		doctor_text(d,
-			    "write auth.token.service: %s in the "
-			    "registry's config.yml and restart it, or "
-			    "change %s and reload",
-			    first->name, first->place),
-		"the registry calls itself '%.*s', and no service has that "
-		"name%s",
-		SHOW(d->service),
-		same_but_blanks(d->service, str_of(first->name))
-			? doctor_text(d,
-				      "; '%s' differs in case, blanks or "
-				      "hyphens",
-				      first->name)
-			: "");
 }
 
 /* Tokens begin ten seconds back; registries 2 and 3 allow a minute. */

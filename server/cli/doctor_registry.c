@@ -167,6 +167,8 @@ enum health check_challenge(struct doctor *d)
 	bool basic;
 
 	if (d->status == 200)
+		d->found.gravity = GRAVE_OPEN;
+	if (d->status == 200)
 		return doctor_found(d, HEALTH_FAIL, doctor_paste,
 				    "the registry asks nobody for a token: "
 				    "all may do everything there");

@@ -61,6 +61,9 @@ const char *doctor_untried(struct doctor *d)
 	if (!d->service.len || !config_service(d->call->config, d->service))
 		return "no token is shown to it: the service that it names is "
 		       "not configured here";
+	if (doctor_is_other(d))
+		return "no token is shown to it: it names a service that "
+		       "--service says it is not";
 	if (d->ahead > TRY_SECONDS)
 		return doctor_text(d,
 				   "no token is shown to it: by its Date it is "

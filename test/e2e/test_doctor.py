@@ -97,6 +97,11 @@ def rotate(dockpass):
     dockpass.reload()
 
 
+def rotate_untold(dockpass):
+    """Nor has the registry the new one's certificate."""
+    change_key(dockpass)
+
+
 def activate(dockpass):
     """The registry has both keys; the server was not told of the change."""
     new, = [key["kid"] for key in dockpass.json("key", "list")
@@ -175,6 +180,10 @@ ROWS = {
         BOTH, same, "signer",
         ["was not told of the change: systemctl reload dockpass"], [],
         before=NEW, after=activate),
+    "an older bundle, and a server that was not told": Row(
+        BOTH, same, "key",
+        ["its bundle is older than the key that signs", *BRING], ["signer"],
+        after=rotate_untold),
     "jwks alone": Row(
         THREE, only_jwks, "form",
         ["service registry names its key by x5c, the registry finds it only "

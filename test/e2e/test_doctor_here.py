@@ -2,9 +2,7 @@
 done to it.
 """
 
-import contextlib
 import ctypes
-import http.server
 import os
 import socket
 import threading
@@ -17,6 +15,7 @@ import requests
 from support import secrets
 from support.dockpass import Dockpass, on
 from support.doctor import doctor, line
+from support.http import Server, always
 from support.mail import Post
 from support.process import free_ports
 from support.site import Certificate, change_key
@@ -24,7 +23,7 @@ from support.wire import Wire
 from test_cli_keys import D379, put_key
 
 NAMES = ["config", "owner", "keys", "public", "certificate", "tls", "secrets",
-         "store", "room", "disk", "server", "served", "url", "mail",
+         "disk", "store", "room", "server", "served", "url", "mail",
          "webhook", "clock", "descriptors"]
 
 
@@ -168,6 +167,64 @@ def test_this_side(tmp_path, name):
         assert "very-secret-path" not in dockpass.said.read_text()
 
 
+def both(*acts):
+    def do(dockpass):
+        for act in acts:
+            act(dockpass)
+    return do
+
+
+def other_tls_key(dockpass):
+    """Not that of the certificate: with it the server does not start."""
+    one = Certificate(dockpass.folder)
+    _, key = one.issue("other", "/CN=localhost")
+    dockpass.configure(listener={"tls": {"certificate": str(one.file),
+                                         "key": str(key)}})
+
+
+# What is wrong at one time, which of them is to be mended first.
+TOGETHER = {
+    "a bundle, and it does not run": Row(
+        both(tamper, stop), "server", ["does not run"], ["public"]),
+    "mail, a bundle and keys that all can read": Row(
+        both(close_mail, tamper, mode("keys", 0o755)), "keys",
+        ["chmod 700"], ["mail"]),
+    "what it does not start with is before that it does not run": Row(
+        both(stop, other_tls_key), "tls", ["does not belong to"], ["server"]),
+    "a bundle, mail and a damaged store": Row(
+        both(close_mail, tamper, damage), "store", ["dockpass restore FILE"],
+        ["public", "server", "mail"]),
+    "mail, and keys that the server does not know": Row(
+        both(close_mail, new_key), "served", ["reload dockpass"], ["mail"]),
+}
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_the_gravest_is_the_first_to_mend(tmp_path, name):
+    row = TOGETHER[name]
+    with Dockpass(tmp_path).serve() as dockpass:
+        row.do(dockpass)
+        failed, checks = doctor(dockpass)
+        assert failed == [row.first, *row.others], checks
+        for part in row.says:
+            assert part in line(checks[row.first]), checks[row.first]
+
+
+def test_the_gravest_warning(tmp_path):
+    """A certificate that ends is before descriptors, and who is root."""
+    one = Certificate(tmp_path)
+    certificate, key = one.issue("soon", "/CN=localhost", days=10)
+    with Dockpass(tmp_path, listener={"tls": {
+            "certificate": str(certificate), "key": str(key)}}) as dockpass:
+        dockpass.verify = str(one.ca)
+        dockpass.configure(limits={"connections": 1000000})
+        dockpass.serve()
+        done = dockpass.cli("doctor", "--cacert", one.ca).splitlines()
+    warned = [row.split()[1] for row in done if row.startswith("warn")]
+    assert {"tls", "descriptors"} <= set(warned)
+    assert done[-1].startswith(f"all well, but look at tls: {certificate} ")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_a_file_that_is_another_s(tmp_path):
     with Dockpass(tmp_path).serve() as dockpass:
@@ -186,7 +243,7 @@ def later(days):
 
 
 @pytest.mark.usefixtures("faketime")
-@pytest.mark.parametrize("days, status", [(3600, "ok"), (3640, "warn"),
+@pytest.mark.parametrize("days, status", [(3550, "ok"), (3570, "warn"),
                                           (3660, "fail")])
 def test_the_signing_certificate_ends(tmp_path, days, status):
     """Ten years after it was made."""
@@ -199,12 +256,42 @@ def test_the_signing_certificate_ends(tmp_path, days, status):
 @pytest.mark.usefixtures("faketime")
 @pytest.mark.parametrize("days, status", [(10, "warn"), (40, "fail")])
 def test_the_certificate_of_a_listener_ends(tmp_path, days, status):
-    """After 30 days."""
+    """After 20 days."""
     listener = Certificate(tmp_path).listener
     check = doctor(Dockpass(tmp_path, listener=listener),
                    env=later(days))[1]["tls"]
     assert (check["status"], check["mend"]) == (
         status, "renew it, then reload")
+
+
+@pytest.mark.usefixtures("faketime")
+@pytest.mark.parametrize("days", [(20, 5), (5, 20)])
+def test_the_certificate_that_ends_first(tmp_path, days):
+    """Of two, whichever is named before."""
+    one = Certificate(tmp_path)
+    files = [one.issue(f"days-{n}", "/CN=localhost", days=n) for n in days]
+    first, second = ({"certificate": str(file), "key": str(key)}
+                     for file, key in files)
+    dockpass = Dockpass(tmp_path, listener={
+        "tls": {**first, "certificates": [second]}})
+    check = doctor(dockpass, env=later(10))[1]["tls"]
+    assert check["status"] == "fail"
+    assert "days-5.crt ended at " in check["message"]
+
+
+@pytest.mark.usefixtures("faketime")
+def test_the_listener_whose_certificate_ends_first(tmp_path):
+    one = Certificate(tmp_path)
+    tls = []
+    for n in (20, 5):
+        certificate, key = one.issue(f"days-{n}", "/CN=localhost", days=n)
+        tls.append({"certificate": str(certificate), "key": str(key)})
+    dockpass = Dockpass(tmp_path, listener={"tls": tls[0]})
+    dockpass.configure(listeners=[*dockpass.config["listeners"], {
+        "address": f"127.0.0.1:{free_ports(1)[0]}", "tls": tls[1]}])
+    check = doctor(dockpass, env=later(10))[1]["tls"]
+    assert check["status"] == "fail"
+    assert "days-5.crt ended at " in check["message"]
 
 
 def test_tls(tmp_path):
@@ -222,31 +309,10 @@ def test_tls(tmp_path):
             "answers\n" in done
 
 
-@contextlib.contextmanager
-def redirect(to):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(307)
-            self.send_header("Location", to)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-    server = http.server.HTTPServer(("127.0.0.1", free_ports(1)[0]), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://localhost:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 def test_what_the_world_calls_it(tmp_path):
     with Dockpass(tmp_path).serve() as dockpass:
-        with redirect(dockpass.url + "/token") as url:
+        with Server(always(307, {"Location": dockpass.url + "/token"})) as away:
+            url = away.url
             dockpass.configure(url=url)
             failed, checks = doctor(dockpass)
             assert failed == ["url"], checks
@@ -259,37 +325,13 @@ def test_what_the_world_calls_it(tmp_path):
         assert "its name is not known here" in line(checks["url"])
 
 
-class Stranger(http.server.BaseHTTPRequestHandler):
-    """Answers, and is no dockpass."""
-
-    def do_GET(self):
-        body = b"It works!"
-        self.send_response(404)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-@contextlib.contextmanager
-def stranger(port):
-    server = http.server.HTTPServer(("127.0.0.1", port), Stranger)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+STRANGER = always(404, body=b"It works!")
 
 
 def test_another_program_has_its_place(tmp_path):
     """At its port, or at its url."""
     with Dockpass(tmp_path) as dockpass:
-        with stranger(dockpass.port):
+        with Server(STRANGER, dockpass.port):
             failed, checks = doctor(dockpass)
             assert "server" in failed
             assert f"what answers at 127.0.0.1:{dockpass.port} is no " \
@@ -298,7 +340,7 @@ def test_another_program_has_its_place(tmp_path):
         dockpass.serve()
         port, = free_ports(1)
         dockpass.configure(url=f"http://localhost:{port}")
-        with stranger(port):
+        with Server(STRANGER, port):
             failed, checks = doctor(dockpass)
             assert failed == ["url"]
             assert f"what answers at http://localhost:{port}/token is no " \

@@ -3,7 +3,6 @@ says what it met, and neither tells nor obeys anything.
 """
 
 import email.utils
-import http.server
 import json
 import threading
 import time
@@ -13,54 +12,11 @@ import pytest
 
 from support.dockpass import PATIENCE, SOAK, Dockpass
 from support.doctor import doctor, line
+from support.http import Server, always
 from support.process import free_ports
 from support.world import World
 
 JSON = {"Content-Type": "application/json"}
-
-
-class Liar(http.server.ThreadingHTTPServer):
-    """Answers what `answer(handler)` writes; keeps what it was asked."""
-    daemon_threads = True
-
-    def __init__(self, answer):
-        self.answer, self.asked = answer, []
-        super().__init__(("127.0.0.1", free_ports(1)[0]), Handler)
-        self.url = f"http://localhost:{self.server_port}"
-        self.thread = threading.Thread(target=self.serve_forever)
-
-    def handle_error(self, *_):
-        """The doctor hangs up on what is too much."""
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
-        self.thread.join()
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.server.asked.append((self.path, dict(self.headers)))
-        self.server.answer(self)
-
-    def say(self, status, headers=(), body=b""):
-        self.send_response_only(status)
-        for name, value in dict(headers).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-def always(status, headers=(), body=b""):
-    return lambda handler: handler.say(status, headers, body)
 
 
 def raw(data):
@@ -184,7 +140,7 @@ def with_realm(answer, ours):
 def test_what_answers(dockpass, name):
     answer, first, says = ROWS[name]
     begun = time.monotonic()
-    with Liar(with_realm(answer, dockpass.url + "/token")) as liar:
+    with Server(with_realm(answer, dockpass.url + "/token")) as liar:
         failed, checks = doctor(dockpass, liar.url)
         shown = dockpass.run("doctor", liar.url, "--config",
                              dockpass.config_file, check=False)
@@ -219,14 +175,14 @@ def dated(seconds, realm=None):
 def test_clocks(dockpass, seconds, status, says):
     """Tokens live 300 s, begin 10 s back, and a minute is allowed."""
     answer = with_realm(dated(seconds), dockpass.url + "/token")
-    with Liar(answer) as liar:
+    with Server(answer) as liar:
         check = doctor(dockpass, liar.url)[1]["clock"]
     assert check["status"] == status and says in line(check), check
 
 
 def test_this_machines_clock_is_wrong(dockpass):
     """Those two agree, which is what counts."""
-    with Liar(dated(3600, 3600)) as liar:
+    with Server(dated(3600, 3600)) as liar:
         check = doctor(dockpass, liar.url)[1]["clock"]
     assert check["status"] == "warn", check
     assert "the registry's too" in line(check)
@@ -239,7 +195,7 @@ def test_a_realm_that_fails(dockpass):
         else:
             handler.say(401, {"WWW-Authenticate": 'Bearer realm="' +
                               liar.url + '/token",service="registry"'})
-    with Liar(answer) as liar:
+    with Server(answer) as liar:
         check = doctor(dockpass, liar.url)[1]["endpoint"]
     assert "answers 503: dockpass doctor there says why" in line(check)
 
@@ -248,7 +204,7 @@ def test_one_that_says_nothing(dockpass):
     """Each request has its time, and no more."""
     end = threading.Event()
     begun = time.monotonic()
-    with Liar(lambda handler: end.wait(60)) as liar:
+    with Server(lambda handler: end.wait(60)) as liar:
         failed, checks = doctor(dockpass, liar.url)
         end.set()
     assert failed == ["registry"]
@@ -268,7 +224,7 @@ def test_one_that_is_always_late(dockpass):
             end.wait(9)
         say(handler)
     begun = time.monotonic()
-    with Liar(late) as liar:
+    with Server(late) as liar:
         failed, checks = doctor(dockpass, liar.url)
         assert 55 < time.monotonic() - begun < 65
         end.set()
@@ -280,12 +236,12 @@ def test_what_it_is_shown(tmp_path):
     with World(tmp_path).serve() as world:
         secret = world.pat("root", "api")
         ours = 'Bearer realm="{ours}",service="registry",error="invalid"'
-        with Liar(with_realm(challenge(ours), world.url + "/token")) as liar:
+        with Server(with_realm(challenge(ours), world.url + "/token")) as liar:
             doctor(world, liar.url)
         shown = [headers["Authorization"].removeprefix("Bearer ")
-                 for _, headers in liar.asked if "Authorization" in headers]
-        assert secret not in json.dumps(liar.asked)
-        assert {path for path, _ in liar.asked} == {"/v2/"}
+                 for _, headers, _ in liar.asked if "Authorization" in headers]
+        assert secret not in str(liar.asked)
+        assert {path for path, *_ in liar.asked} == {"/v2/"}
         read = [jwt.decode(token, options={"verify_signature": False})
                 for token in shown if token != "a.b.c"]
         # Three forms, spoilt and not; and what the realm gives to anybody.
@@ -314,7 +270,7 @@ def test_no_date_and_no_name_makes_a_token_worth_more(tmp_path, name):
     service, ahead, shown = SHOWN[name]
     with Dockpass(tmp_path, services=[
             {"name": "registry", "anonymous": False}]).serve() as dockpass:
-        with Liar(lambda handler: handler.say(401, {
+        with Server(lambda handler: handler.say(401, {
                 "Date": email.utils.formatdate(time.time() + ahead,
                                                usegmt=True),
                 "WWW-Authenticate": f'Bearer realm="{dockpass.url}/token",'
@@ -322,7 +278,7 @@ def test_no_date_and_no_name_makes_a_token_worth_more(tmp_path, name):
             checks = doctor(dockpass, liar.url)[1]
     read = [jwt.decode(headers["Authorization"].removeprefix("Bearer "),
                        options={"verify_signature": False})
-            for _, headers in liar.asked
+            for _, headers, _ in liar.asked
             if "." in headers.get("Authorization", "").replace("a.b.c", "")]
     assert bool(read) == shown
     assert {claims["aud"] for claims in read} <= {"registry"}
@@ -332,9 +288,167 @@ def test_no_date_and_no_name_makes_a_token_worth_more(tmp_path, name):
         assert "no token is shown to it" in line(checks[check])
 
 
+SEVERAL = [{"name": "registry"}, {"name": "other"}, {"name": "localhost"}]
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    """A server of three services."""
+    with Dockpass(tmp_path_factory.mktemp("several"),
+                  services=SEVERAL) as dockpass:
+        yield dockpass.serve()
+
+
+def takes_all(realm, service):
+    """A registry that takes each token."""
+    return lambda handler: handler.say(
+        200 if "Authorization" in handler.headers else 401,
+        {"WWW-Authenticate": f'Bearer realm="{realm}",service="{service}"'})
+
+
+# what it claims, what --service says, status, parts of the line, what is shown
+CLAIMS = {
+    "another, and it is said": (
+        "other", "registry", "fail",
+        ["calls itself 'other', which is another service (",
+         "services[1].name), and takes that one's tokens, it ought to be "
+         "'registry' (", "services[0].name)",
+         "write auth.token.service: registry in the registry's config.yml"]),
+    "nobody's, and it is said": (
+        "REGISTRY", "other", "fail",
+        ["calls itself 'REGISTRY', it ought to be 'other' (",
+         "write auth.token.service: other"]),
+    "what is said": ("other", "other", "ok", ["'other' is configured"]),
+    "another than it is addressed as": (
+        "other", None, "warn",
+        ["calls itself 'other' (", "services[1].name) and takes that one's "
+         "tokens; 'localhost' (", "services[2].name) is called as it is "
+         "addressed", "write auth.token.service: localhost",
+         "or say --service other, if it is right"]),
+    "as it is addressed": (
+        "localhost", None, "ok",
+        ["one of 3: add --service NAME to see whether it is the right one"]),
+    "none, which is to be another": (
+        "", "other", "fail", ["names no service",
+                              "write auth.token.service: other"]),
+    "nobody's": ("nix", None, "fail", ["write auth.token.service: localhost"]),
+    "one that is said and not here": (
+        "other", "nix", "fail", ["--service nix: no service has that name",
+                                 "dockpass check"]),
+}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_whose_service_it_is(several, name):
+    """A token for one service is none for another: it is not shown where
+    --service says that it is wrong."""
+    claim, meant, status, says = CLAIMS[name]
+    words = ["--service", meant] if meant else []
+    with Server(takes_all(several.url + "/token", claim)) as registry:
+        failed, checks = doctor(several, registry.url, *words)
+    assert checks["service"]["status"] == status, checks["service"]
+    assert failed[:1] == (["service"] if status == "fail" else [])
+    for part in says:
+        assert part in line(checks["service"]), checks["service"]
+    keys = [jwt.decode(headers["Authorization"].removeprefix("Bearer "),
+                       options={"verify_signature": False})
+            for _, headers, _ in registry.asked if "Authorization" in headers]
+    assert (checks["key"]["status"] == "skipped") == (status == "fail")
+    if status != "fail":
+        assert keys and {claims["aud"] for claims in keys} == {claim}
+
+
+def test_a_service_is_of_a_registry(several):
+    assert several.refused("doctor", "--service", "other")[0] == 2
+
+
+# the realm's end, parts of the line of the check that fails first
+REALMS = {
+    "?service=other": (
+        "realm", ["asks for the service 'other', the registry itself for "
+                  "'registry', which it ought to be alone",
+                  "write auth.token.realm: http"]),
+    "?service=registry": (None, []),
+    "?account=service": (None, []),
+    "?x=1&service=%6fther": ("realm", ["the service 'other'"]),
+}
+
+
+@pytest.mark.parametrize("end", REALMS)
+def test_a_realm_that_names_a_service(several, end):
+    """docker sends both, which is a 400 for every client."""
+    first, says = REALMS[end]
+    realm = several.url + "/token" + end
+    with Server(takes_all(realm, "registry")) as registry:
+        failed, checks = doctor(several, registry.url)
+    assert failed[:1] == ([first] if first else []), checks
+    if first:
+        assert checks["endpoint"]["status"] == "fail"
+        assert "refuses the service 'registry', which is configured here" in \
+            line(checks["endpoint"])
+    for part in says:
+        assert part in line(checks[first]), checks[first]
+
+
+def test_a_service_that_the_server_was_not_told_of(tmp_path):
+    with Dockpass(tmp_path).serve() as dockpass:
+        dockpass.configure(services=[*dockpass.config["services"],
+                                     {"name": "new"}])
+        with Server(takes_all(dockpass.url + "/token", "new")) as registry:
+            failed, checks = doctor(dockpass, registry.url)
+            assert failed == ["endpoint"], checks
+            assert "refuses the service 'new'" in line(checks["endpoint"])
+            assert "systemctl reload dockpass" in checks["endpoint"]["mend"]
+            dockpass.reload()
+            assert doctor(dockpass, registry.url)[0] == []
+
+
+def test_a_realm_that_is_another_listener_of_ours(tmp_path):
+    """Its admin listener gives no tokens, one for proxies none to clients."""
+    proxies, = free_ports(1)
+    with Dockpass(tmp_path, trusted_proxies="127.0.0.1") as dockpass:
+        dockpass.configure(listeners=[
+            *dockpass.config["listeners"],
+            {"address": f"127.0.0.1:{proxies}", "proxy_protocol": True}])
+        dockpass.serve()
+        for port, says in [
+                (dockpass.admin_port, "; that is admin.address, 127.0.0.1:"
+                 f"{dockpass.admin_port}, which gives no tokens"),
+                (proxies, f"; that is listeners[1], 127.0.0.1:{proxies}, "
+                 "which waits for a PROXY header")]:
+            realm = f"http://localhost:{port}/token"
+            with Server(takes_all(realm, "registry")) as registry:
+                failed, checks = doctor(dockpass, registry.url)
+            assert failed[0] == "realm", checks
+            assert says in line(checks["realm"]), checks["realm"]
+            assert "another name" not in line(checks["realm"])
+
+
+def test_a_realm_where_no_tokens_are(dockpass):
+    realm = dockpass.url + "/.well-known/jwks.json"
+    with Server(takes_all(realm, "registry")) as registry:
+        failed, checks = doctor(dockpass, registry.url)
+    assert failed[0] == "realm"
+    assert "which gives no tokens at '/.well-known/jwks.json'" in \
+        line(checks["realm"])
+
+
+def test_a_registry_that_is_open_to_all_is_first(dockpass, tmp_path):
+    """Whatever else is wrong."""
+    (tmp_path / "dockpass.yaml").write_text("nix: 1\n")
+    with Server(always(200)) as registry:
+        done = dockpass.run("doctor", registry.url, "--config",
+                            tmp_path / "dockpass.yaml", check=False)
+    rows = done.stdout.splitlines()
+    assert rows[0].startswith("FAIL  config")
+    assert rows[-1].startswith("first to mend: challenge: the registry asks "
+                               "nobody for a token"), rows
+    assert done.stderr.startswith("dockpass: challenge: ")
+
+
 def test_no_token_follows_a_redirect(dockpass):
     """Neither from the registry nor from the realm."""
-    with Liar(always(200)) as thief:
+    with Server(always(200)) as thief:
         away = {"Location": thief.url + "/v2/"}
 
         def answer(handler):
@@ -346,7 +460,7 @@ def test_no_token_follows_a_redirect(dockpass):
                                   'service="registry"'})
             else:
                 handler.say(302, away)
-        with Liar(answer) as liar:
+        with Server(answer) as liar:
             failed, checks = doctor(dockpass, liar.url)
         assert failed[:2] == ["realm", "endpoint"], checks
         assert "the realm is a redirect to " in line(checks["endpoint"])
@@ -358,7 +472,7 @@ def test_no_token_follows_a_redirect(dockpass):
 def test_a_proxy_of_the_environment(dockpass, variable):
     """It is named, its password is not, and it is not asked."""
     proxy = {variable: "http://user:secret-of-the-proxy@localhost:1"}
-    with Liar(challenge("Negotiate")) as liar:
+    with Server(challenge("Negotiate")) as liar:
         checks = doctor(dockpass, liar.url, env=proxy)[1]
         assert checks["registry"]["status"] == "ok"
         assert checks["proxy"]["status"] == "warn"
@@ -390,7 +504,7 @@ def test_a_host_that_nobody_knows(dockpass, host):
 def test_a_private_address(dockpass):
     """Which crane refuses as a realm; docker does not."""
     realm = dockpass.url.replace("localhost", "127.0.0.1") + "/token"
-    with Liar(challenge(f'Bearer realm="{realm}",service="registry"')) as liar:
+    with Server(challenge(f'Bearer realm="{realm}",service="registry"')) as liar:
         checks = doctor(dockpass, liar.url)[1]
     assert checks["scheme"]["status"] == "warn"
     assert "crane and others refuse a realm at a loopback or private " \
@@ -407,7 +521,7 @@ def test_an_authority_that_is_not_there(dockpass):
 def test_a_registry_without_tls(dockpass):
     """On this machine it is fine; 0 is this machine by another name."""
     answer = challenge('Bearer realm="{ours}",service="registry"')
-    with Liar(with_realm(answer, dockpass.url + "/token")) as liar:
+    with Server(with_realm(answer, dockpass.url + "/token")) as liar:
         assert doctor(dockpass, liar.url)[1]["scheme"]["status"] == "ok"
         check = doctor(dockpass,
                        liar.url.replace("localhost", "0"))[1]["scheme"]
@@ -418,7 +532,7 @@ def test_without_a_configuration(dockpass, tmp_path):
     """What a registry says is told all the same."""
     empty = tmp_path / "dockpass.yaml"
     empty.write_text("nix: 1\n")
-    with Liar(challenge('Basic realm="x"')) as liar:
+    with Server(challenge('Basic realm="x"')) as liar:
         done = dockpass.run("doctor", liar.url, "--config", empty,
                             check=False)
     assert done.returncode == 1

@@ -402,7 +402,7 @@ def test_one_that_has_ended_holds_up_nothing_else(own):
     ended(own.chain)
     done = own.run("check", "--config", own.config_file)
     assert f"{own.chain.top}/chain.crt: the certificate of" in done.stderr
-    assert "ended at 2026-01-31T" in done.stderr
+    assert "ended at 2026-01-21T" in done.stderr
     assert "no client takes it any more: renew it, then reload" in done.stderr
     own.serve()
     with pytest.raises(ssl.SSLCertVerificationError, match="has expired"):
@@ -439,7 +439,7 @@ BAD_FILES = {
     no_pem: ("crt", "holds no certificate in PEM"),
     torn_chain: ("crt", "the chain behind the certificate is cut or damaged"),
     cut_chain: ("crt", "the chain behind the certificate is cut or damaged"),
-    readable_key: ("key", "others can read it: chmod 600"),
+    readable_key: ("key", "group or others can read or write it; run: chmod 600"),
     foreign_key: ("key", "does not belong to the certificate"),
     weak: ("crt", "is not for a key of RSA, from 2048 bits on"),
     locked_key: ("key", "holds no private key in PEM"),
@@ -455,8 +455,8 @@ def test_a_certificate_is_good_until_its_end(own, at, ended):
     """Which is at noon of the 31st."""
     own.chain.use(own.chain.below("short", env=on("2026-01-01")))
     done = own.run("check", "--config", own.config_file, check=False,
-                   env={**on("2026-01-31"), "FAKETIME": f"@2026-01-31 {at}"})
-    assert ("ended at 2026-01-31T" in done.stderr) == ended, done.stderr
+                   env={**on("2026-01-21"), "FAKETIME": f"@2026-01-21 {at}"})
+    assert ("ended at 2026-01-21T" in done.stderr) == ended, done.stderr
     assert ("no client takes it any more" in done.stderr) == ended
     assert done.returncode == 0
 

@@ -43,14 +43,14 @@ class Certificate:
             "subjectAltName=DNS:localhost,IP:127.0.0.1")
 
     @staticmethod
-    def new(kind="P-256", days=30):
+    def new(kind="P-256", days=20):
         """How openssl makes a certificate of a new key."""
         key = {"P-256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]}
         return ["openssl", "req", "-x509", "-newkey",
                 *key.get(kind, [kind]), "-utf8", "-nodes", "-days", days]
 
     def issue(self, name, subject, *extensions, by=None, kind="P-256",
-              days=30, env=None):
+              days=20, env=None):
         """The files name.crt, of the CA or of `by` (certificate and key), and
         name.key."""
         ca, ca_key = by or (self.ca, self.ca_key)
