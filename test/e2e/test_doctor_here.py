@@ -167,64 +167,6 @@ def test_this_side(tmp_path, name):
         assert "very-secret-path" not in dockpass.said.read_text()
 
 
-def both(*acts):
-    def do(dockpass):
-        for act in acts:
-            act(dockpass)
-    return do
-
-
-def other_tls_key(dockpass):
-    """Not that of the certificate: with it the server does not start."""
-    one = Certificate(dockpass.folder)
-    _, key = one.issue("other", "/CN=localhost")
-    dockpass.configure(listener={"tls": {"certificate": str(one.file),
-                                         "key": str(key)}})
-
-
-# What is wrong at one time, which of them is to be mended first.
-TOGETHER = {
-    "a bundle, and it does not run": Row(
-        both(tamper, stop), "server", ["does not run"], ["public"]),
-    "mail, a bundle and keys that all can read": Row(
-        both(close_mail, tamper, mode("keys", 0o755)), "keys",
-        ["chmod 700"], ["mail"]),
-    "what it does not start with is before that it does not run": Row(
-        both(stop, other_tls_key), "tls", ["does not belong to"], ["server"]),
-    "a bundle, mail and a damaged store": Row(
-        both(close_mail, tamper, damage), "store", ["dockpass restore FILE"],
-        ["public", "server", "mail"]),
-    "mail, and keys that the server does not know": Row(
-        both(close_mail, new_key), "served", ["reload dockpass"], ["mail"]),
-}
-
-
-@pytest.mark.parametrize("name", TOGETHER)
-def test_the_gravest_is_the_first_to_mend(tmp_path, name):
-    row = TOGETHER[name]
-    with Dockpass(tmp_path).serve() as dockpass:
-        row.do(dockpass)
-        failed, checks = doctor(dockpass)
-        assert failed == [row.first, *row.others], checks
-        for part in row.says:
-            assert part in line(checks[row.first]), checks[row.first]
-
-
-def test_the_gravest_warning(tmp_path):
-    """A certificate that ends is before descriptors, and who is root."""
-    one = Certificate(tmp_path)
-    certificate, key = one.issue("soon", "/CN=localhost", days=10)
-    with Dockpass(tmp_path, listener={"tls": {
-            "certificate": str(certificate), "key": str(key)}}) as dockpass:
-        dockpass.verify = str(one.ca)
-        dockpass.configure(limits={"connections": 1000000})
-        dockpass.serve()
-        done = dockpass.cli("doctor", "--cacert", one.ca).splitlines()
-    warned = [row.split()[1] for row in done if row.startswith("warn")]
-    assert {"tls", "descriptors"} <= set(warned)
-    assert done[-1].startswith(f"all well, but look at tls: {certificate} ")
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_a_file_that_is_another_s(tmp_path):
     with Dockpass(tmp_path).serve() as dockpass:
@@ -262,36 +204,6 @@ def test_the_certificate_of_a_listener_ends(tmp_path, days, status):
                    env=later(days))[1]["tls"]
     assert (check["status"], check["mend"]) == (
         status, "renew it, then reload")
-
-
-@pytest.mark.usefixtures("faketime")
-@pytest.mark.parametrize("days", [(20, 5), (5, 20)])
-def test_the_certificate_that_ends_first(tmp_path, days):
-    """Of two, whichever is named before."""
-    one = Certificate(tmp_path)
-    files = [one.issue(f"days-{n}", "/CN=localhost", days=n) for n in days]
-    first, second = ({"certificate": str(file), "key": str(key)}
-                     for file, key in files)
-    dockpass = Dockpass(tmp_path, listener={
-        "tls": {**first, "certificates": [second]}})
-    check = doctor(dockpass, env=later(10))[1]["tls"]
-    assert check["status"] == "fail"
-    assert "days-5.crt ended at " in check["message"]
-
-
-@pytest.mark.usefixtures("faketime")
-def test_the_listener_whose_certificate_ends_first(tmp_path):
-    one = Certificate(tmp_path)
-    tls = []
-    for n in (20, 5):
-        certificate, key = one.issue(f"days-{n}", "/CN=localhost", days=n)
-        tls.append({"certificate": str(certificate), "key": str(key)})
-    dockpass = Dockpass(tmp_path, listener={"tls": tls[0]})
-    dockpass.configure(listeners=[*dockpass.config["listeners"], {
-        "address": f"127.0.0.1:{free_ports(1)[0]}", "tls": tls[1]}])
-    check = doctor(dockpass, env=later(10))[1]["tls"]
-    assert check["status"] == "fail"
-    assert "days-5.crt ended at " in check["message"]
 
 
 def test_tls(tmp_path):
@@ -355,6 +267,11 @@ def test_secrets_in_clear(tmp_path):
         assert check["status"] == "warn", check
         assert "secrets go to http://0:" in line(check)
         assert "https://" in check["mend"]
+        dockpass.configure(url=f"http://0.0.0.0:{dockpass.port}")
+        check = doctor(dockpass)[1]["url"]
+        assert check["status"] == "warn", check
+        assert "crane and others refuse a realm at a private address" in \
+            line(check)
 
 
 def test_too_few_descriptors(tmp_path):
@@ -452,6 +369,11 @@ def test_another_dockpass_at_that_port(tmp_path):
             "DOCKPASS_ADMIN_ADDRESS": ""})[1]["served"]
         assert "is another dockpass" in served["message"], served
         assert "start it" in served["mend"]
+        own = Dockpass(tmp_path / "c")
+        tamper(own)
+        assert doctor(own, env={
+            "DOCKPASS_LISTENERS_0_ADDRESS": f"127.0.0.1:{one.port}",
+            "DOCKPASS_ADMIN_ADDRESS": ""})[0][:2] == ["served", "public"]
 
 
 def test_a_bundle_that_no_registry_can_read(tmp_path):
@@ -460,6 +382,9 @@ def test_a_bundle_that_no_registry_can_read(tmp_path):
     check = doctor(desk)[1]["public"]
     assert check["status"] == "warn"
     assert check["mend"] == f"chmod a+r {desk.folder}/public/bundle.pem"
+    (desk.folder / "public").chmod(0o700)
+    check = doctor(desk)[1]["public"]
+    assert check["mend"] == f"chmod a+rx {desk.folder}/public"
 
 
 def test_one_that_turns_connections_away(tmp_path):

@@ -1,0 +1,107 @@
+"""dockpass doctor where several things are wrong: what is to be mended first."""
+
+import pytest
+
+from support.dockpass import Dockpass
+from support.doctor import doctor, line
+from support.process import free_ports
+from support.site import Certificate
+from test_doctor_here import (Row, close_mail, damage, later, mode, new_key,
+                              stop, tamper)
+
+
+def both(*acts):
+    def do(dockpass):
+        for act in acts:
+            act(dockpass)
+    return do
+
+
+def other_tls_key(dockpass):
+    """Not that of the certificate: with it the server does not start."""
+    one = Certificate(dockpass.folder)
+    _, key = one.issue("other", "/CN=localhost")
+    dockpass.configure(listener={"tls": {"certificate": str(one.file),
+                                         "key": str(key)}})
+
+
+# What is wrong at one time, which of them is to be mended first.
+TOGETHER = {
+    "a bundle, and it does not run": Row(
+        both(tamper, stop), "server", ["does not run"], ["public"]),
+    "mail, a bundle and keys that all can read": Row(
+        both(close_mail, tamper, mode("keys", 0o755)), "keys",
+        ["chmod 700"], ["mail"]),
+    "what it does not start with is before that it does not run": Row(
+        both(stop, other_tls_key), "tls", ["does not belong to"], ["server"]),
+    "a bundle, mail and a damaged store": Row(
+        both(close_mail, tamper, damage), "store", ["dockpass restore FILE"],
+        ["public", "server", "mail"]),
+    "mail, and keys that the server does not know": Row(
+        both(close_mail, new_key), "served", ["reload dockpass"], ["mail"]),
+}
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_the_gravest_is_the_first_to_mend(tmp_path, name):
+    row = TOGETHER[name]
+    with Dockpass(tmp_path).serve() as dockpass:
+        row.do(dockpass)
+        failed, checks = doctor(dockpass)
+        assert failed == [row.first, *row.others], checks
+        for part in row.says:
+            assert part in line(checks[row.first]), checks[row.first]
+
+
+@pytest.mark.usefixtures("faketime")
+def test_a_store_is_before_a_certificate_that_has_ended(tmp_path):
+    """The server starts with that, and does not without a store."""
+    dockpass = Dockpass(tmp_path, listener=Certificate(tmp_path).listener)
+    damage(dockpass)
+    failed = doctor(dockpass, env=later(40))[0]
+    assert failed[0] == "store" and "tls" in failed
+
+
+def test_the_gravest_warning(tmp_path):
+    """A certificate that ends is before descriptors, and who is root."""
+    one = Certificate(tmp_path)
+    certificate, key = one.issue("soon", "/CN=localhost", days=10)
+    with Dockpass(tmp_path, listener={"tls": {
+            "certificate": str(certificate), "key": str(key)}}) as dockpass:
+        dockpass.verify = str(one.ca)
+        dockpass.configure(limits={"connections": 1000000})
+        dockpass.serve()
+        done = dockpass.cli("doctor", "--cacert", one.ca).splitlines()
+    warned = [row.split()[1] for row in done if row.startswith("warn")]
+    assert {"tls", "descriptors"} <= set(warned)
+    assert done[-1].startswith(f"all well, but look at tls: {certificate} ")
+
+
+@pytest.mark.usefixtures("faketime")
+@pytest.mark.parametrize("days", [(20, 5), (5, 20)])
+def test_the_certificate_that_ends_first(tmp_path, days):
+    """Of two, whichever is named before."""
+    one = Certificate(tmp_path)
+    files = [one.issue(f"days-{n}", "/CN=localhost", days=n) for n in days]
+    first, second = ({"certificate": str(file), "key": str(key)}
+                     for file, key in files)
+    dockpass = Dockpass(tmp_path, listener={
+        "tls": {**first, "certificates": [second]}})
+    check = doctor(dockpass, env=later(10))[1]["tls"]
+    assert check["status"] == "fail"
+    assert "days-5.crt ended at " in check["message"]
+
+
+@pytest.mark.usefixtures("faketime")
+def test_the_listener_whose_certificate_ends_first(tmp_path):
+    one = Certificate(tmp_path)
+    tls = []
+    for n in (20, 5):
+        certificate, key = one.issue(f"days-{n}", "/CN=localhost", days=n)
+        tls.append({"certificate": str(certificate), "key": str(key)})
+    dockpass = Dockpass(tmp_path, listener={"tls": tls[0]})
+    dockpass.configure(listeners=[*dockpass.config["listeners"], {
+        "address": f"127.0.0.1:{free_ports(1)[0]}", "tls": tls[1]}])
+    check = doctor(dockpass, env=later(10))[1]["tls"]
+    assert check["status"] == "fail"
+    assert "days-5.crt ended at " in check["message"]
