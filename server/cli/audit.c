@@ -408,7 +408,7 @@ static int audit_prune(struct call *call)
 static const struct command rows[] = {
 	{ "audit list", "[--since YYYY-MM-DD] [--until YYYY-MM-DD] [--actor NAME] [--user NAME] [--action NAME]", "the changes of the store, the oldest first", 0, 0, WHICH, audit_list },
 	{ "audit verify", "[--head NUMBER:HASH]", "is each entry as it was written, and none missing", 0, 0, O(JSON) | O(HEAD), audit_verify },
-	{ "audit export", "FILE [--since YYYY-MM-DD] [--until YYYY-MM-DD] [--actor NAME] [--user NAME] [--action NAME] [--yes]", "the same into a file, a line of JSON each", 1, 1, WHICH | O(YES), audit_export },
+	{ "audit export", "FILE [--since YYYY-MM-DD] [--until YYYY-MM-DD] [--actor NAME] [--user NAME] [--action NAME] [--yes]", "the changes of the store into a file, a line of JSON each", 1, 1, WHICH | O(YES), audit_export },
 	{ "audit prune", "--before YYYY-MM-DD [--yes]", "remove the oldest entries, for good", 0, 0, O(JSON) | O(BEFORE) | O(YES), audit_prune },
 };
 /* clang-format on */

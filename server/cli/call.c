@@ -251,6 +251,25 @@ void put_time(struct buf *out, const char *key, int64_t when)
 		json_put_null(out, key);
 }
 
+struct str call_services(struct call *call)
+{
+	const struct config *config = call->config;
+	struct str list = { 0 };
+
+	for (unsigned i = 0; i < config->services_count; i++)
+		list = arena_printf(&call->arena, STR_FMT "%s%s", STR_ARG(list),
+				    i ? ", " : "", config->services[i].name);
+	return str_head(list, list.len < 255 ? list.len : 255);
+}
+
+int call_no_service(struct call *call, struct str name)
+{
+	return call_refuse(call, "no service '%.*s' in %.255s; it has " STR_FMT,
+			   (int)(name.len < 80 ? name.len : 80),
+			   name.at ? name.at : "", call->config->path,
+			   STR_ARG(call_services(call)));
+}
+
 struct str show_date(struct call *call, int64_t when)
 {
 	if (!when)

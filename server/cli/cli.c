@@ -140,6 +140,8 @@ static int print_help(struct str first)
 	EACH_COMMAND(command)
 	if (!first.len || str_starts(str_of(command->words), first))
 		printf("  %-18s %s\n", command->words, command->help);
+	if (!first.len)
+		printf("\n%s", help_first);
 	printf("\ndockpass COMMAND --help tells more; --version says which "
 	       "dockpass it is.\nExit status: 0 done, 1 refused or failed, 2 "
 	       "the command line cannot be understood.\n");

@@ -37,7 +37,7 @@
 	X(DATE, "date", "YYYY-MM-DD", "the day that it believes in")           \
 	X(YES, "yes", NULL, "with live tokens, which are revoked")             \
 	X(DAMAGED, "damaged", NULL,                                            \
-	  "the store that is there is: set it aside")                          \
+	  "the store that is there is damaged: set it aside")                  \
 	X(REVOKE_NEWER_THAN, "revoke-newer-than", "YYYY-MM-DD",                \
 	  "tokens made since then come back revoked")                          \
 	X(SINCE, "since", "YYYY-MM-DD", "from that day on, UTC")               \
@@ -57,7 +57,8 @@
 	X(NAME, "name", "N", "what the token is for")                          \
 	X(SCOPES, "scopes", "A,B", "what the token may do, see below")         \
 	X(EXPIRES, "expires", "YYYY-MM-DD|30d|never",                          \
-	  "dead from that day 00:00 UTC, or so many days from today")          \
+	  "dead from that day 00:00 UTC, or so many days from today, or "      \
+	  "never")                                                             \
 	X(GRACE, "grace", "DURATION",                                          \
 	  "the old secret works so long beside the new one: 24h, 7d")          \
 	X(REPOSITORY, "repository", "PATTERN",                                 \
@@ -171,6 +172,9 @@ bool call_store(struct call *call) MUST_CHECK; /* call_config() and the store */
 bool call_store_owner(struct call *call, bool missing) MUST_CHECK;
 /* Made if missing; `damaged`: what is there is set aside. */
 bool call_store_or_new(struct call *call, bool damaged) MUST_CHECK;
+/* What `services` has, "registry, other"; and that a name is none of them. */
+struct str call_services(struct call *call);
+int call_no_service(struct call *call, struct str name);
 /* Refuses a FILE that is to be written among the server's; a status. */
 int call_elsewhere(struct call *call, const char *path) MUST_CHECK;
 /* A write that waits for another process says so on standard error. */

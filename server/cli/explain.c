@@ -219,8 +219,7 @@ static int answer(struct question *q)
 		return EXIT_REFUSED;
 	if (call->opts[OPT_SERVICE] &&
 	    !config_service(call->config, call_opt(call, OPT_SERVICE)))
-		return call_refuse(call, "no service '%.100s' in %s",
-				   call->opts[OPT_SERVICE], call->config->path);
+		return call_no_service(call, call_opt(call, OPT_SERVICE));
 	txn_read(call->db, &q->txn);
 	err = decide(q);
 	if (!err)

@@ -29,6 +29,13 @@
 #define FOLLOW                                                                 \
 	"The server follows at SIGHUP (systemctl reload dockpass), a "         \
 	"registry once it has\npublic/bundle.pem and is restarted.\n"
+#define ORDER                                                                  \
+	"Another key: key new; reload; bring public/bundle.pem to the "        \
+	"registries and restart\nthem; key activate KID; reload. When the "    \
+	"last JWT of the old one has died\n(services[].ttl): key remove "      \
+	"OLDKID; reload.\nAt once, as it has leaked: key new; key activate "   \
+	"KID; key remove OLDKID; reload;\nthen the registries, which refuse "  \
+	"all until they are restarted.\n"
 #define FORMATS                                                                \
 	"dockerconfigjson, kubernetes-secret or env (default: the secret "     \
 	"alone)"
@@ -125,8 +132,11 @@ static const struct {
 	  "Where it was lost, what was revoked since works again: look "
 	  "through\ndockpass token list, and revoke it.\n" },
 	{ "token list",
-	  "Whoever may read the store sees all tokens, impersonation tokens "
-	  "too.\n" },
+	  "STATE: active; grace: replaced, and works for a while; rotated: "
+	  "replaced; revoked;\nexpired: its date has come; idle: unused for "
+	  "too "
+	  "long. Whoever may read the store sees\nall tokens, impersonation "
+	  "tokens too.\n" },
 	{ "token rotate",
 	  "The old secret dies at once, and with it those before that were in "
 	  "their grace;\na grace ends with the token's date. Of a secret that "
@@ -141,10 +151,31 @@ static const struct {
 	  "what causes the\nothers. No secret is sent.\n" },
 	{ "audit list", ACTORS ACTIONS },
 	{ "audit export", ACTORS ACTIONS },
-	{ "key new", FOLLOW },
-	{ "key activate", KID FOLLOW },
-	{ "key remove", KID FOLLOW },
+	{ "audit prune",
+	  "Keep them before with dockpass audit export FILE. What was revoked "
+	  "since a backup\nthat is older than the oldest entry nobody knows "
+	  "then. Without --yes it says what\nwould go.\n" },
+	{ "key new", ORDER FOLLOW },
+	{ "key activate", KID ORDER FOLLOW },
+	{ "key remove", KID ORDER FOLLOW },
+	{ "user block",
+	  "His tokens are refused from the next request on, and work again "
+	  "once he is\nunblocked. user show lists where he is a member, token "
+	  "list NAME his tokens; those\nof projects and groups that he knows "
+	  "are not his: look at token list --project.\n" },
+	{ "store check",
+	  "Of a store that is damaged: stop the server, dockpass restore FILE "
+	  "--damaged, start\nit.\n" },
 };
+
+const char help_first[] =
+	"- a user is denied: dockpass explain, or the reason in the log\n"
+	"- a registry refuses: dockpass doctor REGISTRY-URL\n"
+	"- something is wrong on this side: dockpass doctor\n"
+	"- somebody has left: dockpass user block NAME\n"
+	"- a token has leaked: dockpass token revoke --family --stdin\n"
+	"- another signing key: dockpass key new --help\n"
+	"- the store is damaged: dockpass store check --help\n";
 
 static const char *meaning(const struct command *command, enum opt opt)
 {

@@ -4,3 +4,5 @@
 #include "server/cli/command.h"
 
 void help_print(const struct command *command);
+/* What to reach for, of `dockpass --help`. */
+extern const char help_first[];

@@ -156,9 +156,9 @@ static int key_new_command(struct call *call)
 			  bring);
 	else
 		call_note(call,
-			  "published, not signing yet: %s, restart the "
-			  "registries, then dockpass key activate %s",
-			  follow, kid);
+			  "published, not signing yet: %s, %s, then dockpass "
+			  "key activate %s",
+			  follow, bring, kid);
 	return EXIT_DONE;
 }
 

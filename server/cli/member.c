@@ -92,7 +92,9 @@ static int member_list(struct call *call)
 	err = space_find(&txn, arena_lower(&call->arena, call->args[0]),
 			 &space);
 	if (err == E_NOT_FOUND)
-		return call_refuse(call, "no group or project '%.255s'",
+		return call_refuse(call,
+				   "no group or project '%.255s'; dockpass "
+				   "group list and project list show all",
 				   call->args[0].at);
 	listing_row(&listing, head);
 	if (call->json)

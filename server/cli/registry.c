@@ -163,10 +163,10 @@ static int find_service(struct call *call,
 	if (*service)
 		return EXIT_DONE;
 	if (name.len)
-		return call_refuse(call, "no service '%.100s' in %s", name.at,
-				   call->config->path);
-	return call_refuse(call, "several services in %s; say --service",
-			   call->config->path);
+		return call_no_service(call, name);
+	return call_refuse(
+		call, "several services in %s; say --service, one of " STR_FMT,
+		call->config->path, STR_ARG(call_services(call)));
 }
 
 int registry_run(struct call *call)

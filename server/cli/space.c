@@ -249,7 +249,7 @@ static const struct command rows[] = {
 	{ "project add", "PATH [--visibility private|internal|public] [--registry enabled|private|disabled]",
 	  "add a project, and the groups above it that are missing", 1, 1,
 	  O(JSON) | O(VISIBILITY) | O(REGISTRY), project_add },
-	{ "project set", "PATH [--visibility V] [--registry R] [--archived true|false]",
+	{ "project set", "PATH [--visibility private|internal|public] [--registry enabled|private|disabled] [--archived true|false]",
 	  "change a project", 1, 1, O(JSON) | O(VISIBILITY) | O(REGISTRY) | O(ARCHIVED), project_set },
 	{ "project list", "", "all projects", 0, 0, O(JSON), project_list },
 	{ "project show", "PATH", "one project", 1, 1, O(JSON), project_show },

@@ -78,10 +78,7 @@ static int check_services(struct call *call, struct str list)
 		return EXIT_REFUSED;
 	while (str_cut(&list, ',', &name))
 		if (!name.len || !config_service(call->config, name))
-			return call_refuse(call, "no service '%.*s' in %s",
-					   (int)(name.len < 80 ? name.len : 80),
-					   name.at ? name.at : "",
-					   call->config->path);
+			return call_no_service(call, name);
 	return EXIT_DONE;
 }
 

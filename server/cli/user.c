@@ -10,6 +10,7 @@
 #include "store/bot.h"
 #include "store/member.h"
 #include "store/record.h"
+#include "token/mail.h"
 
 static const struct {
 	enum user_flag flag;
@@ -288,6 +289,22 @@ static int with_password(struct call *call, struct change *change)
 	return status;
 }
 
+/* Some have none, but nobody is told of it later. */
+static int add_user(struct call *call, struct change *change)
+{
+	int status = call->opts[OPT_PASSWORD_STDIN]
+			     ? with_password(call, change)
+			     : change_user(call, change);
+
+	if (!mail_address_valid(change->text))
+		call_warn(call,
+			  "dockpass: warning: no mail can be sent to '%.255s'; "
+			  "if he is to be told of his tokens' ends: dockpass "
+			  "user set %.200s --email alice@example.com",
+			  call->opts[OPT_EMAIL], call->args[0].at);
+	return status;
+}
+
 static int user_add(struct call *call)
 {
 	struct change change = {
@@ -299,8 +316,7 @@ static int user_add(struct call *call)
 
 	if (!change.text.len)
 		return call_usage(call, "user add: --email is missing");
-	return call->opts[OPT_PASSWORD_STDIN] ? with_password(call, &change)
-					      : change_user(call, &change);
+	return add_user(call, &change);
 }
 
 static int user_set(struct call *call)

@@ -105,6 +105,48 @@ def test_help_of_each_group(group):
     assert listed == [c for c in COMMANDS if c.startswith(group + " ")]
 
 
+def test_where_to_begin():
+    """What help names for a bad night are commands that there are."""
+    begin = re.findall(r"^- (.+): dockpass (.+)$", HELP, re.M)
+    assert len(begin) == 7
+    for _, words in begin:
+        assert any(f"{words} ".replace(",", " ").startswith(command + " ")
+                   for command in COMMANDS), words
+    told = run("key", "new", "--help", env=BARE).stdout
+    steps = ["key new; reload", "public/bundle.pem", "key activate KID; reload",
+             "key remove", "At once, as it has leaked"]
+    places = [told.index(step) for step in steps]
+    assert places == sorted(places)
+
+
+def test_a_service_that_is_none_says_which_there_are(tmp_path):
+    with Dockpass(tmp_path, services=[{"name": "one"}, {"name": "two"}]) as own:
+        own.user("alice")
+        for words in ("registry-config --service nix",
+                      "token create alice --name x --scopes api --service nix",
+                      "explain alice --scopes api --access "
+                      "repository:a:pull --service nix"):
+            status, said = own.refused(*words.split())
+            assert status == 1 and said.endswith(
+                f"no service 'nix' in {own.config_file}; it has one, two"), said
+        assert own.refused("registry-config")[1].endswith(
+            f"in {own.config_file}; say --service, one of one, two")
+
+
+def test_who_cannot_be_mailed(tmp_path):
+    """He may be added, and that is said."""
+    own = Dockpass(tmp_path)
+    done = own.run("user", "add", "bob", "--email", "nix", "--config",
+                   own.config_file)
+    assert done.stderr == (
+        "dockpass: warning: no mail can be sent to 'nix'; if he is to be told "
+        "of his tokens' ends: dockpass user set bob --email "
+        "alice@example.com\n")
+    assert own.user("eve") == "eve"
+    assert own.run("user", "add", "ann", "--email", "ann@example.com",
+                   "--config", own.config_file).stderr == ""
+
+
 def test_version():
     done = run("--version", env=BARE)
     assert re.fullmatch(r"dockpass \d+\.\d+\.\d+ \(store format \d+\)\n", done.stdout)

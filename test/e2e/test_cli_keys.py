@@ -257,8 +257,9 @@ def test_the_life_of_a_key(own):
     second = listed(own)[1]
     assert done.stdout == second["kid"] + "\n"
     assert done.stderr == (
-        f"published, not signing yet: {FOLLOW}, restart the registries, then "
-        f"dockpass key activate {second['kid']}\n")
+        f"published, not signing yet: {FOLLOW}, bring public/bundle.pem to "
+        "the registries, restart them, then dockpass key activate "
+        f"{second['kid']}\n")
     assert states(own) == {first["kid"]: "current", second["kid"]: "next"}
     done = own.run("key", "activate", second["rfc7638"], "--config",
                    own.config_file)

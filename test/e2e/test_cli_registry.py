@@ -103,10 +103,12 @@ def test_without_x5c_the_id_must_find_the_key(several, service, registry,
 
 
 @pytest.mark.parametrize("args, message", [
-    ("", "several services in {config}; say --service"),
-    ("--registry 3", "several services in {config}; say --service"),
-    ("--service nix", "no service 'nix' in {config}"),
-    ("--service REGISTRY", "no service 'REGISTRY' in {config}"),
+    ("", "several services in {config}; say --service, one of {names}"),
+    ("--registry 3", "several services in {config}; say --service, one of "
+     "{names}"),
+    ("--service nix", "no service 'nix' in {config}; it has {names}"),
+    ("--service REGISTRY", "no service 'REGISTRY' in {config}; it has "
+     "{names}"),
     ("--service three", "x5c: false: registry 2 needs the bundle, registry 3 "
      "the jwks; say --registry 2 or --registry 3"),
     ("--service new --registry 2", "registry 2 finds no key by kid: rfc7638 "
@@ -114,9 +116,11 @@ def test_without_x5c_the_id_must_find_the_key(several, service, registry,
 ])
 @pytest.mark.parametrize("form", ["", "--format env", "--json"])
 def test_what_could_not_work(several, args, message, form):
+    names = ", ".join(each["name"] for each in several.config["services"])
     assert several.refused("registry-config", *args.split(),
                            *form.split()) == (
-        1, "dockpass: " + message.format(config=several.config_file))
+        1, "dockpass: " + message.format(config=several.config_file,
+                                         names=names))
 
 
 NO_ED = ("dockpass: registry 2 does not start with an Ed25519 key in its "
