@@ -4,8 +4,6 @@ done to it.
 
 import ctypes
 import os
-import socket
-import threading
 from datetime import datetime, timedelta, timezone
 from typing import Callable, NamedTuple
 
@@ -16,7 +14,6 @@ from support import secrets
 from support.dockpass import Dockpass, on
 from support.doctor import doctor, line
 from support.http import Server, always
-from support.mail import Post
 from support.process import free_ports
 from support.site import Certificate, change_key
 from support.wire import Wire
@@ -296,37 +293,6 @@ def test_it_works_for_those_with_a_certificate_alone(tmp_path):
         checks = doctor(dockpass)[1]
         assert checks["server"]["status"] == "ok", checks["server"]
         assert "clients with a certificate" in checks["served"]["message"]
-
-
-def test_mail_is_greeted_and_nothing_is_sent(tmp_path):
-    with Post() as post, Dockpass(tmp_path) as dockpass:
-        dockpass.configure(mail={"url": f"smtp://localhost:{post.port}",
-                                 "from": "a@b.c"})
-        dockpass.serve()
-        checks = doctor(dockpass)[1]
-        assert checks["mail"]["message"] == \
-            f"smtp://localhost:{post.port} answers"
-        assert post.keeper.commands[0] == "EHLO"
-        assert not {"MAIL", "RCPT", "DATA"} & set(post.keeper.commands)
-
-
-def test_a_mail_server_that_refuses(tmp_path):
-    """What it says is shown."""
-    with Dockpass(tmp_path) as dockpass, \
-            socket.create_server(("127.0.0.1", 0)) as server:
-        def refuse():
-            peer = server.accept()[0]
-            with peer:
-                peer.sendall(b"554 not \x1b[2J you\r\n")
-        thread = threading.Thread(target=refuse)
-        thread.start()
-        port = server.getsockname()[1]
-        dockpass.configure(mail={"url": f"smtp://localhost:{port}",
-                                 "from": "a@b.c"})
-        check = doctor(dockpass)[1]["mail"]
-        thread.join()
-    assert check["status"] == "fail"
-    assert f"smtp://localhost:{port}: 554 not ?[2J you" in check["message"]
 
 
 def test_a_key_that_registry_3_misreads(tmp_path):

@@ -247,6 +247,22 @@ def test_a_realm_that_is_another_listener_of_ours(tmp_path):
             assert "another name" not in line(checks["realm"])
 
 
+def test_a_realm_at_the_very_address_of_a_listener(tmp_path):
+    """Which need not be a name of this machine, nor be asked now."""
+    port, = free_ports(1)
+    dockpass = Dockpass(tmp_path)
+    dockpass.configure(listeners=[*dockpass.config["listeners"],
+                                  {"address": f"0.0.0.0:{port}"}])
+    with Server(takes_all(f"http://0.0.0.0:{port}/token",
+                          "registry")) as registry:
+        check = doctor(dockpass, registry.url)[1]["realm"]
+    assert f"; that is listeners[1], 0.0.0.0:{port}" in check["message"]
+    with Server(takes_all(f"http://0.0.0.0:{port + 1}/token",
+                          "registry")) as registry:
+        check = doctor(dockpass, registry.url)[1]["realm"]
+    assert "that is" not in check["message"]
+
+
 def test_a_realm_where_no_tokens_are(dockpass):
     realm = dockpass.url + "/.well-known/jwks.json"
     with Server(takes_all(realm, "registry")) as registry:

@@ -33,6 +33,9 @@ class Keeper:
         session.host_name = hostname
         return [said] if said else lines
 
+    async def handle_NOOP(self, server, session, envelope, word):
+        return await self.step(server, "NOOP") or "250 OK"
+
     async def handle_MAIL(self, server, session, envelope, address, options):
         envelope.mail_from = address
         return await self.step(server, "MAIL") or "250 OK"
