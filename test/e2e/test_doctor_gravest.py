@@ -105,3 +105,13 @@ def test_the_listener_whose_certificate_ends_first(tmp_path):
     check = doctor(dockpass, env=later(10))[1]["tls"]
     assert check["status"] == "fail"
     assert "days-5.crt ended at " in check["message"]
+
+
+def test_a_certificate_that_is_good(tmp_path):
+    """Which one that is, and till when."""
+    one = Certificate(tmp_path)
+    certificate, key = one.issue("good", "/CN=localhost", days=60)
+    check = doctor(Dockpass(tmp_path, listener={"tls": {
+        "certificate": str(certificate), "key": str(key)}}))[1]["tls"]
+    assert check["status"] == "ok"
+    assert check["message"].startswith(f"{certificate} ends at ")
