@@ -35,7 +35,7 @@ from conformance.matrix import (BESIDE, CANNOT, CLIENTS,  # noqa: E402
 from conformance.operations import OPERATIONS  # noqa: E402
 from conformance.report import Cell, Suite, write  # noqa: E402
 from support import apart, modern, oci, secrets  # noqa: E402
-from support.clients import Daemons  # noqa: E402
+from support.daemons import Daemons  # noqa: E402
 from support.registry import version_of  # noqa: E402
 from support.site import Sites  # noqa: E402
 

@@ -10,7 +10,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))  # conformance/
 # pylint: disable=wrong-import-position
 from conformance.matrix import shapes
 from support import secrets
-from support.clients import Daemons
+from support.daemons import Daemons
 from support.dockpass import FAKETIME
 from support.images import Image
 from support.site import Shape, Sites

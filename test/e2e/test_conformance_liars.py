@@ -234,7 +234,7 @@ def test_the_machine_is_not_changed(tmp_path_factory):
         ["unshare", "--net", sys.executable, "-c", """if 1:
             import sys
             from pathlib import Path
-            from support.clients import Daemons
+            from support.daemons import Daemons
             forward = Path("/proc/sys/net/ipv4/ip_forward")
             forward.write_text("0")
             daemons = Daemons(sys.argv[1])

@@ -10,7 +10,7 @@ import itertools
 
 import pytest
 
-from support import clients, metrics, modern, network, secrets, tokens
+from support import metrics, modern, network, secrets, tokens
 from support.dockpass import Dockpass
 from support.registry import Registry
 from support.site import Site
@@ -33,14 +33,8 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def daemons(place, tmp_path_factory):
-    """{a client's kind: the daemons that it needs}"""
-    made = {clients: clients.Daemons(tmp_path_factory.mktemp("d")),
-            modern: modern.Daemons(tmp_path_factory.mktemp("m"))}
-    yield {kind: made[module] for module, kinds in
-           ((clients, clients.KINDS), (modern, modern.CLIENTS))
-           for kind in kinds.values()}
-    for one in made.values():
-        one.stop()
+    with modern.daemons_of_every(tmp_path_factory.mktemp) as every:
+        yield every
 
 
 @pytest.fixture
@@ -71,9 +65,7 @@ def seconds_late(site):
 
 
 @pytest.mark.parametrize("kind", ["token", "password"])
-@pytest.mark.parametrize("make", [*clients.KINDS.values(),
-                                  *modern.CLIENTS.values()],
-                         ids=lambda make: make.name)
+@pytest.mark.parametrize("make", modern.EVERY, ids=lambda make: make.name)
 def test_one_pull_counts_once(site, daemons, tmp_path, make, kind):
     who = make(tmp_path / "c", daemons[make])
     secret = secrets.remember(f"glpat-{next(NUMBERS):020}" if kind == "token"

@@ -248,16 +248,17 @@ def test_logrotate_as_the_package_has_it(unit, alice):
         return [line for line in unit.logged() if line["event"] == "token"]
     for turn in range(1, 4):
         unit.token(f"turn-{turn}", alice)
+        # One that is empty would not be rotated.
+        wait_until(lambda count=2 * turn - 1: len(asked()) == count, 10, asked)
         said = unit.run("logrotate", "--force", "/etc/logrotate.d/dockpass")
         assert said.stderr == ""
         unit.token(f"turn-{turn}", alice)
-    wait_until(lambda: len(asked()) >= 6, 10, asked)
+    wait_until(lambda: len(asked()) == 6, 10, asked)
     kept = unit.shell("cd /var/log/dockpass; stat -c '%a %U:%G %n' *")
     assert kept.splitlines()[0] == "640 dockpass:adm dockpass.log"
     assert [line.split()[2] for line in kept.splitlines()] == [
         "dockpass.log", "dockpass.log.1", "dockpass.log.2.gz",
         "dockpass.log.3.gz"]
-    assert len(asked()) == 6
 
 
 # What ends, and comes again
@@ -362,7 +363,7 @@ def test_socket_activation_as_readme_says(unit):
         unit.systemctl(*words.split())
     assert unit["ActiveState"] == "inactive"
     assert unit.ask().status_code == 200
-    assert unit["ActiveState"] == "active"
+    wait_until(lambda: unit["ActiveState"] == "active", 10, "that it is told")
     with asking(unit) as answers:
         for _ in range(4):
             seen = len(answers)
@@ -395,6 +396,22 @@ def test_a_socket_that_is_no_listener_s_is_told(unit):
     done = unit.systemctl("start", "dockpass", check=False)
     assert done.returncode == 1
     assert any("which is no listener" in text for _, text in unit.journal())
+
+
+def test_nothing_listens_once_the_package_is_gone(unit):
+    unit.systemctl("stop", "dockpass")
+    unit.systemctl("enable", "--now", "dockpass.socket")
+    assert unit.ask().status_code == 200
+    try:
+        unit.run("dpkg", "-P", "dockpass")
+        with pytest.raises(ConnectionRefusedError):
+            unit.ask()
+        left = unit.shell("find /etc/systemd /run/systemd -name '*dockpass*'; "
+                          "systemctl list-units '*dockpass*' --plain -q")
+        assert left == ""
+    finally:
+        unit.run("dpkg", "-i", package())
+    assert unit.ask().status_code == 200
 
 
 # Without a package

@@ -7,7 +7,7 @@ their own, where registry and dockpass have another address.
 
 import pytest
 
-from support import clients, modern, network
+from support import modern, network
 from support.process import wait_until
 from support.registry import Registry
 from support.site import Certificate, Site
@@ -48,14 +48,8 @@ def ask_for_certificates(world, certificate, how):
 
 @pytest.fixture(scope="module")
 def daemons(site, tmp_path_factory):
-    """{a client's kind: the daemons that it needs}"""
-    made = {clients: clients.Daemons(tmp_path_factory.mktemp("d"), etc=True),
-            modern: modern.Daemons(tmp_path_factory.mktemp("m"), etc=True)}
-    yield {kind: made[module] for module, kinds in
-           ((clients, clients.KINDS), (modern, modern.CLIENTS))
-           for kind in kinds.values()}
-    for one in made.values():
-        one.stop()
+    with modern.daemons_of_every(tmp_path_factory.mktemp, etc=True) as every:
+        yield every
 
 
 def show(site, daemons, pair=None):
@@ -93,8 +87,8 @@ def turned_away(who, site, words):
 
 
 @pytest.mark.parametrize("make", [
-    kind for kind in (*clients.KINDS.values(), *modern.CLIENTS.values())
-    if kind is not modern.BuildKit], ids=lambda make: make.name)
+    kind for kind in modern.EVERY if kind is not modern.BuildKit],
+    ids=lambda make: make.name)
 def test_a_client_shows_its_certificate_to_the_realm(site, daemons, tmp_path,
                                                      make):
     who = make(tmp_path / "c", daemons[make])

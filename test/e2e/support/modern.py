@@ -9,10 +9,11 @@ in, and of credentials that are no good.
 
 import base64
 import os
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from support import clients, golang
+from support import clients, daemons, golang
 
 # name: (package, version, tags of the build)
 CONTAINERD = "github.com/containerd/containerd/v2/cmd/"
@@ -154,9 +155,11 @@ class BuildKit(Moby):
 
 
 CLIENTS = {kind.name: kind for kind in (Moby, Containerd, Kubelet, BuildKit)}
+# With Debian's.
+EVERY = [*clients.KINDS.values(), *CLIENTS.values()]
 
 
-class Daemons(clients.Daemons):
+class Daemons(daemons.Daemons):
     """containerd with CRI, and a dockerd on it, of the test's own."""
 
     @cached_property
@@ -185,3 +188,15 @@ disabled_plugins = ["io.containerd.nri.v1.nri"]
 
     def docker_settings(self):
         return {"storage-driver": "native"}
+
+
+@contextmanager
+def daemons_of_every(mktemp, **options):
+    """{a client's kind: the daemons that it needs}"""
+    debian = daemons.Daemons(mktemp("d"), **options)
+    ours = Daemons(mktemp("m"), **options)
+    with ExitStack() as stack:
+        stack.callback(debian.stop)
+        stack.callback(ours.stop)
+        yield {kind: ours if kind in CLIENTS.values() else debian
+               for kind in EVERY}
