@@ -59,8 +59,8 @@ struct held {
 	struct event *relief;
 };
 
-/* What the log tells once a minute. */
-struct told {
+/* What is a line of the log once a minute. */
+struct ratelimit {
 	int64_t at;	/* ms; 0: never */
 	uint64_t count; /* since then */
 	struct network last;
@@ -80,8 +80,8 @@ struct conns {
 	unsigned count, aside, replied_count; /* aside: of another crowd */
 	int replied[REPLIED_MAX];	      /* descriptors, in this turn */
 	struct held held;
-	struct told told[METRIC_COUNT], failures[TLS_FAILURES];
-	struct told unnamed; /* no PROXY header came, where one has to */
+	struct ratelimit ratelimits[METRIC_COUNT], failures[TLS_FAILURES];
+	struct ratelimit unnamed; /* no PROXY header came, where one has to */
 	struct {
 		struct conn *first, *last;
 	} queues[QUEUE_COUNT];

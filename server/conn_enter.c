@@ -71,7 +71,7 @@ static void say_no_header(struct conn *conn)
 	char text[NETWORK_TEXT_MAX];
 	uint64_t count;
 
-	if (!told_due(&conn->all->unnamed, &count))
+	if (!ratelimit_due(&conn->all->unnamed, &count))
 		return;
 	address_print(&conn->peer.address, text);
 	log_event(

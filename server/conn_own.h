@@ -77,4 +77,4 @@ void conns_held_done(struct conns *conns);
 /* Counts it; the log tells of it once a minute. */
 void conn_tell(const struct conn *conn, enum metric metric);
 /* Counts one; true once a minute, and *count those since the last time. */
-bool told_due(struct told *told, uint64_t *count);
+bool ratelimit_due(struct ratelimit *limit, uint64_t *count);

@@ -29,14 +29,14 @@ static const struct {
 				"an answer was not taken in time: ended" },
 };
 
-bool told_due(struct told *told, uint64_t *count)
+bool ratelimit_due(struct ratelimit *limit, uint64_t *count)
 {
 	int64_t now = conns_now();
 
-	*count = ++told->count;
-	if (told->at && now - told->at < SAY_MS)
+	*count = ++limit->count;
+	if (limit->at && now - limit->at < SAY_MS)
 		return false;
-	*told = (struct told) { .at = now };
+	*limit = (struct ratelimit) { .at = now };
 	return true;
 }
 
@@ -52,14 +52,14 @@ static void say(enum metric metric, uint64_t count, const struct network *last)
 
 void conn_tell(const struct conn *conn, enum metric metric)
 {
-	struct told *told = &conn->all->told[metric];
+	struct ratelimit *limit = &conn->all->ratelimits[metric];
 	uint64_t count;
 
 	if (conn_aside(conn))
 		return;
 	metrics_count(conn->all->metrics, metric);
-	told->last = conn->peer.address;
-	if (news[metric].text && told_due(told, &count))
+	limit->last = conn->peer.address;
+	if (news[metric].text && ratelimit_due(limit, &count))
 		say(metric, count, &conn->peer.address);
 }
 
@@ -67,12 +67,12 @@ void conn_tell(const struct conn *conn, enum metric metric)
 static void tell_rest(struct conns *conns, int64_t now)
 {
 	for (unsigned i = 0; i < METRIC_COUNT; i++) {
-		struct told *told = &conns->told[i];
+		struct ratelimit *limit = &conns->ratelimits[i];
 
-		if (!news[i].text || !told->count || now - told->at < SAY_MS)
+		if (!news[i].text || !limit->count || now - limit->at < SAY_MS)
 			continue;
-		say((enum metric)i, told->count, &told->last);
-		*told = (struct told) { .at = now };
+		say((enum metric)i, limit->count, &limit->last);
+		*limit = (struct ratelimit) { .at = now };
 	}
 }
 

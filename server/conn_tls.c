@@ -25,7 +25,7 @@ static void say(struct conn *conn, enum tls_failure failure, const char *why)
 	struct log_about about;
 	uint64_t count;
 
-	if (!told_due(&conn->all->failures[failure], &count))
+	if (!ratelimit_due(&conn->all->failures[failure], &count))
 		return;
 	if (count > 1)
 		snprintf(more, sizeof(more), "; %llu more since the last line",
