@@ -68,41 +68,41 @@ static bool take_out(struct trail *trail)
  * Logins that ask for refresh tokens are lines of their own already: of those
  * in a row the last is told, with their number.
  */
-struct told {
+struct run {
 	struct txn *txn;
 	struct log_entry held;
 	uint64_t count; /* 0: none is held */
 };
 
 /* False: there is no room now. */
-static bool let_go(struct trail *trail, struct told *told)
+static bool let_go(struct trail *trail, struct run *run)
 {
-	if (!told->count)
+	if (!run->count)
 		return true;
 	if (trail->len == TRAIL_WAITING ||
-	    !log_change(told->txn, &told->held, told->count))
+	    !log_change(run->txn, &run->held, run->count))
 		return false;
-	put(trail, told->held.number);
-	told->count = 0;
+	put(trail, run->held.number);
+	run->count = 0;
 	return true;
 }
 
-static bool tell(struct trail *trail, struct told *told,
+static bool tell(struct trail *trail, struct run *run,
 		 const struct log_entry *entry)
 {
 	bool refresh = entry->change.type == CHANGE_REFRESH_ADD;
 
-	if (!refresh && !let_go(trail, told))
+	if (!refresh && !let_go(trail, run))
 		return false;
-	told->held = *entry;
-	told->count++;
-	return refresh || let_go(trail, told);
+	run->held = *entry;
+	run->count++;
+	return refresh || let_go(trail, run);
 }
 
 /* It is not passed over in silence. */
-static bool tell_unread(struct trail *trail, struct told *told, uint64_t number)
+static bool tell_unread(struct trail *trail, struct run *run, uint64_t number)
 {
-	if (!let_go(trail, told) || trail->len == TRAIL_WAITING)
+	if (!let_go(trail, run) || trail->len == TRAIL_WAITING)
 		return false;
 	log_event(LEVEL_ERROR, "audit",
 		  "log entry %llu cannot be read; dockpass audit verify says "
@@ -117,7 +117,7 @@ static bool follow_from(struct trail *trail, struct txn *txn)
 {
 	AUTO(cursor) struct cursor cursor;
 	struct key8 key = key_u64(trail->told + 1);
-	struct told told = { .txn = txn };
+	struct run run = { .txn = txn };
 
 	cursor_open(txn, TABLE_LOG, STR(""), &cursor);
 	cursor_seek(&cursor, STR_OF(key.at));
@@ -126,17 +126,17 @@ static bool follow_from(struct trail *trail, struct txn *txn)
 		bool room;
 
 		if (i == STEP) {
-			(void)let_go(trail, &told);
+			(void)let_go(trail, &run);
 			return true;
 		}
 		if (changelog_unpack(&cursor, &entry))
-			room = tell_unread(trail, &told, entry.number);
+			room = tell_unread(trail, &run, entry.number);
 		else
-			room = tell(trail, &told, &entry);
+			room = tell(trail, &run, &entry);
 		if (!room)
 			return true;
 	}
-	return !let_go(trail, &told);
+	return !let_go(trail, &run);
 }
 
 static bool follow(struct trail *trail)
