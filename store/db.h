@@ -136,7 +136,7 @@ long db_holder(const struct db *db);
  * Called before a write transaction waits for that lock (true) and once it has
  * it (false). For a process of one thread.
  */
-void db_on_wait(struct db *db, void (*waits)(const struct db *db, bool on));
+void db_on_wait(struct db *db, void (*on_wait)(const struct db *db, bool on));
 
 /* Which commit it shows: they are counted from 1. */
 uint64_t txn_id(const struct txn *txn);

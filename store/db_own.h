@@ -13,7 +13,7 @@ struct db {
 	MDB_env *env;
 	int lock; /* server.lock, or -1 */
 	_Atomic uint64_t limit;
-	void (*waits)(const struct db *db, bool on); /* or NULL */
+	void (*on_wait)(const struct db *db, bool on); /* or NULL */
 	MDB_dbi dbi[TABLE_COUNT];
 };
 

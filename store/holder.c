@@ -55,9 +55,9 @@ long db_holder(const struct db *db)
 	return known && other.l_pid > 0 ? (long)other.l_pid : 0;
 }
 
-void db_on_wait(struct db *db, void (*waits)(const struct db *db, bool on))
+void db_on_wait(struct db *db, void (*on_wait)(const struct db *db, bool on))
 {
-	db->waits = waits;
+	db->on_wait = on_wait;
 }
 
 struct readers {

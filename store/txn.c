@@ -71,11 +71,11 @@ void txn_read(struct db *db, struct txn *txn)
 
 void txn_write(struct db *db, struct txn *txn)
 {
-	if (db->waits)
-		db->waits(db, true);
+	if (db->on_wait)
+		db->on_wait(db, true);
 	begin(db, NULL, 0, txn);
-	if (db->waits)
-		db->waits(db, false);
+	if (db->on_wait)
+		db->on_wait(db, false);
 	txn->claimed = txn->mdb && holder_claim(db);
 }
 
