@@ -1,7 +1,8 @@
 /*
  * server/conn_own.h - what conn.c (queues, intake, replies), conn_enter.c
  * (whose it is, whether there is room), conn_held.c (what it costs in memory)
- * and conn_sweep.c (how long it may take) share of a connection.
+ * and conn_sweep.c (how long it may take) share of a connection. Thread: the
+ * worker whose it is; times are monotonic ms.
  */
 #pragma once
 

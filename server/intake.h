@@ -2,7 +2,7 @@
  * server/intake.h - the gate at an input buffer: what it does not pass is taken
  * out before the buffer's reader, evhttp, looks. What is refused is replaced by
  * a request of our own, ".gate/REASON", which http/route.c answers: a status,
- * and what more is to be said of it.
+ * and what more is to be said of it. Thread: the worker whose buffer it is.
  */
 #pragma once
 

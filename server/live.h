@@ -6,6 +6,8 @@
  * next turn and keeps it for the requests that began with it. The snapshot goes
  * when its last holder drops it (one count a worker and a waiting request, not
  * one a request).
+ *
+ * Thread: main makes them; any may hold, read and drop one.
  */
 #pragma once
 

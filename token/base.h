@@ -4,6 +4,11 @@
  * Text is a slice, struct str: never NUL-terminated, never owned. Errors that
  * are expected are an enum err; broken promises of our own are assert(), which
  * stays on in production.
+ *
+ * Unless a header says something else: a time is an int64_t, seconds since 1970
+ * UTC, 0 for none, and a size is in bytes; what comes out of a call lives as
+ * long as what it came from; any thread may call, though no two at once with
+ * the same object.
  */
 #pragma once
 
