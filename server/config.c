@@ -252,39 +252,20 @@ static enum err check_environment(const struct config *config,
 	return E_OK;
 }
 
-/* The n-th, counted from *n down on the way to it; else NULL. */
-static const char *const *tls_path(const struct config_tls *tls, size_t *n)
-{
-	if (!*n)
-		return &tls->client_ca;
-	--*n;
-	for (unsigned i = 0; i <= tls->more_count; i++) {
-		const struct config_certificate *at =
-			i ? &tls->more[i - 1] : &tls->own;
-
-		if (*n < 2)
-			return *n ? &at->key : &at->certificate;
-		*n -= 2;
-	}
-	return NULL;
-}
-
 const char *const *config_path_at(const struct config *config, size_t i)
 {
-	const char *const *const fixed[] = {
-		&config->store,	  &config->keys,
-		&config->public,  &config->mail.password_file,
-		&config->mail.ca, &config->hook.secret_file,
-		&config->hook.ca, &config->log.file,
-	};
-	const char *const *at = NULL;
-	size_t n = i - COUNT(fixed);
+	for (size_t k = 0; k < options_count; k++) {
+		const struct option *option = &options[k];
+		unsigned n =
+			option->path ? option_instances(option, config) : 0;
 
-	if (i < COUNT(fixed))
-		return fixed[i];
-	for (unsigned j = 0; !at && j < config->listeners_count; j++)
-		at = tls_path(&config->listeners[j].tls, &n);
-	return at ? at : tls_path(&config->admin.tls, &n);
+		if (i < n)
+			return option_at(
+				option, config,
+				option_index(option, config, (unsigned)i));
+		i -= n;
+	}
+	return NULL;
 }
 
 /* From the folder of the file, wherever the command runs. */

@@ -10,7 +10,8 @@
 
 /* clang-format off */
 /*
- * type, key, member, min, max, default, meaning. ttl: tokens under a minute
+ * type, key, member, min, max, default, meaning. PATH: of a file or folder, and
+ * relative to that of dockpass.yaml. ttl: tokens under a minute
  * break docker, and a longer life outlasts a revoked token.
  */
 #define ROOT_OPTIONS(X, S)                                                     \
@@ -18,13 +19,13 @@
 	  "the JWT's iss; registries are told the same name")                  \
 	X(S, TEXT, "url", url, 1, 1024, NULL,                                  \
 	  "what the world calls this server, http(s)://host[:port]; the realm is url + /token (default: the first listener)") \
-	X(S, TEXT, "store", store, 1, 1024, "store",                           \
+	X(S, PATH, "store", store, 1, 1024, "store",                           \
 	  "folder of the database; relative paths start at this file's folder") \
 	X(S, NUMBER, "store_size", store_size, 1, 61440, "61440",              \
 	  "MiB that it may hold; from then on nothing is added, though all can be revoked or removed") \
-	X(S, TEXT, "keys", keys, 1, 1024, "keys",                              \
+	X(S, PATH, "keys", keys, 1, 1024, "keys",                              \
 	  "folder of the private keys, mode 0700")                             \
-	X(S, TEXT, "public", public, 1, 1024, "public",                        \
+	X(S, PATH, "public", public, 1, 1024, "public",                        \
 	  "folder of bundle.pem and jwks.json, for registries to read")        \
 	X(S, NUMBER, "workers", workers, 0, 1024, "0",                         \
 	  "event loops; 0: one a core")                                        \
@@ -38,18 +39,18 @@
 	X(S, FLAG, "proxy_protocol", proxy_protocol, 0, 0, "false",            \
 	  "each connection begins with a PROXY header, version 1 or 2")
 #define TLS_OPTIONS(X, S)                                                      \
-	X(S, TEXT, "certificate", own.certificate, 1, 1024, NULL,              \
+	X(S, PATH, "certificate", own.certificate, 1, 1024, NULL,              \
 	  "PEM file, the chain after it; without tls: plain HTTP")             \
-	X(S, TEXT, "key", own.key, 1, 1024, NULL,                              \
+	X(S, PATH, "key", own.key, 1, 1024, NULL,                              \
 	  "PEM file of its private key, mode 0600")                            \
-	X(S, TEXT, "client_ca", client_ca, 1, 1024, NULL,                      \
+	X(S, PATH, "client_ca", client_ca, 1, 1024, NULL,                      \
 	  "PEM file of the authorities whose certificates clients show (default: none is asked for)") \
 	X(S, TEXT, "client_certificates", client_certificates, 1, 16, NULL,    \
 	  "with client_ca: required, or optional: whoever shows none may come, too (default: required)")
 #define CERTIFICATE_OPTIONS(X, S)                                              \
-	X(S, TEXT, "certificate", certificate, 1, 1024, NULL,                  \
+	X(S, PATH, "certificate", certificate, 1, 1024, NULL,                  \
 	  "more of them, for those who ask for a name in it; the first of all is for all others") \
-	X(S, TEXT, "key", key, 1, 1024, NULL,                                  \
+	X(S, PATH, "key", key, 1, 1024, NULL,                                  \
 	  "PEM file of its private key, mode 0600")
 #define SERVICE_OPTIONS(X, S)                                                  \
 	X(S, TEXT, "name", name, 1, 255, NULL,                                 \
@@ -102,20 +103,20 @@
 	  "with smtp://: required, or opportunistic: as offered, and verified only if ca is set (default: required if ca is set, else opportunistic)") \
 	X(S, TEXT, "user", mail.user, 1, 255, NULL,                            \
 	  "name to log in with (default: no login)")                           \
-	X(S, TEXT, "password_file", mail.password_file, 1, 1024, NULL,         \
+	X(S, PATH, "password_file", mail.password_file, 1, 1024, NULL,         \
 	  "file of the password, one line, mode 0600")                         \
-	X(S, TEXT, "ca", mail.ca, 1, 1024, NULL,                               \
+	X(S, PATH, "ca", mail.ca, 1, 1024, NULL,                               \
 	  "PEM file of the authorities to trust (default: the system's)")
 #define HOOK_OPTIONS(X, S)                                                     \
 	X(S, TEXT, "url", hook.url, 1, 1024, NULL,                             \
 	  "http(s) address that notices are posted to as JSON; without: none") \
-	X(S, TEXT, "secret_file", hook.secret_file, 1, 1024, NULL,             \
+	X(S, PATH, "secret_file", hook.secret_file, 1, 1024, NULL,             \
 	  "file of the secret that signs them, one line of at least 16 bytes, mode 0600") \
-	X(S, TEXT, "ca", hook.ca, 1, 1024, NULL,                               \
+	X(S, PATH, "ca", hook.ca, 1, 1024, NULL,                               \
 	  "PEM file of the authorities to trust (default: the system's)")
 
 #define LOG_OPTIONS(X, S)                                                      \
-	X(S, TEXT, "file", log.file, 1, 1024, NULL,                            \
+	X(S, PATH, "file", log.file, 1, 1024, NULL,                            \
 	  "file of the log, opened again at SIGHUP, mode 0600 or 0640 (default: standard error)") \
 	X(S, TEXT, "syslog", log.syslog, 1, 16, NULL,                          \
 	  "facility: daemon, auth, authpriv, user or local0 to local7 (default: no syslog)")
@@ -135,9 +136,14 @@
 #define STRUCT_HOOK	 struct config
 #define STRUCT_LOG	 struct config
 
+#define TYPE_TEXT	 .type = OPTION_TEXT
+#define TYPE_PATH	 TYPE_TEXT, .path = true
+#define TYPE_NUMBER	 .type = OPTION_NUMBER
+#define TYPE_FLAG	 .type = OPTION_FLAG
+#define TYPE_STYLE	 .type = OPTION_STYLE
 #define ROW(section_, type_, key_, member, min_, max_, fallback_, help_) \
 	{ .section = SECTION_##section_, .key = key_,                          \
-	  .type = OPTION_##type_,                                              \
+	  TYPE_##type_,                                                        \
 	  .offset = offsetof(STRUCT_##section_, member), .min = min_,          \
 	  .max = max_, .fallback = fallback_, .help = help_ },
 const struct option options[] = {
@@ -184,6 +190,7 @@ static const cyaml_strval_t styles[] = {
 #define CYAML_TEXT(type, key_, member)                                          \
 	CYAML_FIELD_STRING_PTR(key_, MAYBE | CYAML_FLAG_POINTER, type, member,  \
 			       0, OPTION_TEXT_MAX)
+#define CYAML_PATH CYAML_TEXT
 #define CYAML_NUMBER(type, key_, member)                                        \
 	CYAML_FIELD_UINT(key_, MAYBE, type, member)
 #define CYAML_FLAG(type, key_, member) CYAML_FIELD_BOOL(key_, MAYBE, type, member)

@@ -47,6 +47,7 @@ struct option {
 	enum section section;
 	const char *key;
 	enum option_type type;
+	bool path; /* a text that config_path_at() finds */
 	size_t offset;
 	uint64_t min, max;    /* of a number; of a text's length */
 	const char *fallback; /* NULL: must be set, or `help` says */
