@@ -226,3 +226,22 @@ def test_answers_that_are_the_kernels_are_not_taken_for_idleness(
                 return [seen[f'dockpass_connections_slow_total{{in="{name}"}}']
                         for name in ("reply", "next_request")]
             wait_until(lambda: ended() == [1, 1], 20, ended)
+
+
+def test_the_rest_of_a_flood_is_told_a_minute_later(tmp_path, faketime):
+    """Though nobody comes after; on a clock that runs twenty times as fast."""
+    if PATIENCE > 1:
+        pytest.skip("libfaketime and a sanitizer cannot both come first")
+    with Dockpass(tmp_path, workers=1,
+                  limits={"connections_per_address": 1}) as dockpass:
+        dockpass.serve(env=hurried(20))
+        with Wire(dockpass.port) as one:
+            welcome(one)
+            for _ in range(3):
+                with Wire(dockpass.port) as wire:
+                    full(wire)
+            wait_until(lambda: len(dockpass.log("overload")) == 2, 20,
+                       lambda: dockpass.log("overload"))
+        told = [line["message"].split("turned away ")[1].split(",")[0]
+                for line in dockpass.log("overload")]
+        assert told == ["1", "2"]
