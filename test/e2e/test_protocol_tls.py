@@ -155,6 +155,13 @@ def test_the_suites(both):
         assert f"Cipher is {suite}" in hello(both, "-ciphersuites", suite)
 
 
+def test_no_group_costs_us_more_than_whoever_asks_for_it(both):
+    """Those of finite fields do (CVE-2002-20001)."""
+    for group in "ffdhe2048", "ffdhe8192":
+        assert "Cipher is (NONE)" in hello(both, "-groups", group)
+    assert "Cipher is TLS_" in hello(both, "-groups", "ffdhe2048:P-256")
+
+
 def hello(both, *options):
     return subprocess.run(
         ["openssl", "s_client", "-connect", f"localhost:{both.tls_port}",
