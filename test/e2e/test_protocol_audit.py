@@ -124,11 +124,14 @@ def test_the_same_for_people(desk):
 
 
 def test_a_name_is_not_taken_for_other_fields(desk):
-    desk.token("ann", scopes="api", name='x" user=bob  cli:root')
-    desk.token("ann", scopes="api", name="role=owner")
-    lines = desk.cli("audit", "list").splitlines()
-    assert r'user=ann name="x\" user=bob  cli:root" kind=personal' in lines[-2]
-    assert 'user=ann name="role=owner" kind=personal' in lines[-1]
+    written = {'x" user=bob  cli:root': r'"x\" user=bob  cli:root"',
+               "role=owner": '"role=owner"', "two words": '"two words"',
+               'a"b': r'"a\"b"', "one-word": "one-word"}
+    for name in written:
+        desk.token("ann", scopes="api", name=name)
+    lines = desk.cli("audit", "list").splitlines()[-len(written):]
+    for line, name in zip(lines, written.values()):
+        assert f"user=ann name={name} kind=personal" in line
 
 
 def test_no_secret_is_told(desk, tmp_path):

@@ -269,6 +269,7 @@ static void a_pruned_log_is_verified(void **state)
 	struct fixture f;
 	struct cause cause;
 	struct log_facts facts;
+	struct log_gap gap = { 0 };
 
 	(void)state;
 	fixture_open(&f);
@@ -282,6 +283,7 @@ static void a_pruned_log_is_verified(void **state)
 		assert_int_equal(facts.anchor.number, AT);
 		assert_int_equal(facts.count, LAST - AT + 1);
 		assert_int_equal(facts.head.number, LAST + 1);
+		assert_false(changelog_next_gap(&txn, &gap));
 		tamper(&txn, FLIP, AT + 1, 0);
 		assert_int_equal(changelog_verify(&txn, &facts, &cause),
 				 E_CORRUPT);
