@@ -153,6 +153,11 @@ def test_the_suites(both):
     for suite in ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
                   "TLS_CHACHA20_POLY1305_SHA256"):
         assert f"Cipher is {suite}" in hello(both, "-ciphersuites", suite)
+    for suite, is_ in (("ECDHE-ECDSA-AES128-GCM-SHA256", None),
+                       ("ECDHE-ECDSA-AES128-SHA256", "(NONE)"),
+                       ("ECDHE-ECDSA-AES256-SHA", "(NONE)")):
+        assert f"Cipher is {is_ or suite}" in hello(
+            both, "-tls1_2", "-cipher", suite)
 
 
 def test_no_group_costs_us_more_than_whoever_asks_for_it(both):
