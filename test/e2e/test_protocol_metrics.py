@@ -241,6 +241,7 @@ def test_a_crowd_of_watchers_is_bounded(own):
 
 def test_failed_handshakes(tmp_path):
     certificate = Certificate(tmp_path)
+    certificate.file = certificate.file.rename(tmp_path / r't"l\s.crt')
     with Dockpass(tmp_path, listener=certificate.listener) as world:
         world.verify = str(certificate.ca)
         world.serve()
@@ -268,10 +269,12 @@ def test_failed_handshakes(tmp_path):
             assert wire.send(HEALTH).answer().status_code == 200
         assert world.ask().status_code == 200
         assert failed() == 2
-        ends = [n for name, n in metrics.scrape(world).items()
-                if name.startswith("dockpass_certificate_expiry")]
+        ends = {name: n for name, n in metrics.scrape(world).items()
+                if name.startswith("dockpass_certificate_expiry")}
         pem = ssl._ssl._test_decode_cert(str(certificate.file))
-        assert ends == [ssl.cert_time_to_seconds(pem["notAfter"])]
+        assert list(ends.values()) == [
+            ssl.cert_time_to_seconds(pem["notAfter"])]
+        assert r'/t\"l\\s.crt"' in next(iter(ends))
 
 
 # The store and its jobs
