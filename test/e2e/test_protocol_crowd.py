@@ -245,3 +245,26 @@ def test_the_rest_of_a_flood_is_told_a_minute_later(tmp_path, faketime):
         told = [line["message"].split("turned away ")[1].split(",")[0]
                 for line in dockpass.log("overload")]
         assert told == ["1", "2"]
+
+
+def test_each_of_too_many_is_counted_once(tmp_path):
+    """Those that are closed, too, though their PROXY header had come."""
+    header = b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n"
+    with Dockpass(tmp_path, listener={"proxy_protocol": True}, workers=1,
+                  limits={"connections": 1}) as dockpass:
+        dockpass.serve()
+        dockpass.daemon.send(signal.SIGSTOP)
+        try:
+            wires = [Wire(dockpass.port).send(header) for _ in range(300)]
+        finally:
+            dockpass.daemon.send(signal.SIGCONT)
+        metrics.reaches(dockpass, "dockpass_connections_accepted_total", 300)
+        left = [wire.socket for wire in wires]
+        wait_until(lambda: len(select(left, [], [], 0)[0]) == 300 - 257,
+                   20 * PATIENCE, "the end of those that are not even told")
+        name = 'dockpass_connections_crowded_total{limit="connections"}'
+        metrics.reaches(dockpass, name, 299)
+        for wire in wires:
+            wire.close()
+        metrics.reaches(dockpass, "dockpass_connections", 0)
+        assert metrics.scrape(dockpass)[name] == 299

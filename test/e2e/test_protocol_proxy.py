@@ -5,7 +5,6 @@ the limits of tokens, last uses, the caps and the guard see the same address.
 
 import itertools
 import select
-import signal
 import socket
 import ssl
 import struct
@@ -425,28 +424,6 @@ def test_room_may_come_before_the_header(own_world):
     with second:
         assert second.send(line() + HEALTH).answer().status_code == 200
     assert metrics.crowded(metrics.scrape(own_world)) == 0
-
-
-def test_each_of_too_many_is_counted_once(own_world):
-    """Those that are closed, too, though their header had come."""
-    own_world.configure(listener={"proxy_protocol": True}, workers=1,
-                        limits={"connections": 1})
-    own_world.serve()
-    own_world.daemon.send(signal.SIGSTOP)
-    try:
-        wires = [Wire(own_world.port).send(line()) for _ in range(300)]
-    finally:
-        own_world.daemon.send(signal.SIGCONT)
-    metrics.reaches(own_world, "dockpass_connections_accepted_total", 300)
-    left = [wire.socket for wire in wires]
-    wait_until(lambda: len(select.select(left, [], [], 0)[0]) == 300 - 257,
-               20 * PATIENCE, "the end of those that are not even told")
-    name = 'dockpass_connections_crowded_total{limit="connections"}'
-    metrics.reaches(own_world, name, 299)
-    for wire in wires:
-        wire.close()
-    metrics.reaches(own_world, "dockpass_connections", 0)
-    assert metrics.scrape(own_world)[name] == 299
 
 
 def test_without_trusted_proxies_anybody_is_believed(own_world):
