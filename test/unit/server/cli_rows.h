@@ -218,7 +218,8 @@ static const struct {
 	  0, "glpat-", "token 1 made, dies on 2999-01-31", "" },
 	{ "token show as JSON", "token show 1 --json", 0,
 	  "{\"id\":1,\"name\":\"ci\",\"scopes\":[\"api\",\"read_registry\"],"
-	  "\"user_id\":1,\"created_at\":\"2|\"expires_at\":\"2999-01-31\","
+	  "\"user_id\":1,\"username\":\"alice\",\"created_at\":\"2|"
+	  "\"expires_at\":\"2999-01-31\","
 	  "\"last_used_at\":null,\"revoked\":false,\"active\":true}",
 	  NULL, "" },
 	{ "token create as JSON",
