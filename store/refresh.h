@@ -14,7 +14,7 @@ enum {
 };
 
 struct refresh {
-	uint64_t pat; /* id; 0: none */
+	uint64_t pat;	    /* id; 0: none */
 	int64_t created_at; /* what orders them: no time to be shown */
 	int64_t expires_at;
 	struct str service;
