@@ -81,15 +81,32 @@ static bool is_set(const struct option *option, const struct config *config,
 	       *(char *const *)option_at(option, config, index);
 }
 
+/* Beside the option, which is `width` wide; what is too long goes on below. */
 static void print_help(const struct option *option, size_t width,
 		       struct buf *buf)
 {
-	for (size_t pad = width < 40 ? 40 - width : 1; pad; pad--)
-		buf_add_char(buf, ' ');
-	buf_printf(buf, "# %s\n", option->help);
+	enum { COLUMN = 40, END = 100 };
+	struct str rest = str_of(option->help), word;
+	size_t at = width;
+
+	for (bool first = true; str_cut(&rest, ' ', &word); first = false) {
+		if (!first && at + 1 + word.len > END) {
+			buf_add_char(buf, '\n');
+			first = true;
+			at = 0;
+		}
+		if (first) {
+			buf_printf(buf, "%*s#",
+				   at < COLUMN ? (int)(COLUMN - at) : 1, "");
+			at = (at < COLUMN ? COLUMN : at + 1) + 1;
+		}
+		buf_printf(buf, " " STR_FMT, STR_ARG(word));
+		at += 1 + word.len;
+	}
+	buf_add_char(buf, '\n');
 }
 
-/* One line; `lead` is "- " on the first of a list's entry. */
+/* `lead` is "- " on the first of a list's entry. */
 static void print_option(const struct option *option,
 			 const struct config *config, unsigned index,
 			 const char *lead, struct buf *buf)
@@ -223,6 +240,8 @@ static void new_head(const char *path, unsigned indent, bool says,
 	struct str rest = str_of(dot ? dot + 1 : path), word;
 
 	str_cut(&rest, '[', &word);
+	if (!indent)
+		buf_add_char(buf, '\n');
 	new_key(says, indent, "", word, buf);
 	buf_add_char(buf, '\n');
 }

@@ -157,7 +157,8 @@ def test_check_prints_what_is_in_effect(desk):
     assert ok == "ok"
     assert lines[0] == f"# {desk.config_file} and DOCKPASS_* variables"
     table = desk.cli("check", "--table")
-    for line in lines[1:]:
+    whole = re.sub(r"\n +# ", " ", "\n".join(lines[1:]))
+    for line in whole.splitlines():
         key, help_ = re.fullmatch(r" *(?:- )?(\w+):(?: .*?)?(?: +# (.*))?",
                                   line).groups()
         assert help_ is None or f"| {help_} |" in table, key
@@ -239,15 +240,18 @@ def test_a_keyring_that_is_damaged(own):
 
 
 def test_folders_that_are_not_there(own):
+    at = {line.partition(":")[0]: number for number, line in enumerate(
+        own.config_file.read_text().splitlines(), 1)}
     shutil.move(own.folder / "keys", own.folder / "k")
-    keys = "{folder}/dockpass.yaml:7: keys: "
+    keys = f"{{folder}}/dockpass.yaml:{at['keys']}: keys: "
     broken(own, keys + "{folder}/keys: not found; name the folder of keys in "
            "dockpass.yaml, restore it from a backup, or make a first key: "
            "dockpass key new", KEYS)
     shutil.move(own.folder / "k", own.folder / "keys")
     (own.folder / "store/data.mdb").unlink()
-    missing = "{folder}/dockpass.yaml:5: store: {folder}/store: no store " \
-        "there; name another folder in dockpass.yaml, restore it from a backup, or init another folder " \
+    missing = f"{{folder}}/dockpass.yaml:{at['store']}: store: " \
+        "{folder}/store: no store there; name another folder in " \
+        "dockpass.yaml, restore it from a backup, or init another folder " \
         "and move its store here"
     broken(own, missing, STORE)
     shutil.rmtree(own.folder / "store")

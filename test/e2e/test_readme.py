@@ -154,7 +154,7 @@ def paths(value, at=""):
 
 def example(text):
     """Comments that are YAML are options, too."""
-    return re.sub(r"^( *)# ?( *(?:- )?[a-z_]+:(?: \S+)? *(?:#.*)?)$", r"\1\2", text,
+    return re.sub(r"^( {0,9})# ?( *(?:- )?[a-z_]+:(?: \S+)? *(?:#.*)?)$", r"\1\2", text,
                   flags=re.M)
 
 
