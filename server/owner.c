@@ -30,6 +30,7 @@ struct walk {
 	char rest[PATH_MAX]; /* what is left of the way */
 	struct stat st;	     /* of what was reached */
 	bool shared;	     /* a folder in which all can make names */
+	bool sealed; /* the last two are refused if others can enter or read */
 	unsigned links;
 	/* Who has a say, of all ways; 0: root alone. And by what. */
 	uid_t who;
@@ -134,11 +135,13 @@ static enum err look(struct walk *walk, struct cause *cause)
 	const struct stat *st = &walk->st;
 	bool group = st->st_mode & S_IWGRP && st->st_gid != st->st_uid;
 	bool all = group || st->st_mode & S_IWOTH;
+	const char *rest = walk->rest + strspn(walk->rest, "/");
 
 	walk->shared = all && S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX;
+	if (walk->sealed && !strchr(rest, '/'))
+		return hear(walk, st->st_uid, walk->at, cause);
 	/* The store: in the words of those that look at it next. */
-	if (all && !walk->shared && S_ISDIR(st->st_mode) &&
-	    !walk->rest[strspn(walk->rest, "/")])
+	if (all && !walk->shared && S_ISDIR(st->st_mode) && !*rest)
 		return cause_set(cause, E_MODE,
 				 "%.300s: group or others can read or write "
 				 "it; run: chmod 700 %.300s",
@@ -190,6 +193,8 @@ static enum err follow(struct walk *walk, int fd, uid_t owner, const char *path,
 		return cause_errno(cause, "cannot tell its owner", path);
 	}
 	text[len] = '\0';
+	walk->sealed =
+		false; /* that was said of the folders as they are named */
 	if (walk->shared)
 		return cause_set(cause, E_REFUSED,
 				 "%.300s: is a link in a folder that others "
@@ -332,13 +337,14 @@ static enum err check_used(const struct config *config, struct walk *walk,
 {
 	const struct {
 		const char *folder, *name;
+		bool sealed; /* whoever opens it looks at its mode */
 	} used[] = {
-		{ config->store, "data.mdb" },
-		{ config->store, "lock.mdb" },
-		{ config->store, "server.lock" },
-		{ config->keys, "keyring" },
-		{ config->public, "bundle.pem" },
-		{ config->public, "jwks.json" },
+		{ config->store, "data.mdb", true },
+		{ config->store, "lock.mdb", true },
+		{ config->store, "server.lock", true },
+		{ config->keys, "keyring", true },
+		{ config->public, "bundle.pem", false },
+		{ config->public, "jwks.json", false },
 	};
 	enum err err = E_OK;
 
@@ -348,6 +354,7 @@ static enum err check_used(const struct config *config, struct walk *walk,
 		if (snprintf(path, sizeof(path), "%s/%s", used[i].folder,
 			     used[i].name) >= (int)sizeof(path))
 			return too_long(used[i].folder, cause);
+		walk->sealed = used[i].sealed;
 		err = walk_to(walk, path, cause);
 		if (err == E_NOT_FOUND)
 			err = E_OK;

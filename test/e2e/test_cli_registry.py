@@ -158,7 +158,7 @@ def test_without_a_signing_key_nothing_is_said(one):
     (one.folder / "keys/keyring").unlink()
     status, message = one.refused("registry-config", "--json")
     assert (status, message) == (
-        1, f"dockpass: {one.config_file}:8: keys: "
+        1, f"dockpass: {one.config_file}:{one.line_of('keys')}: keys: "
         f"{one.folder}/keys/keyring: not found; name the folder "
         "of keys in dockpass.yaml, restore it from a backup, or make a first "
         "key: dockpass key new")

@@ -240,16 +240,14 @@ def test_a_keyring_that_is_damaged(own):
 
 
 def test_folders_that_are_not_there(own):
-    at = {line.partition(":")[0]: number for number, line in enumerate(
-        own.config_file.read_text().splitlines(), 1)}
     shutil.move(own.folder / "keys", own.folder / "k")
-    keys = f"{{folder}}/dockpass.yaml:{at['keys']}: keys: "
+    keys = f"{{folder}}/dockpass.yaml:{own.line_of('keys')}: keys: "
     broken(own, keys + "{folder}/keys: not found; name the folder of keys in "
            "dockpass.yaml, restore it from a backup, or make a first key: "
            "dockpass key new", KEYS)
     shutil.move(own.folder / "k", own.folder / "keys")
     (own.folder / "store/data.mdb").unlink()
-    missing = f"{{folder}}/dockpass.yaml:{at['store']}: store: " \
+    missing = f"{{folder}}/dockpass.yaml:{own.line_of('store')}: store: " \
         "{folder}/store: no store there; name another folder in " \
         "dockpass.yaml, restore it from a backup, or init another folder " \
         "and move its store here"

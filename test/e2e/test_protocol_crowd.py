@@ -12,7 +12,7 @@ from support import metrics, tokens
 from support.dockpass import PATIENCE, Dockpass, hurried
 from support.process import free_ports, wait_until
 from support.site import Certificate
-from support.wire import Wire
+from support.wire import Wire, request
 
 END = b"\r\n\r\n"
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a" + END
@@ -218,7 +218,7 @@ def test_answers_that_are_the_kernels_are_not_taken_for_idleness(
             small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
             small.connect(("127.0.0.1", dockpass.port))
             for _ in range(20):
-                small.send(b"GET /.well-known/jwks.json HTTP/1.1\r\n\r\n")
+                small.send(request("GET /.well-known/jwks.json"))
             welcome(wire)
 
             def ended():

@@ -220,7 +220,7 @@ def test_Portus_account_is_no_subject(world, account):
 # attacker's choice.
 @pytest.mark.parametrize("headers", [
     {"Host": "evil.example.com"}, {"Host": "evil.example.com:443"},
-    {"Host": "localhost@evil"}, {"X-Forwarded-Host": "evil.example.com"},
+    {"Host": "localhost.evil"}, {"X-Forwarded-Host": "evil.example.com"},
     {"X-Forwarded-Proto": "https", "X-Forwarded-Port": "443"},
     {"Forwarded": "host=evil.example.com;proto=https"},
     {"X-Original-URL": "/evil"}, {"X-Rewrite-URL": "http://evil.example.com/"},

@@ -75,7 +75,7 @@ def test_both_units_and_the_configuration_name_one_address():
                        (TOP / "docker/dockpass.socket").read_text(), re.M)
     example = (TOP / "docker/dockpass.yaml").read_text()
     listeners = example.split("\nlisteners:")[1].split("\nservices:")[0]
-    assert re.findall(r"^  - address: (\S+)$", listeners, re.M) == ports
+    assert re.findall(r"^  - address: (\S+)", listeners, re.M) == ports
 
 
 @pytest.mark.skipif(not shutil.which("systemd-socket-activate"),

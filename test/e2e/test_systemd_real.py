@@ -23,7 +23,7 @@ CONFIG = "/etc/dockpass/dockpass.yaml"
 DROP_IN = "/etc/systemd/system/dockpass.service.d/test.conf"
 LOG = "/var/log/dockpass/dockpass.log"
 PORT, ADMIN = 5001, 5002
-HEALTH = b"GET /healthz HTTP/1.1\r\n\r\n"
+HEALTH = request("GET /healthz")
 README = (TOP / "README.md").read_text()
 
 
@@ -77,6 +77,13 @@ class Unit:
         lines = [json.loads(text) for who, text in self.journal()
                  if who == "dockpass"]
         return [line for line in lines if line["event"] == event]
+
+    def tells(self, event, pattern):
+        """The journal is told of it, a while after it was."""
+        def matches():
+            return [line for line in self.said(event)
+                    if re.fullmatch(pattern, line["message"])]
+        wait_until(matches, 10, lambda: self.said(event))
 
     def logged(self):
         """The lines of its file and of those that were rotated."""
@@ -149,9 +156,7 @@ def test_the_package_starts_it(machine):
 
 def test_the_whole_sandbox_is_in_force_beside_the_unit_s(unit):
     """SystemCallFilter= and the others leave it what it needs for its own."""
-    said = [line["message"] for line in unit.said("start")]
-    assert any(re.fullmatch(r"sandbox: seccomp, Landlock ABI \d+", text)
-               for text in said), said
+    unit.tells("start", r"sandbox: seccomp, Landlock ABI \d+")
     # LimitNOFILE= is of no use where root himself may have no more.
     few = resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 65536
     warned = [line for line in unit.said("start") + unit.said("limits")
@@ -203,7 +208,7 @@ def test_systemctl_waits_for_a_reload(unit):
     assert unit["ActiveState"] == "reloading"
     unit.systemctl("kill", "--signal=CONT", "dockpass")
     wait_until(lambda: unit["ActiveState"] == "active", 10, "the end of it")
-    assert unit.said("reload")[-1]["message"].startswith("done: ")
+    unit.tells("reload", "done: .*")
 
 
 def test_a_reload_that_fails_is_one(unit):
@@ -291,9 +296,8 @@ def test_the_watchdog_ends_what_stands(unit, what):
             unit.systemctl("kill", "--signal=STOP", "dockpass")
         assert restarted(unit, 0)
     assert told_by_systemd(unit, "Watchdog timeout (limit 2s)!")
-    lines = [line["message"] for line in unit.said("watchdog")]
-    assert what == "all" or any("a worker does not go on" in text
-                                for text in lines)
+    if what != "all":
+        unit.tells("watchdog", ".*a worker does not go on.*")
 
 
 def test_the_watchdog_leaves_alone_what_goes_on(unit):

@@ -130,6 +130,12 @@ class Dockpass:
             raise Failed(done)
         return done
 
+    def line_of(self, option):
+        """Where its configuration has an option of the first level."""
+        lines = self.config_file.read_text().splitlines()
+        return next(number for number, line in enumerate(lines, 1)
+                    if line.startswith(f"{option}:"))
+
     def cli(self, *args, **kwargs):
         """The standard output of a command on this server's store."""
         return self.run(*args, "--config", self.config_file, **kwargs).stdout
