@@ -312,6 +312,8 @@ def test_who_reads_slowly_gets_every_byte(own, how):
     ask = request(f"GET /token?service=registry{scopes}")
     last = ask.replace(END, b"\r\nConnection: close" + END)
     context = own.chain.context()
+    # The kernel may have no room for the alert at the end; nobody waits for it.
+    context.options |= SSL_OP_IGNORE_UNEXPECTED_EOF
     if how == "small records":
         small_records(context)
     with Wire(own.port) as other, Wire(own.port) if how == "plain" else \
