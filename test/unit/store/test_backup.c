@@ -177,6 +177,13 @@ static const struct {
 	  true,
 	  ROLE_DEVELOPER,
 	  2 }, /* his token 2, and he */
+	{ "a member removed: he is blocked, and stays one",
+	  { .type = CHANGE_USER_REMOVE, .user = S("alice"), .yes = 1 },
+	  true,
+	  true,
+	  false,
+	  ROLE_DEVELOPER,
+	  2 }, /* her token 1, and she */
 	{ "a role lowered",
 	  { .type = CHANGE_MEMBER_PUT,
 	    .user = S("alice"),
@@ -380,6 +387,23 @@ static void a_grace_that_was_shortened(void **state)
 	copy_end(&c);
 }
 
+/* What the copy knows of is nothing that was taken away since. */
+static void a_grace_that_both_have(void **state)
+{
+	struct copy c;
+
+	(void)state;
+	fixture_open(&c.f);
+	set_up(c.f.db);
+	done(c.f.db, (struct change) { .type = CHANGE_TOKEN_END,
+				       .id = 1,
+				       .expires_at = NOW + 60 });
+	copy_write(&c);
+	assert_int_equal(bring_back(&c, c.f.db, 0).taken_away, 0);
+	assert_int_equal(token(c.f.db, 1).grace_ends, NOW + 60);
+	copy_end(&c);
+}
+
 /* A limit that nobody has seen coming counts from the restore on. */
 static void a_limit_is_set_anew(void **state)
 {
@@ -540,6 +564,22 @@ static void newer_tokens_are_revoked(void **state)
 	copy_end(&c);
 }
 
+/* A token that was revoked since and is newer, too, is of the first alone. */
+static void each_token_is_counted_once(void **state)
+{
+	struct restored out;
+	struct copy c;
+
+	(void)state;
+	copy_make(&c);
+	done(c.f.db, (struct change) { .type = CHANGE_TOKEN_REVOKE, .id = 1 });
+	out = bring_back(&c, c.f.db, NOW);
+	assert_int_equal(out.taken_away, 1);
+	assert_int_equal(out.newer, 1); /* token 4 */
+	assert_true(revoked(c.f.db, 1) && revoked(c.f.db, 4));
+	copy_end(&c);
+}
+
 static void ids_are_never_given_again(void **state)
 {
 	struct copy c;
@@ -674,6 +714,84 @@ static void whatever_has_changed_is_no_backup(void **state)
 		assert_true(backup_open(c.path, &copy, &facts, &cause));
 	}
 	close(fd);
+	copy_end(&c);
+}
+
+/* Of the seal as well, which its own hash does not have. */
+static void each_byte_of_the_seal_counts(void **state)
+{
+	enum { SEAL = 24 + DIGEST_LEN };
+	struct store_facts facts;
+	struct cause cause;
+	struct db *copy;
+	struct copy c;
+	off_t len;
+	int fd;
+
+	(void)state;
+	copy_make(&c);
+	fd = open(c.path, O_RDWR);
+	len = lseek(fd, 0, SEEK_END);
+	for (off_t at = len - SEAL; at < len; at++) {
+		char byte;
+
+		assert_int_equal(pread(fd, &byte, 1, at), 1);
+		byte ^= 1;
+		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+		assert_true(backup_open(c.path, &copy, &facts, &cause));
+		assert_null(copy);
+		byte ^= 1;
+		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	}
+	assert_int_equal(backup_open(c.path, &copy, &facts, &cause), E_OK);
+	db_close(copy);
+	close(fd);
+	copy_end(&c);
+}
+
+/* Nobody waits for what is behind a FIFO. */
+static void what_is_no_file_is_no_backup(void **state)
+{
+	struct store_facts facts;
+	struct cause cause;
+	struct db *copy;
+	struct copy c;
+
+	(void)state;
+	copy_make(&c);
+	assert_int_equal(unlink(c.path), 0);
+	assert_int_equal(mkfifo(c.path, 0600), 0);
+	alarm(20);
+	assert_int_equal(backup_open(c.path, &copy, &facts, &cause), E_SYNTAX);
+	alarm(0);
+	assert_non_null(strstr(cause.text, "is no backup of dockpass"));
+	copy_end(&c);
+}
+
+/* It is sound; who reads it is told what does. */
+static void a_copy_of_another_format(void **state)
+{
+	struct key8 format = key_u64(99);
+	struct store_facts facts;
+	struct cause cause;
+	struct db *copy;
+	struct copy c;
+
+	(void)state;
+	fixture_open(&c.f);
+	set_up(c.f.db);
+	{
+		AUTO(txn) struct txn txn;
+
+		txn_write(c.f.db, &txn);
+		txn_put(&txn, TABLE_META, STR("format"), STR_OF(format.at));
+		assert_int_equal(txn_commit(&txn), E_OK);
+	}
+	copy_write(&c);
+	assert_int_equal(backup_open(c.path, &copy, &facts, &cause), E_VERSION);
+	assert_null(copy);
+	assert_int_equal(facts.users, 0);
+	assert_non_null(strstr(cause.text, "format 99"));
 	copy_end(&c);
 }
 
@@ -865,6 +983,33 @@ static void what_was_observed_and_is_damaged(void **state)
 	}
 }
 
+/* However many there are of it. */
+static void all_that_is_damaged_goes(void **state)
+{
+	AUTO(txn) struct txn txn = { 0 };
+	struct copy c;
+
+	(void)state;
+	copy_make(&c);
+	observe(c.f.db, NOW);
+	for (uint64_t id = 2; id <= 4; id++) {
+		AUTO(txn) struct txn more;
+		const struct used used = { NOW, STR("::1"), STR("docker") };
+
+		txn_write(c.f.db, &more);
+		assert_int_equal(used_note(&more, id, &used), NOW);
+		assert_int_equal(txn_commit(&more), E_OK);
+	}
+	for (size_t i = 1; i < 4; i++)
+		harm(c.f.db, TABLE_USED, i, false);
+	bring_back(&c, c.f.db, 0);
+	assert_int_equal(verified(c.f.db), E_OK);
+	txn_read(c.f.db, &txn);
+	assert_int_equal(txn_count(&txn, TABLE_USED), 1);
+	txn_cleanup(&txn);
+	copy_end(&c);
+}
+
 static void a_setting_that_is_damaged(void **state)
 {
 	struct fixture f;
@@ -888,20 +1033,26 @@ int main(void)
 		cmocka_unit_test(what_was_narrowed_stays_so),
 		cmocka_unit_test(a_grace_ends_when_it_was_to),
 		cmocka_unit_test(a_grace_that_was_shortened),
+		cmocka_unit_test(a_grace_that_both_have),
 		cmocka_unit_test(a_limit_is_set_anew),
 		cmocka_unit_test(what_cannot_be_done_again_undoes_all),
 		cmocka_unit_test(a_copy_of_nothing),
 		cmocka_unit_test(an_end_is_not_taken_back),
 		cmocka_unit_test(newer_tokens_are_revoked),
+		cmocka_unit_test(each_token_is_counted_once),
 		cmocka_unit_test(what_was_observed_stays),
 		cmocka_unit_test(ids_are_never_given_again),
 		cmocka_unit_test(numbers_of_the_log_go_on),
 		cmocka_unit_test(a_log_pruned_past_the_copy),
 		cmocka_unit_test(a_store_of_another_life),
 		cmocka_unit_test(whatever_has_changed_is_no_backup),
+		cmocka_unit_test(each_byte_of_the_seal_counts),
+		cmocka_unit_test(what_is_no_file_is_no_backup),
+		cmocka_unit_test(a_copy_of_another_format),
 		cmocka_unit_test(another_file_of_its_name_is_not_it),
 		cmocka_unit_test(each_damaged_row_is_found),
 		cmocka_unit_test(what_was_observed_and_is_damaged),
+		cmocka_unit_test(all_that_is_damaged_goes),
 		cmocka_unit_test(a_setting_that_is_damaged),
 		cmocka_unit_test(each_broken_link_of_a_family_is_found),
 	};
