@@ -1,0 +1,278 @@
+/*
+ * test/unit/server/test_conn.c - server/conn: who gives way, and when; what
+ * becomes of a reply for which a turn has no room. There is no evhttp: a reader
+ * takes what comes.
+ */
+#include "test/unit/check.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+#include "server/conn_own.h"
+
+#define HEAD  "GET / HTTP/1.1\r\nHost: a\r\n"
+#define WHOLE HEAD "\r\n"
+#define HALF  HEAD "A: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+enum { ENDS = 3, REPLY = 4 << 20 /* more than a socket takes */ };
+
+/* A connection, and the other end of it. */
+static struct end {
+	struct bufferevent *bev;
+	struct conn *conn;
+	int fd, peer;
+	bool gone;
+} ends[ENDS];
+
+static struct event_base *base;
+static struct conns conns;
+static struct crowd *crowd;
+static struct metrics metrics;
+static const struct networks none;
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+	struct evbuffer *input = bufferevent_get_input(bev);
+
+	(void)arg;
+	evbuffer_drain(input, evbuffer_get_length(input));
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct end *end = arg;
+
+	(void)what;
+	conn_gone(end->conn);
+	bufferevent_free(bev);
+	end->gone = true;
+}
+
+static void watch(struct bufferevent *bev, struct conn *conn)
+{
+	for (size_t i = 0; i < ENDS; i++)
+		if (ends[i].bev == bev)
+			ends[i].conn = conn;
+}
+
+static void turn(void)
+{
+	for (int i = 0; i < 5; i++)
+		event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+static void connect_end(struct end *end)
+{
+	int two[2];
+
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, two), 0);
+	*end = (struct end) { .fd = two[0], .peer = two[1] };
+	end->bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	assert_non_null(end->bev);
+	assert_true(conn_new(&conns, end->bev, crowd, false));
+	bufferevent_setcb(end->bev, on_read, NULL, on_event, end);
+	bufferevent_setfd(end->bev, two[0]);
+	bufferevent_enable(end->bev, EV_READ | EV_WRITE);
+	turn();
+	assert_non_null(end->conn);
+}
+
+static int up(void **state)
+{
+	unsigned total = 100;
+
+	(void)state;
+	metrics = (struct metrics) { .held = 0 };
+	base = event_base_new();
+	assert_int_equal(crowd_new(&crowd), E_OK);
+	crowd_limit(crowd, &total, 100);
+	assert_int_equal(conns_init(&conns, base, crowd, &metrics, watch),
+			 E_OK);
+	conns_trust(&conns, &none);
+	for (size_t i = 0; i < ENDS; i++)
+		connect_end(&ends[i]);
+	return 0;
+}
+
+static int down(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ENDS; i++) {
+		if (!ends[i].gone)
+			on_event(ends[i].bev, 0, &ends[i]);
+		close(ends[i].peer);
+	}
+	conns_done(&conns);
+	crowd_free(crowd);
+	event_base_free(base);
+	return 0;
+}
+
+static void say(struct end *end, const char *text)
+{
+	size_t len = strlen(text);
+
+	assert_int_equal(write(end->peer, text, len), len);
+	turn();
+}
+
+static uint64_t counted(enum metric metric)
+{
+	return atomic_load(&metrics.at[metric]);
+}
+
+/* 0 and 1 are in the midst of a request, 0 for longer; there is too much. */
+static void hold_too_much(void)
+{
+	say(&ends[0], HALF);
+	say(&ends[1], HALF);
+	assert_true(ends[0].conn->held && ends[1].conn->held);
+	conns.held.most = conns.held.total - 1;
+}
+
+static void the_oldest_gives_way_at_once(void **state)
+{
+	(void)state;
+	hold_too_much();
+	conn_weigh(ends[1].conn);
+	assert_true(ends[0].conn->lingers);
+	assert_false(ends[1].conn->lingers);
+	assert_true(conns.held.total <= conns.held.most);
+	assert_int_equal(counted(METRIC_CROWDED_HELD), 1);
+}
+
+/* Whoever is looked at himself does so later, and nobody in his place. */
+static void the_oldest_does_not_under_our_hands(void **state)
+{
+	(void)state;
+	hold_too_much();
+	conn_weigh(ends[0].conn);
+	assert_false(ends[0].conn->lingers || ends[1].conn->lingers);
+	assert_int_equal(counted(METRIC_CROWDED_HELD), 0);
+	turn();
+	assert_true(ends[0].conn->lingers);
+	assert_false(ends[1].conn->lingers);
+	assert_true(conns.held.total <= conns.held.most);
+	assert_int_equal(counted(METRIC_CROWDED_HELD), 1);
+}
+
+/* Nor does one that takes no reply: it is reset, and would be gone. */
+static void nor_one_that_takes_no_reply(void **state)
+{
+	static char reply[REPLY];
+	struct end *end = &ends[0];
+
+	(void)state;
+	say(end, WHOLE);
+	bufferevent_write(end->bev, reply, sizeof(reply));
+	conns_reply(&conns, end->fd);
+	turn();
+	assert_true(end->conn->stalled && end->conn->held);
+	conns.held.most = conns.held.total - 1;
+	conn_stall(end->conn);
+	assert_false(end->gone);
+	turn();
+	assert_true(end->gone);
+	assert_int_equal(conns.held.total, 0);
+	assert_int_equal(counted(METRIC_CROWDED_HELD), 1);
+}
+
+/* A limit that a reload has lowered holds for what is held already. */
+static void a_lower_limit_counts_at_once(void **state)
+{
+	(void)state;
+	hold_too_much();
+	conns_limit(&conns, conns.held.total - 1);
+	assert_false(ends[0].conn->lingers);
+	turn();
+	assert_true(ends[0].conn->lingers);
+	assert_false(ends[1].conn->lingers);
+}
+
+/* A reply that is one too many for this turn. */
+static void reply_beyond(struct end *end, size_t len)
+{
+	static char reply[REPLY];
+
+	say(&ends[0], WHOLE);
+	say(end, WHOLE);
+	for (int i = 0; i < REPLIED_MAX; i++)
+		conns_reply(&conns, ends[0].fd);
+	assert_int_equal(conns.replied_count, REPLIED_MAX);
+	conns_reply(&conns, end->fd);
+	assert_int_equal(conns.replied_count, REPLIED_MAX);
+	bufferevent_write(end->bev, reply, len);
+	assert_true(end->conn->stalled);
+	assert_int_equal(end->conn->queue, QUEUE_REPLY);
+	turn();
+	assert_int_equal(conns.replied_count, 0);
+}
+
+static size_t read_all(struct end *end)
+{
+	char bytes[64 * 1024];
+	size_t all = 0;
+	ssize_t n;
+
+	while ((n = read(end->peer, bytes, sizeof(bytes))) > 0) {
+		all += (size_t)n;
+		turn();
+	}
+	return all;
+}
+
+static void one_reply_too_many_is_written_all_the_same(void **state)
+{
+	struct end *end = &ends[1];
+
+	(void)state;
+	reply_beyond(end, 1000);
+	assert_int_equal(read_all(end), 1000);
+	assert_false(end->conn->stalled);
+	assert_int_equal(end->conn->queue, QUEUE_IDLE);
+	assert_int_equal(end->conn->held, 0);
+	end->conn->since -= REPLY_MS;
+	conns_sweep(&conns);
+	turn();
+	assert_false(end->gone);
+	assert_int_equal(counted(METRIC_SLOW_REPLY), 0);
+}
+
+static void and_is_to_be_taken_in_time(void **state)
+{
+	struct end *end = &ends[1];
+
+	(void)state;
+	reply_beyond(end, REPLY);
+	assert_true(end->conn->stalled);
+	conns_sweep(&conns);
+	turn();
+	assert_false(end->gone);
+	end->conn->since -= REPLY_MS;
+	conns_sweep(&conns);
+	turn();
+	assert_true(end->gone);
+	assert_int_equal(counted(METRIC_SLOW_REPLY), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_oldest_gives_way_at_once),
+		TEST(the_oldest_does_not_under_our_hands),
+		TEST(nor_one_that_takes_no_reply),
+		TEST(a_lower_limit_counts_at_once),
+		TEST(one_reply_too_many_is_written_all_the_same),
+		TEST(and_is_to_be_taken_in_time),
+	};
+
+	return cmocka_run_group_tests_name("conn", tests, NULL, NULL);
+}
