@@ -63,6 +63,13 @@ CLAIMS = {
     "none, which is to be another": (
         "", "other", "fail", ["names no service",
                               "write auth.token.service: other"]),
+    "none, and none is said": (
+        "", None, "fail", ["names no service",
+                           "write auth.token.service: localhost"]),
+    "nobody's, and nearly one's": (
+        "REGISTRY", None, "fail",
+        ["'registry' differs in case, blanks or hyphens",
+         "write auth.token.service: registry in"]),
     "nobody's": ("nix", None, "fail", ["write auth.token.service: localhost"]),
     "one that is said and not here": (
         "other", "nix", "fail", ["--service nix: no service has that name",
@@ -88,6 +95,13 @@ def test_whose_service_it_is(several, name):
     assert (checks["key"]["status"] == "skipped") == (status == "fail")
     if status != "fail":
         assert keys and {claims["aud"] for claims in keys} == {claim}
+
+
+def test_the_only_service_is_the_right_one(dockpass):
+    with Server(takes_all(dockpass.url + "/token", "registry")) as registry:
+        check = doctor(dockpass, registry.url)[1]["service"]
+    assert check["status"] == "ok"
+    assert line(check) == "'registry' is configured"
 
 
 def test_a_service_that_is_called_after_host_and_port(tmp_path):

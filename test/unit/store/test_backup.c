@@ -628,6 +628,11 @@ static void numbers_of_the_log_go_on(void **state)
 		txn_read(c.f.db, &txn);
 		if (changelog_check_head(&txn, &kept, &cause))
 			fail_msg("%s", cause.text);
+		/* Of its number, and another: no head that this log lost. */
+		kept.digest.at[0] ^= 1;
+		assert_int_equal(changelog_check_head(&txn, &kept, &cause),
+				 E_CORRUPT);
+		assert_non_null(strstr(cause.text, "is another one"));
 	}
 	bring_back(&c, c.f.db, 0);
 	assert_int_equal(chain(c.f.db).head.number,
