@@ -203,6 +203,25 @@ def test_the_certificate_of_a_listener_ends(tmp_path, days, status):
         status, "renew it, then reload")
 
 
+@pytest.mark.parametrize("days, status", [(29, "warn"), (31, "ok")])
+def test_a_month_before_its_end(tmp_path, days, status):
+    certificate, key = Certificate(tmp_path).issue("soon", "/CN=localhost",
+                                                   days=days)
+    check = doctor(Dockpass(tmp_path, listener={"tls": {
+        "certificate": str(certificate), "key": str(key)}}))[1]["tls"]
+    assert check["status"] == status, check
+
+
+@pytest.mark.usefixtures("faketime")
+@pytest.mark.parametrize("left, warned", [(91, False), (89, True)])
+def test_check_warns_of_the_signing_key_as_early(tmp_path, left, warned):
+    """As the doctor does: its certificate lives 3650 days."""
+    dockpass = Dockpass(tmp_path)
+    done = dockpass.run("check", "--config", dockpass.config_file,
+                        env=later(3650 - left))
+    assert ("ends at" in done.stderr) == warned, done.stderr
+
+
 def test_tls(tmp_path):
     """The server is asked without looking at its certificate, as it is of
     another name; the url as clients do."""

@@ -198,3 +198,12 @@ def test_the_doctor_sees_the_disk(disk, own):
     disk.remount("rw")
     assert checks["disk"]["status"] == "fail"
     assert "is read-only: mount it for writing" in line(checks["disk"])
+
+
+@pytest.mark.parametrize("size, status", [
+    (98, "fail"), (104, "warn"), (254, "warn"), (260, "ok")])
+def test_the_doctor_sees_a_disk_that_fills(disk, own, size, status):
+    """Its store takes less than two mebibytes of it."""
+    disk.remount(f"size={size}m")
+    check = doctor(own)[1]["disk"]
+    assert check["status"] == status, check

@@ -12,7 +12,7 @@ import pytest
 from support import metrics, tokens
 from support.dockpass import on
 from support.doctor import doctor
-from support.filling import GRANTED, Filled
+from support.filling import GRANTED, PER_PAT, Filled
 from support.ways import get_basic, login, refresh_token
 
 ASKED = "repository:g/app:pull"
@@ -98,6 +98,25 @@ def test_a_store_that_is_full(tmp_path, faketime):  # noqa: ARG001
             full.cli(*command.split(), secret=True)
         full.cli("audit", "verify")
         full.reads()
+
+
+def test_the_doctor_sees_it_fill(tmp_path):
+    """From nine tenths on it warns."""
+    with Full(tmp_path, CLIENTS, store_size=1) as full:
+        def room():
+            return doctor(full)[1]["room"]["status"]
+
+        full.serve()
+        assert room() == "ok"
+        for pat in full.pats:
+            for _ in range(PER_PAT):
+                refresh_token(login(full, pat))
+            used, limit = full.usage()
+            if used >= 0.91 * limit:
+                break
+        assert used < limit and room() == "warn"
+        full.fill()
+        assert room() == "fail"
 
 
 def test_more_room_by_a_reload(tmp_path):

@@ -254,6 +254,34 @@ static void places_of_repositories(void **state)
 	world_close(&w);
 }
 
+/* Not for its owner either, nor for an administrator. */
+static void a_group_has_no_repository(void **state)
+{
+	static const char *const names[] = { "a", "a/b", "a/x", "a/b/none",
+					     "a/b/none/x" };
+	struct identity owner = { .kind = IDENTITY_USER, .rights = ALL };
+	struct identity admin = { .kind = IDENTITY_USER,
+				  .rights = ALL,
+				  .admin = true };
+	struct world w;
+
+	(void)state;
+	world_open(&w, false);
+	add_project(w.f.db, "a/b/app", VISIBILITY_PUBLIC);
+	owner.user = add_user(w.f.db, "u", 0);
+	admin.user = w.users[ADMIN];
+	put_member(w.f.db, "a", "u", ROLE_OWNER);
+	put_member(w.f.db, "a/b", "u", ROLE_OWNER);
+	txn_renew(&w.txn);
+	assert_int_equal(decide(&w, &owner, "a/b/app", ALL), ALL);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		print_message("%s\n", names[i]);
+		assert_int_equal(decide(&w, &owner, names[i], ALL), 0);
+		assert_int_equal(decide(&w, &admin, names[i], ALL), 0);
+	}
+	world_close(&w);
+}
+
 static void highest_role_counts(void **state)
 {
 	struct identity who = { .kind = IDENTITY_USER, .rights = ALL };
@@ -422,6 +450,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(roles_and_visibility),
 		cmocka_unit_test(places_of_repositories),
+		cmocka_unit_test(a_group_has_no_repository),
 		cmocka_unit_test(highest_role_counts),
 		cmocka_unit_test(removed_project_leaves_no_role),
 		cmocka_unit_test(catalog),
