@@ -144,6 +144,34 @@ static void formats(void **state)
 	fixture_close(&f);
 }
 
+/* Tables without a format are what is left of one: none is begun there. */
+static void what_is_left_of_a_store(void **state)
+{
+	static const enum db_mode modes[] = { DB_OPEN, DB_CREATE, DB_SERVE };
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	add_user(f.db, "alice", 0);
+	{
+		AUTO(txn) struct txn txn;
+
+		txn_write(f.db, &txn);
+		txn_remove(&txn, TABLE_META, STR("format"));
+		assert_int_equal(txn_commit(&txn), E_OK);
+	}
+	db_close(f.db);
+	for (size_t i = 0; i < COUNT(modes); i++) {
+		struct cause cause;
+
+		assert_int_equal(
+			db_open(f.folder, modes[i], NOW, &f.db, &cause),
+			E_CORRUPT);
+		assert_null(f.db);
+	}
+	folder_remove(&f);
+}
+
 static void garbage_is_no_store(void **state)
 {
 	char garbage[8192], path[128];
@@ -679,6 +707,7 @@ int main(void)
 		cmocka_unit_test(made_for_the_owner_alone),
 		cmocka_unit_test(creation),
 		cmocka_unit_test(formats),
+		cmocka_unit_test(what_is_left_of_a_store),
 		cmocka_unit_test(garbage_is_no_store),
 		cmocka_unit_test(cut_short),
 		cmocka_unit_test(one_server),
