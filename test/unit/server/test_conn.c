@@ -108,6 +108,7 @@ static int down(void **state)
 			on_event(ends[i].bev, 0, &ends[i]);
 		close(ends[i].peer);
 	}
+	turn(); /* libevent frees them then */
 	conns_done(&conns);
 	crowd_free(crowd);
 	event_base_free(base);
