@@ -88,7 +88,6 @@ static void log_reply(const struct task *task, enum status status, uint64_t ns)
 	log_token(&line);
 }
 
-/* Before the reply leaves: it is written at the end of the loop's turn. */
 static void account(const struct task *task, enum status status)
 {
 	struct metrics *metrics = task->worker->metrics;
@@ -138,9 +137,10 @@ static void task_reply(struct task *task, enum status status)
 		body = evhttp_request_get_output_buffer(task->http);
 		evbuffer_add(body, task->body.at, task->body.len);
 	}
-	evhttp_send_reply(task->http, (int)status, status_phrase(status), NULL);
+	/* If the connection has gone, the request goes with what follows. */
 	note_use(task, status);
 	account(task, status);
+	evhttp_send_reply(task->http, (int)status, status_phrase(status), NULL);
 }
 
 static void on_late(evutil_socket_t fd, short what, void *arg)
