@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 
+#include "store/steady.h"
 #include "store/writer.h"
 
 enum { THREADS = 64, EACH = 8, LONG = 10000 /* ms */ };
@@ -252,6 +253,45 @@ static void withdrawn(void **state)
 	fixture_close(&f);
 }
 
+/* What was too young the first time is not forgotten, though nobody comes
+ * after it. */
+static void the_younger_are_withdrawn_later(void **state)
+{
+	enum { BETWEEN = 300 }; /* ms */
+	struct change changes[2] = {
+		{ .type = CHANGE_GROUP_ADD, .now = NOW, .path = STR("old") },
+		{ .type = CHANGE_GROUP_ADD, .now = NOW, .path = STR("young") }
+	};
+	struct writer *writer;
+	struct fixture f;
+	struct txn txn;
+	int64_t at = 0;
+	int busy = 0;
+
+	(void)state;
+	fixture_open(&f);
+	txn_write(f.db, &txn);
+	assert_int_equal(writer_start(f.db, &writer), E_OK);
+	for (size_t i = 0; i < COUNT(changes); i++) {
+		while (at && steady_ms() < at + BETWEEN)
+			sched_yield();
+		assert_int_equal(
+			writer_submit(writer, &changes[i], count_busy, &busy),
+			E_OK);
+		if (!i)
+			at = steady_ms();
+	}
+	await_writer(writer);
+	writer_expire(writer, steady_ms() - at);
+	assert_int_equal(busy, 1);
+	writer_expire(writer, 0);
+	assert_int_equal(busy, 2);
+	txn_cleanup(&txn);
+	assert_true(writer_stop(writer, LONG));
+	assert_int_equal(busy, 2);
+	fixture_close(&f);
+}
+
 struct deeds {
 	struct writer *writer;
 	int number;
@@ -346,6 +386,7 @@ int main(void)
 		cmocka_unit_test(full_queue_is_busy),
 		cmocka_unit_test(held_by_another),
 		cmocka_unit_test(withdrawn),
+		cmocka_unit_test(the_younger_are_withdrawn_later),
 		cmocka_unit_test(failures_are_counted),
 	};
 
