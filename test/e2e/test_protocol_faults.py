@@ -23,6 +23,7 @@ from support import secrets, tokens
 from support.clock import Clock
 from support.dockpass import (ENV, PATIENCE, PROGRAM, SOAK, Dockpass,
                               progress)
+from support.doctor import doctor
 from support.process import wait_until
 from support.ways import get_basic, login, refresh, refresh_token
 from support.wire import Wire
@@ -144,8 +145,9 @@ store = lmdb.open(sys.argv[1], max_readers=int(sys.argv[2]), max_dbs=64,
                   map_size=64 << 30, readonly=True)
 held = []
 try:
-    while True:
+    while len(held) < int(sys.argv[3]):
         held.append(store.begin())
+    print(len(held), flush=True)
 except lmdb.ReadersFullError:
     print(len(held), flush=True)
 sys.stdin.read()
@@ -158,7 +160,8 @@ def test_dead_readers_hold_nothing(own):
     own.serve()
     assert get_basic(own, own.secret, ASKED).status_code == 200
     with subprocess.Popen(
-            [sys.executable, "-c", HOLDER, own.folder / "store", str(READERS)],
+            [sys.executable, "-c", HOLDER, own.folder / "store", str(READERS),
+             str(READERS + 1)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         try:
             assert int(holder.stdout.readline()) > READERS - 50
@@ -178,6 +181,23 @@ def test_dead_readers_hold_nothing(own):
         own.cli("user", "two-factor", "alice", ("on", "off")[i % 2])
     assert file.stat().st_size - before < 50 * os.sysconf("SC_PAGE_SIZE")
     assert refresh(own, refresh_token(login(own, own.secret))).ok
+
+
+@pytest.mark.parametrize("held, status", [(900, "ok"), (930, "warn")])
+def test_the_doctor_sees_readers_that_stay(own, held, status):
+    """From nine tenths of the slots on; its own is one."""
+    with subprocess.Popen(
+            [sys.executable, "-c", HOLDER, own.folder / "store", str(READERS),
+             str(held)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        try:
+            assert int(holder.stdout.readline()) == held
+            check = doctor(own)[1]["room"]
+        finally:
+            holder.kill()
+    assert check["status"] == status, check
+    if status == "warn":
+        assert "of the store's 1024 readers are taken" in check["message"]
 
 
 # The clock

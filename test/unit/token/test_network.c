@@ -157,6 +157,8 @@ static const struct {
 	{ "127.example.com:80", false },
 	{ "127.1", false },
 	{ "128.0.0.1", false },
+	{ "2001:db8::7f00:1", false }, /* 127 in the place of IPv4's */
+	{ "[2001:db8::7f00:1]:443", false },
 	{ "126.255.255.255", false },
 	{ "0.0.0.0", false },
 	{ "::", false },
