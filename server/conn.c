@@ -132,6 +132,13 @@ static bool linger(struct conn *conn)
 	return true;
 }
 
+static void forget_replied(struct conn *conn)
+{
+	if (conn->replied)
+		TAILQ_REMOVE(&conn->all->replied, conn, in_replied);
+	conn->replied = false;
+}
+
 void conn_gone(struct conn *conn)
 {
 	struct conns *all = conn->all;
@@ -140,6 +147,7 @@ void conn_gone(struct conn *conn)
 	evbuffer_remove_cb(bufferevent_get_input(conn->bev), on_added, conn);
 	conn_judge(conn);
 	conn_forget(conn);
+	forget_replied(conn);
 	tls_goodbye(conn->bev);
 	if (conn->known && (size_t)conn->fd < all->table_len &&
 	    all->table[conn->fd] == conn)
@@ -333,26 +341,24 @@ static void settle(struct conn *conn)
 		conn_weigh(conn);
 }
 
-/* A descriptor may be another connection's by now: that has nothing to write.
- */
 static void on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct conns *conns = arg;
+	struct conn *conn;
 
 	(void)fd, (void)what;
-	for (unsigned i = 0; i < conns->replied_count; i++) {
-		struct conn *conn = conn_of(conns, conns->replied[i]);
+	while ((conn = TAILQ_FIRST(&conns->replied))) {
+		int its = conn->fd;
 
-		if (conn)
-			write_out(conn);
+		forget_replied(conn);
+		write_out(conn);
 		/* Perhaps it has come to its end by that. */
-		conn = conn_of(conns, conns->replied[i]);
+		conn = conn_of(conns, its);
 		if (conn) {
 			settle(conn);
 			read_rest(conn);
 		}
 	}
-	conns->replied_count = 0;
 }
 
 void conns_reply(struct conns *conns, int fd)
@@ -362,11 +368,9 @@ void conns_reply(struct conns *conns, int fd)
 	if (!conn)
 		return;
 	conn->answered++;
-	if (conns->replied_count == COUNT(conns->replied)) {
-		conn_stall(conn);
-		return;
-	}
-	conns->replied[conns->replied_count++] = fd;
+	if (!conn->replied)
+		TAILQ_INSERT_TAIL(&conns->replied, conn, in_replied);
+	conn->replied = true;
 	event_active(conns->turn, EV_WRITE, 0);
 }
 
@@ -399,6 +403,7 @@ enum err conns_init(struct conns *conns, struct event_base *base,
 		.metrics = metrics,
 		.watch = watch,
 	};
+	TAILQ_INIT(&conns->replied);
 	conns->table_len = TABLE_MAX;
 	if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_cur < TABLE_MAX)
 		conns->table_len = files.rlim_cur;

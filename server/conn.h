@@ -31,8 +31,7 @@ enum {
 	REQUEST_MS = 10 * 1000, /* from its first byte to its last */
 	REPLY_MS = 10 * 1000,	/* for a reply that the peer does not take */
 	IDLE_MS = 60 * 1000,
-	LATE_MS = 5 * 1000, /* from a refusal to the close; read till then */
-	REPLIED_MAX = 256   /* in one turn; more are written in the next */
+	LATE_MS = 5 * 1000 /* from a refusal to the close; read till then */
 };
 
 enum conn_queue {
@@ -77,8 +76,8 @@ struct conns {
 	struct event *turn;  /* the requests of a turn have been answered */
 	struct conn **table; /* by descriptor */
 	size_t table_len;
-	unsigned count, aside, replied_count; /* aside: of another crowd */
-	int replied[REPLIED_MAX];	      /* descriptors, in this turn */
+	unsigned count, aside;	  /* aside: of another crowd */
+	struct conn_list replied; /* in this turn */
 	struct held held;
 	struct ratelimit ratelimits[METRIC_COUNT], failures[TLS_FAILURES];
 	struct ratelimit unnamed; /* no PROXY header came, where one has to */

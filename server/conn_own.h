@@ -21,6 +21,7 @@ struct conn {
 	bool lingers; /* refused: more may come than will be read */
 	bool looked;  /* at the certificate of its peer */
 	bool stalled; /* its peer has not taken a reply */
+	bool replied; /* in this turn: is in that list */
 	enum crowd_limit over;
 	int fd;
 	enum crowd_verdict verdict;
@@ -29,7 +30,7 @@ struct conn {
 	int64_t since; /* ms */
 	size_t held;   /* bytes that count; 0: in no list */
 	bool large;
-	TAILQ_ENTRY(conn) in_held;
+	TAILQ_ENTRY(conn) in_held, in_replied;
 	struct bufferevent *bev;
 	struct event *late; /* bev has gone, and left its descriptor */
 	bool busy;	    /* it is us who change the input */

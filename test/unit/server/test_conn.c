@@ -196,23 +196,17 @@ static void a_lower_limit_counts_at_once(void **state)
 	assert_false(ends[1].conn->lingers);
 }
 
-/* A reply that is one too many for this turn. */
-static void reply_beyond(struct end *end, size_t len)
+/* A reply of the turn, as evhttp gives it: noted before it is written. */
+static void reply(struct end *end, size_t len)
 {
-	static char reply[REPLY];
+	static char text[REPLY];
 
-	say(&ends[0], WHOLE);
 	say(end, WHOLE);
-	for (int i = 0; i < REPLIED_MAX; i++)
-		conns_reply(&conns, ends[0].fd);
-	assert_int_equal(conns.replied_count, REPLIED_MAX);
 	conns_reply(&conns, end->fd);
-	assert_int_equal(conns.replied_count, REPLIED_MAX);
-	bufferevent_write(end->bev, reply, len);
-	assert_true(end->conn->stalled);
-	assert_int_equal(end->conn->queue, QUEUE_REPLY);
+	bufferevent_write(end->bev, text, len);
+	assert_false(TAILQ_EMPTY(&conns.replied));
 	turn();
-	assert_int_equal(conns.replied_count, 0);
+	assert_true(TAILQ_EMPTY(&conns.replied));
 }
 
 static size_t read_all(struct end *end)
@@ -228,12 +222,12 @@ static size_t read_all(struct end *end)
 	return all;
 }
 
-static void one_reply_too_many_is_written_all_the_same(void **state)
+static void a_reply_that_is_taken_holds_nothing(void **state)
 {
 	struct end *end = &ends[1];
 
 	(void)state;
-	reply_beyond(end, 1000);
+	reply(end, 1000);
 	assert_int_equal(read_all(end), 1000);
 	assert_false(end->conn->stalled);
 	assert_int_equal(end->conn->queue, QUEUE_IDLE);
@@ -245,13 +239,14 @@ static void one_reply_too_many_is_written_all_the_same(void **state)
 	assert_int_equal(counted(METRIC_SLOW_REPLY), 0);
 }
 
-static void and_is_to_be_taken_in_time(void **state)
+static void a_reply_is_to_be_taken_in_time(void **state)
 {
 	struct end *end = &ends[1];
 
 	(void)state;
-	reply_beyond(end, REPLY);
+	reply(end, REPLY);
 	assert_true(end->conn->stalled);
+	assert_true(end->conn->held > REPLY / 2); /* what its peer left */
 	conns_sweep(&conns);
 	turn();
 	assert_false(end->gone);
@@ -260,6 +255,21 @@ static void and_is_to_be_taken_in_time(void **state)
 	turn();
 	assert_true(end->gone);
 	assert_int_equal(counted(METRIC_SLOW_REPLY), 1);
+}
+
+/* It is no more when its turn comes. */
+static void one_that_ends_is_given_nothing(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		say(&ends[i], WHOLE);
+		conns_reply(&conns, ends[i].fd);
+		conns_reply(&conns, ends[i].fd); /* to two requests */
+	}
+	conn_close(ends[0].conn);
+	turn();
+	assert_true(ends[0].gone && !ends[1].gone);
+	assert_true(TAILQ_EMPTY(&conns.replied));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
@@ -271,8 +281,9 @@ int main(void)
 		TEST(the_oldest_does_not_under_our_hands),
 		TEST(nor_one_that_takes_no_reply),
 		TEST(a_lower_limit_counts_at_once),
-		TEST(one_reply_too_many_is_written_all_the_same),
-		TEST(and_is_to_be_taken_in_time),
+		TEST(a_reply_that_is_taken_holds_nothing),
+		TEST(a_reply_is_to_be_taken_in_time),
+		TEST(one_that_ends_is_given_nothing),
 	};
 
 	return cmocka_run_group_tests_name("conn", tests, NULL, NULL);
