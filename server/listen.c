@@ -70,7 +70,8 @@ static enum err explain(const char *address, const char *option,
 	if (errno == EACCES)
 		return cause_set(cause, E_REFUSED,
 				 "%s may not be bound by this user: choose a "
-				 "port of 1024 or more",
+				 "port of 1024 or more, or have systemd listen "
+				 "(dockpass.socket)",
 				 address);
 	return cause_set(cause, E_IO,
 			 "%s cannot be bound: %s; choose an address of this "

@@ -12,6 +12,7 @@ import time
 
 import pytest
 import requests
+import yaml
 
 from support.dockpass import TOP
 from support.process import end_pause, free_ports, is_open, wait_until
@@ -113,7 +114,7 @@ def login(clone, registry_port):
 
 
 def test_first_run_then_again_then_other_ports(clone):
-    a, r, a2, r2 = free_ports(4)
+    a, r, a2, r2, own, admin = free_ports(6)
     with Run(clone, a, r) as first:
         first.ready()
         lines = first.lines()
@@ -132,9 +133,15 @@ def test_first_run_then_again_then_other_ports(clone):
         second.end(signal.SIGTERM)
         wait_until(lambda: not is_open(a) and not is_open(r), 15,
                    lambda: second.output)
+    config = clone / "run/dockpass/dockpass.yaml"
+    options = yaml.safe_load(config.read_text())
+    options["listeners"].append({"address": f"127.0.0.1:{own}"})
+    options["admin"]["address"] = f"127.0.0.1:{admin}"
+    config.write_text(yaml.safe_dump(options))
     with Run(clone, a2, r2) as third:
         moved = [line.replace(f":{r}", f":{r2}") for line in lines]
         assert third.ready().lines() == moved
+        assert is_open(own) and is_open(admin)  # what the user chose
         login(clone, r2)
     everything = first.output + second.output + third.output
     everything += (clone / "run/dockpass.log").read_text()
