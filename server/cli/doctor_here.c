@@ -192,50 +192,70 @@ enum health check_certificate(struct doctor *d)
 			 "change the key, beginning with dockpass key new");
 }
 
-/* Of what a listener shows, and asks clients for, that which ends first. */
-static enum health found_tls(struct doctor *d, const struct config_tls *config)
+/* What was found of a listener's TLS; `ends` 0: of no date. */
+struct seen {
+	enum health health;
+	struct finding found;
+	int64_t ends;
+};
+
+/* Of what it shows, and asks clients for, that which ends first. */
+static void look_at_tls(struct doctor *d, const struct config_tls *config,
+			struct seen *out)
 {
 	const struct tls_file *files, *first;
-	enum health health;
 	struct ssl_ctx_st *tls;
 	struct cause cause;
 	size_t count;
 
-	if (tls_new(config, &tls, &cause))
-		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
+	d->found.gravity = GRAVE_START;
+	if (tls_new(config, &tls, &cause)) {
+		doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
+		*out = (struct seen) { HEALTH_FAIL, d->found, 0 };
+		return;
+	}
 	files = tls_files(tls, &count);
 	first = &files[0];
 	for (size_t i = 1; i < count; i++)
 		if (files[i].ends < first->ends)
 			first = &files[i];
-	health = found_end(d, first->path, first->ends, TLS_WARN_DAYS,
-			   "renew it, then reload");
 	d->found.gravity = GRAVE_DOWN; /* the server starts with it */
+	out->health = found_end(d, first->path, first->ends, TLS_WARN_DAYS,
+				"renew it, then reload");
+	out->found = d->found;
+	out->ends = first->ends;
 	tls_free(tls);
-	return health;
+}
+
+static bool is_graver(const struct seen *one, const struct seen *other)
+{
+	if (one->health != other->health)
+		return one->health > other->health;
+	if (one->found.gravity != other->found.gravity)
+		return one->found.gravity < other->found.gravity;
+	return one->ends < other->ends;
 }
 
 enum health check_listener_tls(struct doctor *d)
 {
 	const struct config *config = d->call->config;
-	enum health worst = HEALTH_OK;
-	struct finding found = { .text = "no listener has it" };
+	struct seen worst = { 0 };
 	const struct config_tls *tls;
 	const char *address;
 
 	for (unsigned i = 0; (tls = live_listener(config, i, &address)); i++) {
-		enum health health;
+		struct seen seen;
 
 		if (!*address || !config_certificates(tls))
 			continue;
-		health = found_tls(d, tls);
-		if (health == HEALTH_OK ? worst != HEALTH_OK : health <= worst)
-			continue;
-		worst = health;
-		found = d->found;
+		look_at_tls(d, tls, &seen);
+		if (!worst.found.text || is_graver(&seen, &worst))
+			worst = seen;
 	}
-	d->found = found;
-	return worst;
+	if (!worst.found.text)
+		return doctor_found(d, HEALTH_OK, NULL, "no listener has it");
+	d->found = worst.found;
+	return worst.health;
 }
 
 enum health check_secrets(struct doctor *d)
@@ -340,12 +360,15 @@ enum health check_disk(struct doctor *d)
 	if (disk.read_only)
 		return doctor_found(d, HEALTH_FAIL, "mount it for writing",
 				    "the disk of %s is read-only", store);
+	/* With nothing left LMDB's lock file cannot grow: that ends who maps
+	 * it. */
+	if (left)
+		d->found.gravity = GRAVE_LATER;
 	if (left < DISK_WARN_MIB)
 		return doctor_found(
 			d, left < DISK_FULL_MIB ? HEALTH_FAIL : HEALTH_WARN,
 			"free some space: without any nothing can be changed, "
-			"nor "
-			"revoked",
+			"nor revoked",
 			"%llu MiB are left for %s", (unsigned long long)left,
 			store);
 	return doctor_found(d, HEALTH_OK, NULL, "%llu MiB are left for %s",

@@ -8,6 +8,7 @@ from support.process import free_ports
 from support.site import Certificate
 from test_doctor_here import (Row, close_mail, damage, later, mode, new_key,
                               stop, tamper)
+from test_protocol_disk import Disk, disk, own  # noqa: F401
 
 
 def both(*acts):
@@ -51,6 +52,20 @@ def test_the_gravest_is_the_first_to_mend(tmp_path, name):
         assert failed == [row.first, *row.others], checks
         for part in row.says:
             assert part in line(checks[row.first]), checks[row.first]
+
+
+# The disk, what is done to it: is it to be mended before a server that does
+# not run? While anything is left it starts, and gives tokens.
+@pytest.mark.parametrize("disk, act, first", [
+    ("90m", lambda disk: None, "server"), ("1m", Disk.fill, "disk"),
+    ("90m", lambda disk: disk.remount("ro"), "disk"),
+], indirect=["disk"], ids=["little room", "full", "read-only"])
+def test_a_disk_and_a_server_that_does_not_run(disk, own, act,  # noqa: F811
+                                               first):
+    act(disk)
+    failed = doctor(own)[0]
+    disk.remount("rw")
+    assert failed[0] == first and {"disk", "server"} <= set(failed)
 
 
 @pytest.mark.usefixtures("faketime")
@@ -105,6 +120,40 @@ def test_the_listener_whose_certificate_ends_first(tmp_path):
     check = doctor(dockpass, env=later(10))[1]["tls"]
     assert check["status"] == "fail"
     assert "days-5.crt ended at " in check["message"]
+
+
+@pytest.mark.usefixtures("faketime")
+@pytest.mark.parametrize("days, now, status, first", [
+    ((20, 5), 2, "warn", 5), ((20, 5), 30, "fail", 5), ((60, 90), 0, "ok", 60)])
+def test_of_two_listeners_alike_the_one_that_ends_first(tmp_path, days, now,
+                                                        status, first):
+    """Both near their end, both beyond it, both far from it."""
+    one = Certificate(tmp_path)
+    tls = [{"certificate": str(file), "key": str(key)} for file, key in
+           (one.issue(f"days-{n}", "/CN=localhost", days=n) for n in days)]
+    dockpass = Dockpass(tmp_path, listener={"tls": tls[0]})
+    dockpass.configure(listeners=[*dockpass.config["listeners"], {
+        "address": f"127.0.0.1:{free_ports(1)[0]}", "tls": tls[1]}])
+    check = doctor(dockpass, env=later(now))[1]["tls"]
+    assert check["status"] == status
+    assert f"days-{first}.crt end" in check["message"]
+
+
+@pytest.mark.usefixtures("faketime")
+def test_of_two_listeners_the_one_that_stops_the_start(tmp_path):
+    """With a certificate that has ended the server starts, not with a key
+    that is another's."""
+    one = Certificate(tmp_path)
+    ended, key = one.issue("ended", "/CN=localhost", days=5)
+    _, other = one.issue("other", "/CN=localhost")
+    dockpass = Dockpass(tmp_path, listener={"tls": {
+        "certificate": str(ended), "key": str(key)}})
+    dockpass.configure(listeners=[*dockpass.config["listeners"], {
+        "address": f"127.0.0.1:{free_ports(1)[0]}", "tls": {
+            "certificate": str(one.file), "key": str(other)}}])
+    failed, checks = doctor(dockpass, env=later(10))
+    assert failed[0] == "tls"
+    assert "does not belong to" in checks["tls"]["message"], checks["tls"]
 
 
 def test_a_certificate_that_is_good(tmp_path):

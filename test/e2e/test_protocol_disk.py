@@ -20,16 +20,16 @@ ASKED = "repository:g/app:pull,push"
 CLIENTS = 60  # of 32 refresh tokens each: more than the disk can hold
 GRANTED = {"repository:g/app": "pull,push"}
 FULL = "no space left on the disk: free some, then repeat"
-WHERE = 'mount -t tmpfs -o size=1m none "$0" && echo mounted && exec cat'
+WHERE = """mount -t tmpfs -o size="$1" none "$0" && echo mounted && exec cat"""
 
 
 class Disk:
     """Held by a process in a mount namespace of its own, seen through it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, size):
         self.folder = folder
         self.holder = subprocess.Popen(
-            ["unshare", "-m", "sh", "-c", WHERE, folder], text=True,
+            ["unshare", "-m", "sh", "-c", WHERE, folder, size], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.mounted = self.holder.stdout.readline() == "mounted\n"
         self.inside = ["nsenter", "-m", "-t", str(self.holder.pid)]
@@ -54,11 +54,12 @@ class Disk:
 
 
 @pytest.fixture
-def disk(tmp_path):
+def disk(tmp_path, request):
+    """Of one mebibyte, or as large as the test says."""
     if os.geteuid():
         pytest.skip("only root can mount a small disk")
     (tmp_path / "disk").mkdir()
-    disk = Disk(tmp_path / "disk")
+    disk = Disk(tmp_path / "disk", getattr(request, "param", "1m"))
     try:
         if not disk.mounted:
             pytest.skip("no disk can be mounted here")
@@ -187,12 +188,22 @@ def test_a_disk_that_is_read_only(disk, own, command):
         ": Read-only file system; make it writable, then repeat")
 
 
-def test_the_doctor_sees_the_disk(disk, own):
-    """It has a mebibyte in all."""
-    failed, checks = doctor(own)
-    assert "disk" in failed
-    assert "0 MiB are left for" in line(checks["disk"]), checks["disk"]
-    assert "free some space" in line(checks["disk"])
+# In MiB; those of server/thresholds.h are 100 and 256.
+@pytest.mark.parametrize("disk, status", [
+    ("98m", "fail"), ("102m", "warn"), ("254m", "warn"), ("260m", "ok")],
+                         indirect=["disk"])
+def test_the_doctor_sees_what_is_left(disk, own, status):
+    left = os.statvfs(disk.path)
+    check = doctor(own)[1]["disk"]
+    assert check["status"] == status, check
+    assert check["message"] == \
+        f"{left.f_bavail * left.f_frsize >> 20} MiB are left for " \
+        f"{disk.folder}/store"
+    assert (check["mend"] or "").startswith("free some space") == \
+        (status != "ok")
+
+
+def test_the_doctor_sees_that_it_is_read_only(disk, own):
     disk.remount("ro")
     checks = doctor(own)[1]
     disk.remount("rw")

@@ -36,6 +36,7 @@ SAYS = [
     "the signing key's certificate ends within {KEY_ALERT_DAYS} days",
     "`client_ca`, ends within {TLS_ALERT_DAYS} days",
     "less than {DISK_FULL_MIB} MiB are left on the store's disk",
+    "disk (warned of below {DISK_WARN_MIB} MiB)",
 ]
 
 
