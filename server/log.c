@@ -27,6 +27,7 @@
 
 #include "server/file.h"
 #include "server/outlet.h"
+#include "store/steady.h"
 
 enum {
 	RING = 256 * 1024,
@@ -64,7 +65,7 @@ static struct {
 	struct outlets route;
 	struct {
 		_Atomic bool failing; /* others read it */
-		int64_t retry_at;     /* ms */
+		int64_t retry_at;     /* steady ms */
 		uint64_t lost;
 	} ways[WAY_COUNT];
 } logger;
@@ -129,14 +130,6 @@ static void put(struct ring *ring)
 		wake();
 	}
 	buf_clear(&ring->line);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 static void route_close(struct outlets *route)
@@ -211,11 +204,11 @@ static size_t put_out(enum way way, struct str first, struct str second)
 					 count_lines(first, second));
 		return all;
 	}
-	if (logger.ways[way].failing && now_ms() < logger.ways[way].retry_at)
+	if (logger.ways[way].failing && steady_ms() < logger.ways[way].retry_at)
 		return 0;
 	took = outlet_write(logger.route.at[way], first, second);
 	if (took < all) {
-		logger.ways[way].retry_at = now_ms() + RETRY_MS;
+		logger.ways[way].retry_at = steady_ms() + RETRY_MS;
 		if (!logger.ways[way].failing)
 			say_failing(way);
 	} else if (logger.ways[way].failing) {
@@ -397,6 +390,14 @@ void log_reopen(void)
 
 	if (log_route(logger.file, logger.facility, &cause))
 		log_event(LEVEL_ERROR, "log", "%s", cause.text);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 static void put_event(enum log_level level, const char *event,

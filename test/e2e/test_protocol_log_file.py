@@ -11,12 +11,14 @@ import socket
 import stat
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
 import requests
 
 from support import metrics
+from support.clock import Clock
 from support.dockpass import PATIENCE, Dockpass
 from support.process import wait_until
 from test_protocol_disk import disk  # noqa: F401, pylint: disable=unused-import
@@ -238,6 +240,27 @@ def test_a_full_disk_stops_nobody_and_is_told(small):
     assert len(said(small, "No space left")) == 1
     metrics.reaches(small, "dockpass_log_failing", 0)
     assert metrics.scrape(small)["dockpass_log_lines_lost_total"] == 0
+
+
+@pytest.mark.usefixtures("faketime")
+@pytest.mark.parametrize("off", [0, -3600])
+def test_a_full_disk_while_the_clock_is_set(small, tmp_path, off):
+    """It is tried again after a second, not once the hour has come again."""
+    clock, now = Clock(tmp_path), int(time.time())
+    clock.set(now)
+    small.serve(env=clock.env())
+    small.disk.fill()
+    asked = ask(small, scope=WIDE)
+    wait_until(lambda: said(small, "No space left"), 10 * PATIENCE, "it")
+    small.disk.free()
+    ticks = itertools.count(now + off)
+
+    def is_written():
+        clock.set(next(ticks))
+        time.sleep(0.2)
+        return clients(small.to) == [asked]
+
+    wait_until(is_written, 20 * PATIENCE, "the line that waited")
 
 
 def lost_of(own):
