@@ -377,13 +377,18 @@ enum err keys_remove(const char *folder, struct str kid, struct cause *cause)
 
 /* What registries read; `end` follows it. */
 static const struct {
-	const char *name, *suffix, *end;
+	const char *name, *end;
 	enum err (*print)(const struct keyring *keyring, bool current_only,
 			  struct buf *buf);
 } publics[] = {
-	{ "bundle", ".pem", "", keyring_print_bundle },
-	{ "jwks", ".json", "\n", keyring_print_jwks },
+	{ "bundle.pem", "", keyring_print_bundle },
+	{ "jwks.json", "\n", keyring_print_jwks },
 };
+
+const char *keys_public(size_t i)
+{
+	return i < COUNT(publics) ? publics[i].name : NULL;
+}
 
 /* Where `folder` has the file, and what it must hold. */
 static enum err print_public(const struct keyring *keyring, const char *folder,
@@ -392,7 +397,7 @@ static enum err print_public(const struct keyring *keyring, const char *folder,
 {
 	enum err err;
 
-	*path = path_of(folder, publics[i].name, publics[i].suffix);
+	*path = path_of(folder, publics[i].name, "");
 	err = publics[i].print(keyring, false, text);
 	buf_add(text, str_of(publics[i].end));
 	if (!err && text->over)

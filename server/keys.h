@@ -33,6 +33,8 @@ enum err keys_activate(const char *folder, struct str kid,
 /* E_REFUSED for the current key. The PEM file is overwritten and removed. */
 enum err keys_remove(const char *folder, struct str kid,
 		     struct cause *cause) MUST_CHECK;
+/* What registries read, as a name in public/; NULL: that was all. */
+const char *keys_public(size_t i);
 /* Writes public/bundle.pem and public/jwks.json, each whole or not at all. */
 enum err keys_publish(const struct keyring *keyring, const char *folder,
 		      struct cause *cause) MUST_CHECK;

@@ -10,6 +10,7 @@
  */
 #include "server/owner.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #include "server/config.h"
+#include "server/keys.h"
 
 enum { LINKS_MAX = 40 /* as the kernel has it */ };
 
@@ -331,49 +333,79 @@ enum err become_owner(const char *folder, const char *config, bool *root,
 	return err;
 }
 
-/* What is used below them; it need not be there. */
-static enum err check_used(const struct config *config, struct walk *walk,
+static enum err look_below(const char *folder, const char *name, bool sealed,
+			   owner_look *fn, void *arg, struct cause *cause)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >=
+	    (int)sizeof(path))
+		return too_long(folder, cause);
+	return fn(path, sealed, arg, cause);
+}
+
+/* The folder before what it lists: then root's list is nobody else's. */
+static enum err look_private(const char *folder, owner_look *fn, void *arg,
+			     struct cause *cause)
+{
+	enum err err = look_below(folder, "", true, fn, arg, cause);
+	const struct dirent *entry;
+	DIR *dir;
+
+	if (err)
+		return err;
+	dir = opendir(folder);
+	if (!dir)
+		return errno == ENOENT
+			       ? E_OK
+			       : cause_errno(cause, "cannot read the folder",
+					     folder);
+	while (!err && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			err = look_below(folder, entry->d_name, true, fn, arg,
+					 cause);
+	closedir(dir);
+	return err;
+}
+
+enum err each_used(const struct config *config, owner_look *fn, void *arg,
+		   struct cause *cause)
+{
+	enum err err = look_private(config->store, fn, arg, cause);
+	const char *name;
+
+	if (!err)
+		err = look_private(config->keys, fn, arg, cause);
+	if (!err)
+		err = look_below(config->public, "", false, fn, arg, cause);
+	for (size_t i = 0; !err && (name = keys_public(i)); i++)
+		err = look_below(config->public, name, false, fn, arg, cause);
+	return err;
+}
+
+static enum err look_roots(const char *path, bool sealed, void *arg,
 			   struct cause *cause)
 {
-	const struct {
-		const char *folder, *name;
-		bool sealed; /* whoever opens it looks at its mode */
-	} used[] = {
-		{ config->store, "data.mdb", true },
-		{ config->store, "lock.mdb", true },
-		{ config->store, "server.lock", true },
-		{ config->keys, "keyring", true },
-		{ config->public, "bundle.pem", false },
-		{ config->public, "jwks.json", false },
-	};
-	enum err err = E_OK;
+	const struct config *config = arg;
+	struct walk walk = { .fd = -1, .sealed = sealed };
+	enum err err = walk_to(&walk, path, cause);
 
-	for (size_t i = 0; i < COUNT(used) && !err; i++) {
-		char path[PATH_MAX];
-
-		if (snprintf(path, sizeof(path), "%s/%s", used[i].folder,
-			     used[i].name) >= (int)sizeof(path))
-			return too_long(used[i].folder, cause);
-		walk->sealed = used[i].sealed;
-		err = walk_to(walk, path, cause);
-		if (err == E_NOT_FOUND)
-			err = E_OK;
-		if (!err && walk->who)
-			err = quarrel(walk, config->store, 0, cause);
-	}
+	if (err == E_NOT_FOUND)
+		err = E_OK;
+	if (!err && walk.who)
+		err = quarrel(&walk, config->store, 0, cause);
+	reach(&walk, -1);
 	return err;
 }
 
 enum err become_server(const struct config *config, bool *root,
 		       struct cause *cause)
 {
-	struct walk walk = { .fd = -1 };
 	enum err err = become_owner(config->store, config->path, root, cause);
 
 	if (err || !*root)
 		return err;
-	err = check_used(config, &walk, cause);
-	reach(&walk, -1);
+	err = each_used(config, look_roots, (void *)config, cause);
 	*root = !err;
 	return err;
 }

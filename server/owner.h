@@ -26,11 +26,20 @@ enum err become_owner(const char *folder, const char *config, bool *root,
 struct config;
 /*
  * The same of a configuration's store. Where it stays root, nobody else may
- * have a say in keys and public either, nor in the files of the three: E_MODE
- * or E_REFUSED.
+ * have a say in what is used there: E_MODE or E_REFUSED.
  */
 enum err become_server(const struct config *config, bool *root,
 		       struct cause *cause) MUST_CHECK;
+/*
+ * Calls `fn` for the folders store, keys and public (as "FOLDER/"), for all
+ * that is in the first two, and for what registries read in public, be it there
+ * or not; ends with its first error. `sealed`: whoever opens it looks at its
+ * mode.
+ */
+typedef enum err owner_look(const char *path, bool sealed, void *arg,
+			    struct cause *cause);
+enum err each_used(const struct config *config, owner_look *fn, void *arg,
+		   struct cause *cause) MUST_CHECK;
 /*
  * As become_owner(), before `folder` is made: the owner of the last folder on
  * the way that is there. Look again with become_owner() once it is.

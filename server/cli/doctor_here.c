@@ -1,12 +1,7 @@
 /* server/cli/doctor_here.c - this side: configuration, keys, store, folders. */
 #include "server/cli/doctor.h"
 
-#include <dirent.h>
-#include <limits.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "server/jobs/courier.h"
 #include "server/keys.h"
@@ -33,54 +28,59 @@ enum health check_config(struct doctor *d)
 			    call->config->path);
 }
 
-/* The first file of a folder that another user owns; false: none. */
-static bool find_foreign(const char *folder, uid_t owner, char *out,
-			 size_t size)
+struct foreign {
+	uid_t owner; /* who it ought to be */
+	bool link;   /* chown -R leaves alone what it leads to */
+};
+
+/* What is not there, or cannot be seen, others tell of. */
+static enum err look_foreign(const char *path, bool sealed, void *arg,
+			     struct cause *cause)
 {
-	DIR *dir = opendir(folder);
-	const struct dirent *entry;
-	bool found = false;
+	struct foreign *foreign = arg;
 	struct stat st;
 
-	while (dir && !found && (entry = readdir(dir))) {
-		if (!strcmp(entry->d_name, ".."))
-			continue;
-		snprintf(out, size, "%s/%s", folder, entry->d_name);
-		found = !lstat(out, &st) && st.st_uid != owner;
-	}
-	if (dir)
-		closedir(dir);
-	return found;
+	(void)sealed;
+	if (stat(path, &st) || st.st_uid == foreign->owner)
+		return E_OK;
+	foreign->link = !lstat(path, &st) && S_ISLNK(st.st_mode);
+	return cause_set(cause, E_REFUSED,
+			 "%.400s %s not the store's owner's, so the server "
+			 "cannot use it",
+			 path, foreign->link ? "leads to what is" : "is");
 }
 
 static enum health check_owners(struct doctor *d)
 {
 	const struct config *config = d->call->config;
-	const char *const folders[] = { config->store, config->keys,
-					config->public };
-	char path[PATH_MAX];
+	struct foreign foreign = { 0 };
+	const char *all = doctor_text(d, "%s %s %s", config->store,
+				      config->keys, config->public);
+	struct cause cause;
 	struct stat st;
+	enum err err;
 
 	if (stat(config->store, &st))
 		return doctor_found(d, HEALTH_FAIL, NULL, "%s: not found",
 				    config->store);
-	for (size_t i = 0; i < COUNT(folders); i++)
-		if (find_foreign(folders[i], st.st_uid, path, sizeof(path)))
-			return doctor_found(
-				d, HEALTH_FAIL,
-				doctor_text(d, "chown -R --reference=%s %s",
-					    config->store, folders[i]),
-				"%s is not the store's owner's, so the server "
-				"cannot write it",
-				path);
+	foreign.owner = st.st_uid;
+	err = each_used(config, look_foreign, &foreign, &cause);
+	if (err)
+		return doctor_found(
+			d, HEALTH_FAIL,
+			err == E_REFUSED && !foreign.link
+				? doctor_text(d, "chown -R --reference=%s %s",
+					      config->store, all)
+				: NULL,
+			"%s", cause.text);
 	d->found.gravity = GRAVE_LATER;
 	if (!st.st_uid)
 		return doctor_found(
 			d, HEALTH_WARN,
 			doctor_text(d,
 				    "make a user for it, chown -R "
-				    "dockpass %s %s %s, then restart",
-				    folders[0], folders[1], folders[2]),
+				    "dockpass %s, then restart",
+				    all),
 			"root owns the store, so the server stays root");
 	return doctor_found(d, HEALTH_OK, NULL,
 			    "store, keys and public belong to one user");
@@ -143,16 +143,16 @@ enum health check_keys(struct doctor *d)
 
 enum health check_public(struct doctor *d)
 {
-	static const char *const names[] = { "", "/bundle.pem", "/jwks.json" };
 	const struct config *config = d->call->config;
+	const char *name = "";
 	struct cause cause;
 	struct stat st;
 
 	if (keys_check_public(d->keyring, config->public, &cause))
 		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
-	for (size_t i = 0; i < COUNT(names); i++) {
-		const char *path =
-			doctor_text(d, "%s%s", config->public, names[i]);
+	for (size_t i = 0; name; name = keys_public(i++)) {
+		const char *path = doctor_text(d, "%s%s%s", config->public,
+					       *name ? "/" : "", name);
 
 		if (!stat(path, &st) && !(st.st_mode & S_IROTH))
 			return doctor_found(

@@ -18,6 +18,8 @@ from support.process import free_ports
 from support.site import Certificate, change_key
 from support.wire import Wire
 from test_cli_keys import D379, put_key
+from test_ownership import (  # noqa: F401, pylint: disable=unused-import
+    OWNER, open_path, own)
 
 NAMES = ["config", "owner", "keys", "public", "certificate", "tls", "secrets",
          "disk", "store", "room", "server", "served", "url", "mail",
@@ -165,14 +167,42 @@ def test_this_side(tmp_path, name):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_a_file_that_is_another_s(tmp_path):
-    with Dockpass(tmp_path).serve() as dockpass:
+@pytest.mark.parametrize("owner, other", [
+    (0, 4711), (OWNER, 0), (OWNER, 4711)])
+@pytest.mark.parametrize("link", [False, True])
+def test_a_file_that_is_another_s(open_path, owner, other,  # noqa: F811
+                                  link):
+    """A link is as good as what it leads to."""
+    with Dockpass(open_path) as dockpass:
+        own(dockpass.folder, owner)
         file = next((dockpass.folder / "keys").glob("*.pem"))
-        os.chown(file, 4711, 4711)
+        if link:
+            his = open_path / "his.pem"
+            file.symlink_to(file.rename(his))
+        os.chown(file, other, other)
         failed, checks = doctor(dockpass)
-        assert failed == ["owner"], checks
-        assert f"{file} is not the store's owner's" in line(checks["owner"])
-        assert "chown -R --reference=" in line(checks["owner"])
+        said = line(checks["owner"])
+        assert failed[0] == "owner", checks
+        if owner and link:
+            assert f"{file} leads to what is not the store's" in said
+            assert checks["owner"]["mend"] is None
+        elif owner:
+            assert f"{file} is not the store's owner's, so" in said
+            assert "chown -R --reference=" in said
+        else:
+            assert f"{his if link else file} to user 4711" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_link_of_roots_to_what_is_the_owners(open_path):  # noqa: F811
+    """Whose the link is does not matter."""
+    with Dockpass(open_path) as dockpass:
+        file = next((dockpass.folder / "keys").glob("*.pem"))
+        file.symlink_to(file.rename(dockpass.folder / "aside.pem"))
+        own(dockpass.folder)
+        os.lchown(file, 0, 0)
+        failed, checks = doctor(dockpass)
+        assert checks["owner"]["status"] == "ok" and "keys" not in failed
 
 
 def later(days):

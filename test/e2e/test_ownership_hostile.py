@@ -167,6 +167,23 @@ def test_what_root_uses_is_nobody_elses(packaged, name):
     assert packaged.ask().status_code == 200
 
 
+@pytest.mark.parametrize("link", [False, True])
+def test_a_key_that_root_signs_by_is_nobody_elses(packaged, link, tmp_path):
+    """Whose file it is reads it, and signs what he likes."""
+    own(packaged.folder, 0)
+    path, = (packaged.folder / "keys").glob("*.pem")
+    if link:
+        his = tmp_path / "his.pem"
+        path.rename(his)
+        path.symlink_to(his)
+        path = his
+    os.chown(path, ALICE, ALICE)
+    for command in COMMANDS:
+        words = command.format(packaged.folder / "backup").split()
+        status, message = packaged.refused(*words)
+        assert status == 1 and is_quarrel(message, ALICE), message
+
+
 @contextlib.contextmanager
 def exchanging(one, other):
     """The owner renames them into each other's place, all the time."""
