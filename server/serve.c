@@ -35,6 +35,7 @@ static void log_warning(void *arg, const char *event, const char *text)
 static void say_warnings(const struct server *server)
 {
 	const struct config *config = server->live->config;
+	struct cause cause;
 
 	live_warn(server->live, time(NULL), log_warning, NULL);
 	if (server->connections < config->connections)
@@ -47,12 +48,8 @@ static void say_warnings(const struct server *server)
 			  "%s: no reload will be able to read it: let the "
 			  "owner of %s do so, by chown or chmod",
 			  config->path, config->store);
-	if (db_moved(server->services.db))
-		log_event(LEVEL_WARNING, "store",
-			  "%s: is not the store that is open (removed or "
-			  "renamed, and made again): what commands change "
-			  "there does not hold: restart dockpass",
-			  server->config->store);
+	if (db_in_place(server->services.db, &cause))
+		log_event(LEVEL_WARNING, "store", "%s", cause.text);
 	if (server->root)
 		log_event(LEVEL_WARNING, "start",
 			  "runs as root, as root owns %s: give the folder to a "

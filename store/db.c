@@ -297,17 +297,28 @@ const char *db_folder(const struct db *db)
 	return folder;
 }
 
-bool db_moved(const struct db *db)
+enum err db_in_place(const struct db *db, struct cause *cause)
 {
-	struct stat open, there;
+	const char *folder = db_folder(db);
+	struct stat open, there = { 0 };
 	char path[PATH_MAX];
 	int fd;
 
 	if (mdb_env_get_fd(db->env, &fd) || fstat(fd, &open))
-		return false;
-	snprintf(path, sizeof(path), "%s/data.mdb", db_folder(db));
-	return stat(path, &there) || open.st_dev != there.st_dev ||
-	       open.st_ino != there.st_ino;
+		return E_OK;
+	snprintf(path, sizeof(path), "%s/data.mdb", folder);
+	if (stat(path, &there) && errno != ENOENT && errno != ENOTDIR)
+		return cause_errno(cause,
+				   "cannot be reached any more, and a restart "
+				   "would not find it",
+				   folder);
+	if (open.st_dev == there.st_dev && open.st_ino == there.st_ino)
+		return E_OK;
+	return cause_set(cause, E_NOT_FOUND,
+			 "%s: is not the store that is open (removed or "
+			 "renamed, and made again): what commands change there "
+			 "does not hold: restart dockpass",
+			 folder);
 }
 
 struct str table_name(enum table table)

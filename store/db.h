@@ -78,8 +78,11 @@ bool db_served(const char *folder); /* by a server, now */
 void db_close(struct db *db);	    /* NULL is fine */
 void db_cleanup(struct db **db);
 const char *db_folder(const struct db *db);
-/* Is the store that its folder has now another than the one that is open? */
-bool db_moved(const struct db *db);
+/*
+ * Does its folder still have the store that is open? E_NOT_FOUND: another, or
+ * none; other errors: nobody can tell.
+ */
+enum err db_in_place(const struct db *db, struct cause *cause) MUST_CHECK;
 /* The disk of a store's folder. False: nobody knows. */
 struct disk {
 	uint64_t left; /* bytes, for us */

@@ -268,3 +268,19 @@ def test_a_configuration_that_only_root_can_read(foreign):
         f"owner of {foreign.folder}/store do so, by chown or chmod"]
     os.chown(foreign.config_file, OWNER, OWNER)
     foreign.reload()
+
+
+def test_a_folder_above_that_was_closed_meanwhile(foreign, open_path):
+    """It is no other store, and no restart would help."""
+    above = open_path / "above"
+    above.mkdir()
+    (foreign.folder / "store").rename(above / "store")
+    foreign.configure(store=str(above / "store"))
+    foreign.serve()
+    before = len(foreign.log("store"))
+    above.chmod(0o700)
+    foreign.reload()
+    line, = foreign.logged(before, event="store")
+    assert line["level"] == "warning" and line["message"] == (
+        f"{above}/store: cannot be reached any more, and a restart would not "
+        f"find it: {ACTS}")
