@@ -22,22 +22,36 @@ static bool skip_commas(struct str *rest)
 	return any;
 }
 
+/* Behind its first quote: how long it is, and how long without backslashes. */
+static bool find_quote(struct str text, size_t *end, size_t *len)
+{
+	*end = *len = 0;
+	for (size_t i = 0; i < text.len; i++, ++*len) {
+		*end = i;
+		if (text.at[i] == '"')
+			return true;
+		if (text.at[i] == '\\')
+			i++;
+	}
+	return false;
+}
+
 static enum err take_quoted(struct str *rest, struct arena *arena,
 			    struct str *value)
 {
 	struct str text = str_skip(*rest, 1);
-	char *to = arena_alloc(arena, text.len + 1);
-	size_t len = 0;
+	size_t end, len;
+	char *to;
 
-	while (!field_begins(text, '"')) {
-		if (field_begins(text, '\\'))
-			text = str_skip(text, 1);
-		if (!text.len)
-			return E_SYNTAX;
-		to[len++] = text.at[0];
-		text = str_skip(text, 1);
-	}
-	*rest = str_skip(text, 1);
+	if (!find_quote(text, &end, &len))
+		return E_SYNTAX;
+	*rest = str_skip(text, end + 1);
+	*value = str_head(text, end);
+	if (len == end)
+		return E_OK;
+	to = arena_alloc(arena, len);
+	for (size_t i = 0, at = 0; i < end; i++)
+		to[at++] = text.at[text.at[i] == '\\' ? ++i : i];
 	*value = (struct str) { to, len };
 	return E_OK;
 }
@@ -139,10 +153,11 @@ static enum err take_challenge(struct str *rest, struct arena *arena,
 enum err challenge_next(struct str *rest, struct arena *arena,
 			struct challenge *out)
 {
-	enum err err;
+	enum err err = E_LIMIT;
 
 	*out = (struct challenge) { .len = 0 };
-	err = take_challenge(rest, arena, out);
+	if (rest->len <= CHALLENGE_LINE_MAX)
+		err = take_challenge(rest, arena, out);
 	if (err)
 		*out = (struct challenge) { .len = 0 };
 	return err;

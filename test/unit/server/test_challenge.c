@@ -41,6 +41,7 @@ static const struct {
 	  "bearer Realm<a>; " },
 	{ "a quote that is not closed", "Bearer realm=\"a", "!" },
 	{ "a backslash at the end", "Bearer realm=\"a\\", "!" },
+	{ "a backslash before the last quote", "Bearer realm=\"a\\\"", "!" },
 	{ "no value: a token68, and then no scheme", "Bearer realm=,service=b",
 	  "Bearer realm=; !" },
 	{ "twice", "Bearer realm=a,REALM=b", "!" },
@@ -126,12 +127,36 @@ static void too_many(void **state)
 	assert_int_equal(challenge_next(&line, &arena, &c), E_LIMIT);
 }
 
+/* Whoever sends them decides how many there are: what they take is theirs. */
+static void of_what_size(void **state)
+{
+	AUTO(arena) struct arena arena;
+	static char text[CHALLENGE_LINE_MAX + 1];
+	struct challenge c;
+	struct str line;
+	size_t some = 0;
+
+	(void)state;
+	for (size_t i = 0; i + 7 <= CHALLENGE_LINE_MAX; i += 7)
+		memcpy(text + i, "a b=\"\",", 8);
+	arena_init(&arena);
+	line = str_of(text);
+	while (!challenge_next(&line, &arena, &c))
+		some++;
+	assert_int_equal(some, CHALLENGE_LINE_MAX / 7);
+	assert_ptr_equal(arena.first, arena.last);
+	assert_int_equal(arena.used, 0);
+	line = (struct str) { text, sizeof(text) };
+	assert_int_equal(challenge_next(&line, &arena, &c), E_LIMIT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(grammar),
 		cmocka_unit_test(finds),
 		cmocka_unit_test(too_many),
+		cmocka_unit_test(of_what_size),
 	};
 
 	return cmocka_run_group_tests_name("challenge", tests, NULL, NULL);
