@@ -300,7 +300,7 @@ static int add_user(struct call *call, struct change *change)
 		call_warn(call,
 			  "dockpass: warning: no mail can be sent to '%.255s'; "
 			  "if he is to be told of his tokens' ends: dockpass "
-			  "user set %.200s --email alice@example.com",
+			  "user set %.200s --email E",
 			  call->opts[OPT_EMAIL], call->args[0].at);
 	return status;
 }

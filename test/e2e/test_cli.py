@@ -140,8 +140,7 @@ def test_who_cannot_be_mailed(tmp_path):
                    own.config_file)
     assert done.stderr == (
         "dockpass: warning: no mail can be sent to 'nix'; if he is to be told "
-        "of his tokens' ends: dockpass user set bob --email "
-        "alice@example.com\n")
+        "of his tokens' ends: dockpass user set bob --email E\n")
     assert own.user("eve") == "eve"
     assert own.run("user", "add", "ann", "--email", "ann@example.com",
                    "--config", own.config_file).stderr == ""
