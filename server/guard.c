@@ -38,6 +38,7 @@ struct meter {
 	cells *in;
 	uint16_t at[ROWS];
 	int64_t step, full; /* ms */
+	int64_t most; /* of all that stand in these cells, by today's rules */
 };
 
 struct meters {
@@ -154,17 +155,19 @@ static bool is_exempt(const struct guard_try *try)
 }
 
 static void meter_add(struct meters *meters, cells *in, struct hash hash,
-		      const struct guard_rules *rules, uint64_t failures)
+		      int64_t seconds, unsigned failures, unsigned times)
 {
 	struct meter *meter = &meters->at[meters->len++];
+	int64_t full = seconds * 1000, widest = full / failures;
 
 	meter->in = in;
 	for (size_t i = 0; i < ROWS; i++)
 		meter->at[i] = (uint16_t)(hash.at[i] % CELLS);
-	meter->full = (int64_t)rules->seconds * 1000;
-	meter->step = meter->full / (int64_t)failures;
+	meter->full = full;
+	meter->step = full / ((int64_t)failures * times);
 	if (!meter->step)
 		meter->step = 1;
+	meter->most = full + BEYOND * (widest ? widest : 1);
 }
 
 /* The narrowest first. */
@@ -184,14 +187,15 @@ static struct meters meters_of(struct guard *guard, const struct guard_try *try,
 		text_add(&text, (struct str) { (char *)address.at + width->from,
 					       width->to - width->from });
 		meter_add(&meters, &guard->networks, text_hash(&text),
-			  try->rules,
-			  (uint64_t)try->rules->failures * width->times);
+			  try->rules->seconds, try->rules->failures,
+			  width->times);
 	}
 	if (password) {
 		text_begin(&text, guard, KIND_USER, 0);
 		text_add_user(&text, try->user);
-		meter_add(&meters, &guard->users, text_hash(&text), try->rules,
-			  try->rules->failures_per_user);
+		meter_add(&meters, &guard->users, text_hash(&text),
+			  try->rules->seconds, try->rules->failures_per_user,
+			  1);
 	}
 	return meters;
 }
@@ -201,15 +205,24 @@ static _Atomic int64_t *cell_of(const struct meter *meter, size_t row)
 	return &(*meter->in)[row][meter->at[row]];
 }
 
-/* How high it stands: ms until it will have fallen to nothing. */
+/*
+ * How high it stands: ms until it will have fallen to nothing. What rules of
+ * before made higher than today's can is lowered: it would stand there as long
+ * as those had it.
+ */
 static int64_t level(const struct meter *meter, int64_t now)
 {
-	int64_t least = INT64_MAX;
+	int64_t least = meter->most;
 
 	for (size_t i = 0; i < ROWS; i++) {
-		int64_t at = atomic_load(cell_of(meter, i)) - now;
+		_Atomic int64_t *cell = cell_of(meter, i);
+		int64_t at = atomic_load(cell);
 
-		least = at < least ? at : least;
+		while (at - now > meter->most &&
+		       !atomic_compare_exchange_weak(cell, &at,
+						     now + meter->most))
+			;
+		least = at - now < least ? at - now : least;
 	}
 	return least > 0 ? least : 0;
 }

@@ -339,3 +339,28 @@ def test_an_address_that_follows_from_a_listener_stays_as_that_does(dockpass):
     dockpass.reload()
     assert "https://auth.example.com/token" in dockpass.ask(
         auth=("nobody", "wrong")).headers["WWW-Authenticate"]
+
+
+def test_a_shorter_time_of_the_guard_frees_whom_a_longer_one_shut_out(
+        tmp_path):
+    """A level falls "from full to nothing in `seconds`", today's."""
+    rules = {"failures": 20, "failures_per_user": 3, "seconds": 86400}
+    password = secrets.remember("right horse battery")
+    with Dockpass(tmp_path, guard=rules, trusted_proxies="127.0.0.1") as own:
+        own.user("alice", password=password)
+        own.serve()
+
+        def ask(word, address):
+            return own.ask(auth=("alice", word),
+                           headers={"X-Forwarded-For": address})
+        for turn in range(4):
+            last = ask(f"wrong {turn}", "198.51.100.7")
+        assert last.status_code == 429
+        own.configure(guard={"failures": 1000, "failures_per_user": 1000,
+                             "seconds": 60})
+        assert own.reload().startswith("done:")
+        answer = ask(password, "198.51.100.9")
+        assert answer.status_code == 200 or \
+            int(answer.headers["Retry-After"]) <= 60, answer.headers
+        wait_until(lambda: ask(password, "198.51.100.9").status_code == 200,
+                   10, "let in")

@@ -289,6 +289,31 @@ static void by_what_it_was_counted_it_is_taken_back(void **state)
 	}
 }
 
+/* A reload: who was shut out for a day is so no longer than a minute's rules
+ * would have had it, whether or not anybody looks meanwhile. */
+static void a_shorter_time_frees_whom_a_longer_one_shut_out(void **state)
+{
+	for (int64_t later = 0; later < 50 * 1000; later += 24 * 1000) {
+		unsigned wait;
+
+		down(state);
+		up(state);
+		rules.seconds = 86400;
+		for (int i = 0; i < 100; i++)
+			token("192.0.2.1");
+		while (!password("192.0.2.2", "alice"))
+			;
+		rules.seconds = 60;
+		rules.failures = rules.failures_per_user = 20;
+		now += later;
+		assert_int_equal(token("192.0.2.1"), GUARD_LATE_MS);
+		wait = password("192.0.2.1", "alice");
+		assert_in_range(wait, 30, 60 * 3 / 2 + 3);
+		now += (int64_t)wait * 1000;
+		assert_int_equal(password("192.0.2.1", "alice"), 0);
+	}
+}
+
 static void those_looked_at_now_are_counted(void **state)
 {
 	struct guard_try tries[FEW], more;
@@ -736,6 +761,7 @@ int main(void)
 		TEST(right_passwords_are_not_counted),
 		TEST(those_looked_at_now_are_counted),
 		TEST(by_what_it_was_counted_it_is_taken_back),
+		TEST(a_shorter_time_frees_whom_a_longer_one_shut_out),
 		TEST(a_pair_is_one_failure),
 		TEST(another_secret_or_name_is_no_pair),
 		TEST(a_pair_is_of_one_address),
