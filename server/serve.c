@@ -158,11 +158,37 @@ static bool all_ended(const struct server *server)
 	return jobs_quiet(server->jobs);
 }
 
-/* Who asks /readyz learns of it first. False: a second signal. */
-static bool warn_of_end(struct server *server)
+/* What was rotated is opened again; what would be read is of no use now. */
+static void reload_no_more(void)
+{
+	log_reopen();
+	log_event(LEVEL_WARNING, "reload",
+		  "the old ones stay, as the server ends; the log's file was "
+		  "opened again");
+}
+
+static const char second_signal[] = "a second signal came";
+
+/* Until `end` (steady_ms). The reason to leave at once, or NULL. */
+static const char *wait_to_end(struct server *server, int64_t end)
+{
+	int64_t left;
+	int got;
+
+	while ((left = end - steady_ms()) > 0) {
+		got = wait_for(server, left);
+		if (got == SIGHUP)
+			reload_no_more();
+		else if (got)
+			return second_signal;
+	}
+	return NULL;
+}
+
+/* Who asks /readyz learns of it first. As wait_to_end(). */
+static const char *warn_of_end(struct server *server)
 {
 	int64_t drain = (int64_t)server->live->config->admin.drain * 1000;
-	int got = SIGHUP;
 
 	notify_say("STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld\n"
 		   "STATUS=finishing what is under way",
@@ -173,30 +199,28 @@ static bool warn_of_end(struct server *server)
 			  "told to end: for %u s /readyz says no, and all "
 			  "else goes on (admin.drain)",
 			  server->live->config->admin.drain);
-	while (drain && got == SIGHUP)
-		got = wait_for(server, drain);
-	return got != SIGTERM && got != SIGINT;
+	return wait_to_end(server, steady_ms() + drain);
 }
 
-/* False: a second signal, so at once. */
-static bool leave(struct server *server)
+/* Why at once, or NULL: all has been finished. */
+static const char *leave(struct server *server)
 {
-	int waited = 0;
+	const char *why = warn_of_end(server);
+	int64_t end;
 
-	if (!warn_of_end(server))
-		return false;
+	if (why)
+		return why;
 	log_event(LEVEL_INFO, "stop", "finishing what is under way");
 	for (unsigned i = 0; i < server->workers_started; i++)
 		worker_drain(server->workers[i]);
 	jobs_drain(server->jobs);
-	while (!all_ended(server)) {
-		int got = wait_for(server, POLL_MS);
-
-		waited += POLL_MS;
-		if (got == SIGTERM || got == SIGINT || waited > LEAVE_MS)
-			return false;
+	end = steady_ms() + LEAVE_MS;
+	while (!why && !all_ended(server)) {
+		if (steady_ms() >= end)
+			return "10 s are over";
+		why = wait_to_end(server, steady_ms() + POLL_MS);
 	}
-	return true;
+	return why;
 }
 
 static void say_started(const struct server *server)
@@ -242,8 +266,9 @@ static int wait_signal(struct server *server, int64_t *day)
 	}
 }
 
-/* Until a signal ends it; what it warns of comes nearer every day. */
-static bool run(struct server *server)
+/* Until a signal ends it; what it warns of comes nearer every day. As leave().
+ */
+static const char *run(struct server *server)
 {
 	int64_t day = time(NULL) / DAY;
 	int got;
@@ -262,9 +287,10 @@ int serve(const char *config_path, enum log_format format)
 	struct server server = { .config_path = config_path, .format = format };
 	struct cause cause = { "" };
 	enum err err = server_up(&server, &cause);
+	const char *why = err ? NULL : run(&server);
 
-	if (!err && !run(&server))
-		server_leave("a second signal came, or 10 s are over");
+	if (why)
+		server_leave(why);
 	if (!err)
 		log_event(LEVEL_INFO, "stop", "done");
 	server_down(&server);

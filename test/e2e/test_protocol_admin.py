@@ -109,6 +109,57 @@ def test_a_second_signal_ends_the_wait(own):
     assert own.daemon.process.wait(30 * PATIENCE) == 0
 
 
+def left(own):
+    """Why it left at once, once it has."""
+    assert own.daemon.process.wait(30 * PATIENCE) == 0
+    return own.logged(0, event="stop")[-1]["message"]
+
+
+def test_a_reload_while_it_ends_opens_the_log_again(own, tmp_path):
+    """As logrotate wants it; it puts off no end, and is said."""
+    (tmp_path / "logs").mkdir()
+    log, old = tmp_path / "logs/log", tmp_path / "logs/log.1"
+    own.configure(admin={"drain": 4}, log={"file": str(log)})
+    own.serve()
+    began = time.monotonic()
+    own.daemon.send(signal.SIGTERM)
+    not_ready(own)
+    while time.monotonic() < began + 2:
+        assert own.ask().status_code == 200
+    log.rename(old)
+    message = "the old ones stay, as the server ends; the log's file was " \
+        "opened again"
+    assert own.reload() == message
+    asked = own.ask().client
+    assert own.daemon.process.wait(30 * PATIENCE) == 0
+    if PATIENCE == 1:
+        assert 4 <= time.monotonic() - began < 5.5
+    assert message in log.read_text() and asked in log.read_text()
+    assert asked not in old.read_text()
+
+
+def test_why_it_left_at_once_is_said(own):
+    own.configure(admin={"drain": 300})
+    own.serve()
+    own.daemon.send(signal.SIGTERM)
+    not_ready(own)
+    own.daemon.send(signal.SIGTERM)
+    assert left(own) == "left at once: a second signal came"
+
+
+def test_who_does_not_finish_is_left_by_a_second_signal(own):
+    """A reload meanwhile is none."""
+    own.serve()
+    with Wire(own.port) as wire:
+        wire.send(request("GET /token", "X: y")[:-2])
+        metrics.reaches(own, "dockpass_connections", 1)
+        own.daemon.send(signal.SIGTERM)
+        wait_until(lambda: not is_open(own.port), 20 * PATIENCE, "closed")
+        assert own.reload().startswith("the old ones stay, as")
+        own.daemon.send(signal.SIGTERM)
+        assert left(own) == "left at once: a second signal came"
+
+
 def test_whoever_watches_does_not_hold_up_the_end(own):
     own.serve()
     with Wire(own.admin_port) as wire:
