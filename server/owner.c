@@ -380,6 +380,9 @@ enum err each_used(const struct config *config, owner_look *fn, void *arg,
 		err = look_below(config->public, "", false, fn, arg, cause);
 	for (size_t i = 0; !err && (name = keys_public(i)); i++)
 		err = look_below(config->public, name, false, fn, arg, cause);
+	/* A group may write its folder, as that of /var/log: it is no link. */
+	if (!err && config->log.file)
+		err = fn(config->log.file, true, arg, cause);
 	return err;
 }
 

@@ -184,6 +184,22 @@ def test_a_key_that_root_signs_by_is_nobody_elses(packaged, link, tmp_path):
         assert status == 1 and is_quarrel(message, ALICE), message
 
 
+def test_root_that_stays_root_writes_no_log_where_another_leads_it(
+        packaged, tmp_path):
+    own(packaged.folder, 0)
+    his, target = tmp_path / "his", tmp_path / "target"
+    his.mkdir()
+    target.mkdir()
+    (his / "logs").symlink_to(target)
+    for path in (his, his / "logs"):
+        os.chown(path, ALICE, ALICE, follow_symlinks=False)
+    packaged.configure(log={"file": str(his / "logs/a.log")})
+    for command in ("check", "serve"):
+        status, message = packaged.refused(command)
+        assert status == 1 and is_quarrel(message, ALICE), message
+    assert not list(target.iterdir())
+
+
 @contextlib.contextmanager
 def exchanging(one, other):
     """The owner renames them into each other's place, all the time."""
