@@ -8,7 +8,7 @@
 #include "store/record.h"
 #include "token/date.h"
 
-#define ADVICE "; restore a backup with --yes"
+#define ADVICE "; " STORE_MEND
 
 typedef unsigned long long ull;
 

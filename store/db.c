@@ -80,8 +80,7 @@ static enum err open_env(struct db *db, const char *folder, struct cause *cause)
 		return cause_set(
 			cause, err_of(code), "cannot open store %s: %s%s",
 			folder, mdb_strerror(code),
-			err_of(code) == E_CORRUPT ? "; restore a backup "
-						    "with --damaged"
+			err_of(code) == E_CORRUPT ? "; " STORE_MEND
 						  : errno_advice(code));
 	return E_OK;
 }

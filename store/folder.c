@@ -201,7 +201,7 @@ enum err folder_set_aside(const char *folder, struct cause *cause)
 /* What is written when it happens: a signal's handler may not print. */
 static struct {
 	size_t len;
-	char at[PATH_MAX + 128];
+	char at[PATH_MAX + 320];
 } last_words;
 
 /* No return value of LMDB can tell. It is safe at any point, as kill -9 is. */
@@ -224,8 +224,7 @@ void folder_tame_signals(const char *folder)
 
 	snprintf(last_words.at, sizeof(last_words.at),
 		 "dockpass: %s: damaged or cut short, or its disk is full or "
-		 "fails; free some space, or restore a backup with "
-		 "--damaged\n",
+		 "fails; free some space, or " STORE_MEND "\n",
 		 data.at);
 	last_words.len = strlen(last_words.at);
 	sigaction(SIGBUS, &action, NULL);

@@ -252,7 +252,7 @@ static enum err damaged(struct cause *cause, const char *what, uint64_t number)
 {
 	return cause_set(cause, E_CORRUPT,
 			 "the store is damaged: %s number %llu, or what points "
-			 "to it; restore a backup with --damaged",
+			 "to it; " STORE_MEND,
 			 what, (unsigned long long)number);
 }
 

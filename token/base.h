@@ -43,6 +43,17 @@
 #define LEAVES(thread)
 #endif
 
+/*
+ * What mends a damaged store, wherever that is said. The first way keeps what
+ * was revoked since the backup; the second knows nothing of it.
+ */
+#define STORE_MEND_READ                                                        \
+	"restore a backup: dockpass restore FILE --yes; if that cannot read "  \
+	"the store,"
+#define STORE_MEND_LOST                                                        \
+	"stop the server, dockpass restore FILE --damaged, start it"
+#define STORE_MEND STORE_MEND_READ " " STORE_MEND_LOST
+
 /* name, text for people */
 #define ERR_LIST(X)                                                            \
 	X(E_OK, "done")                                                        \
@@ -52,7 +63,7 @@
 	X(E_SPACE, "no space left on the disk: free some, then repeat")        \
 	X(E_READONLY, "the disk is read-only: make it writable, then repeat")  \
 	X(E_CRYPTO, "cryptographic failure")                                   \
-	X(E_CORRUPT, "the store is damaged; restore a backup with --damaged")  \
+	X(E_CORRUPT, "the store is damaged; " STORE_MEND)                      \
 	X(E_VERSION, "stored format is of another version")                    \
 	X(E_MODE, "others can read or write it")                               \
 	X(E_BUSY, "in use or overloaded")                                      \

@@ -283,12 +283,7 @@ static enum health verify(struct doctor *d, struct txn *txn)
 				    "of it",
 				    d->call->config->store);
 	if (store_verify(txn, &facts, &cause))
-		return doctor_found(
-			d, HEALTH_FAIL,
-			"dockpass restore FILE --yes; if that cannot "
-			"read this store either, stop the server "
-			"and say --damaged",
-			"%s", cause.text);
+		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
 	return doctor_found(
 		d, HEALTH_OK, NULL, "%s is sound: %llu users, %llu tokens",
 		d->call->config->store, (unsigned long long)facts.users,

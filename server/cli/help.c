@@ -163,9 +163,8 @@ static const struct {
 	  "once he is\nunblocked. user show lists where he is a member, token "
 	  "list NAME his tokens; those\nof projects and groups that he knows "
 	  "are not his: look at token list --project.\n" },
-	{ "store check",
-	  "Of a store that is damaged: stop the server, dockpass restore FILE "
-	  "--damaged, start\nit.\n" },
+	{ "store check", "Of one that is damaged:\n" STORE_MEND_READ
+			 "\n" STORE_MEND_LOST ".\n" },
 };
 
 const char help_first[] =

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from support import secrets
-from support.dockpass import Dockpass, on
+from support.dockpass import STORE_MEND, Dockpass, on
 from support.doctor import doctor, line
 from support.http import Server, always
 from support.process import free_ports
@@ -143,8 +143,7 @@ ROWS = {
     "keys that the server does not know": Row(new_key, "served", [
         "the running server has other keys than ",
         "systemctl reload dockpass"]),
-    "a damaged store": Row(damage, "store", ["dockpass restore FILE"],
-                           ["server"]),
+    "a damaged store": Row(damage, "store", ["; " + STORE_MEND], ["server"]),
     "no mail server": Row(close_mail, "mail", [
         "the mail server, smtp://localhost:", "nothing listens there"]),
     "no webhook": Row(close_webhook, "webhook", [

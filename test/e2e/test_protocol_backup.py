@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from support import secrets, tokens
-from support.dockpass import Dockpass
+from support.dockpass import STORE_MEND, Dockpass
 
 PULL = "repository:g/p:pull"
 
@@ -136,13 +136,15 @@ def scribble(path):
     lambda path: os.truncate(path, 20480), scribble,
 ], ids=["meta", "pages", "cut", "nonsense"])
 def test_a_damaged_store_is_set_aside(desk, damage):
-    """As every message of damage says: restore a backup with --damaged."""
+    """Where --yes cannot read it either, as every message of damage says."""
     desk.cli("backup", desk.file)
     data = desk.folder / "store/data.mdb"
     damage(data)
     damaged = data.read_bytes()
     status, said = desk.refused("store", "check")
-    assert status == 1 and "restore a backup with --damaged" in said
+    assert status == 1 and STORE_MEND in said
+    status, said = desk.refused("restore", desk.file, "--yes")
+    assert status == 1 and STORE_MEND in said and data.read_bytes() == damaged
     restore = ["restore", desk.file, "--damaged"]
     done = desk.run(*restore, "--config", desk.config_file)
     assert "data.mdb.damaged, cannot be read: what was revoked" in done.stderr
@@ -162,6 +164,25 @@ def test_a_damaged_store_is_set_aside(desk, damage):
     (desk.folder / "store/data.mdb.damaged").unlink()
     desk.cli(*restore)
     assert "ann" in desk.cli("user", "list")
+
+
+@pytest.mark.parametrize("record, other", [
+    (b"ann", b"a\0n"), (b"ann@", b"an\0@"), (b"first", b"fir\0t"),
+    (b"g/p", b"g//")], ids=["user", "log", "token", "project"])
+def test_a_damaged_record_takes_no_revocation(desk, record, other):
+    """What every message of damage says first: --yes, for what can be read."""
+    desk.cli("backup", desk.file)
+    desk.cli("token", "revoke", "1")
+    data = desk.folder / "store/data.mdb"
+    whole = data.read_bytes()
+    data.write_bytes(whole.replace(record, other))
+    assert STORE_MEND in desk.refused("store", "check")[1]
+    desk.cli("restore", desk.file, "--yes")
+    desk.cli("store", "check")
+    assert [token["revoked"] for token in desk.json("token", "list")] == \
+        [True]
+    desk.serve()
+    lives(desk, desk.secret, 401)
 
 
 @pytest.mark.parametrize("name", ["store/data.mdb", "store/new", "keys/new",

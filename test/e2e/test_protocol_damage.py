@@ -4,10 +4,10 @@ line say the same of it."""
 import pytest
 
 from support import metrics, tokens
-from support.dockpass import Dockpass
+from support.dockpass import STORE_MEND, Dockpass
 
 PULL = "repository:g/p:pull"
-DAMAGED = "the store is damaged; restore a backup with --damaged"
+DAMAGED = f"the store is damaged; {STORE_MEND}"
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ import pytest
 import requests
 
 from support import secrets, tokens
-from support.dockpass import ENV, PATIENCE, PROGRAM, Dockpass
+from support.dockpass import (ENV, PATIENCE, PROGRAM, STORE_MEND,
+                              Dockpass)
 from support.process import wait_until
 from support.ways import WAYS, get_basic, login, refresh, refresh_token
 
@@ -168,8 +169,7 @@ def test_a_store_cut_short_under_the_server(own):
     assert daemon.process.wait(10 * PATIENCE) == 1
     assert own.output.endswith(f"{own.folder}/store/data.mdb: damaged or cut "
                                "short, or its disk is full or fails; free some "
-                               "space, or restore a backup with "
-                               "--damaged\n")
+                               f"space, or {STORE_MEND}\n")
 
 
 def key(*ids):

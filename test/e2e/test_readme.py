@@ -9,7 +9,7 @@ import yaml
 from conformance.matrix import CLIENTS, COLUMNS, REGISTRIES
 from conformance.operations import OPERATIONS
 from conformance.report import Cell, Report, Suite
-from support.dockpass import ENV, PROGRAM, TOP
+from support.dockpass import ENV, PROGRAM, STORE_MEND, TOP
 
 README = (TOP / "README.md").read_text()
 
@@ -30,6 +30,11 @@ def section(title):
 def test_table_of_options_is_the_programs():
     assert dockpass("check", "--table").strip() in section("Configuration"), \
         "README lacks rows of: dockpass check --table"
+
+
+def test_a_damaged_store_is_mended_as_the_program_says():
+    assert STORE_MEND in " ".join(section("Backup").replace("`", "").split())
+    assert STORE_MEND in " ".join(dockpass("store", "check", "--help").split())
 
 
 def test_commands_are_those_of_help():

@@ -20,6 +20,10 @@ PATIENCE = 1 if "release" in str(PROGRAM) else 6
 # Seconds: not at the end of a time that clients have, which are ten. No more
 # of them for a slow build, or it could not be told.
 AT_ONCE = 8
+# What mends a damaged store, wherever that is said (token/base.h).
+STORE_MEND = ("restore a backup: dockpass restore FILE --yes; if that cannot "
+              "read the store, stop the server, dockpass restore FILE "
+              "--damaged, start it")
 SOAK = os.environ.get("SOAK")  # make soak, for longer: a file, see progress()
 # libfaketime, for one command that is to believe in another day.
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)

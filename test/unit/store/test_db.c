@@ -221,7 +221,7 @@ static void cut_short(void **state)
 	assert_int_equal(WEXITSTATUS(status), 1);
 	assert_true(read(said[0], line, sizeof(line) - 1) > 0);
 	assert_non_null(strstr(line, path));
-	assert_non_null(strstr(line, "restore a backup with --damaged\n"));
+	assert_non_null(strstr(line, "; free some space, or " STORE_MEND "\n"));
 	close(said[0]);
 	close(said[1]);
 	folder_remove(&f);
