@@ -10,6 +10,7 @@
 
 #include "server/config_table.h"
 #include "server/file.h"
+#include "server/http/field.h"
 #include "token/network.h"
 
 /* Where an option was set: "dockpass.yaml:7: services[0].ttl". */
@@ -125,8 +126,7 @@ enum { HOST_MAX = 255 };
 
 static bool host_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+	return field_is_alnum(c) || c == '.' || c == '-' || c == '_';
 }
 
 static bool host_valid(struct str host)
@@ -295,8 +295,7 @@ static char *default_url(const struct config_listener *listener)
 	char *url;
 
 	split_port(str_of(listener->address), &name, &port);
-	if (host_is_local(name) || str_eq(name, STR("0.0.0.0")) ||
-	    str_eq(name, STR("[::]")))
+	if (host_is_local(host_near(name)))
 		name = STR("localhost");
 	if (asprintf(&url, "%s://%.*s:%.*s",
 		     config_certificates(&listener->tls) ? "https" : "http",

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "token/path.h"
+
 enum {
 	TLS_NAME_MAX = 253, /* RFC 1035 2.3.4, as text */
 	NAMES_MAX = 4096
@@ -38,8 +40,8 @@ void tls_names_free(struct tls_names *names)
 
 static bool name_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-	       c == '_' || c == ':'; /* of an IPv6 address */
+	return is_alnum(c) || c == '-' || c == '_' ||
+	       c == ':'; /* of an IPv6 address */
 }
 
 /* False: that is no name. `wild`: it may begin with "*.". */

@@ -14,6 +14,7 @@
 #include "store/user.h"
 
 #include "store/record.h"
+#include "token/path.h"
 
 enum { USER_VERSION = 1, NAME_MAX_LEN = 255 };
 
@@ -46,10 +47,8 @@ static struct name_key name_key(struct str name)
 
 static bool name_char(char c, bool first)
 {
-	char low = ascii_lower(c);
-
-	return (low >= 'a' && low <= 'z') || (c >= '0' && c <= '9') ||
-	       c == '_' || (!first && (c == '.' || c == '-'));
+	return is_alnum(ascii_lower(c)) || c == '_' ||
+	       (!first && (c == '.' || c == '-'));
 }
 
 bool user_name_valid(struct str name)

@@ -1,6 +1,8 @@
 /* token/encode.c - see the header. */
 #include "token/encode.h"
 
+#include <string.h>
+
 static const char base64_std[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char base64_url[] =
@@ -49,6 +51,11 @@ void base32_add(struct buf *buf, struct str bytes)
 void hex_add(struct buf *buf, struct str bytes)
 {
 	add_bits(buf, bytes, base16_std, 4);
+}
+
+bool is_base64url(char c)
+{
+	return memchr(base64_url, c, sizeof(base64_url) - 1);
 }
 
 int hex_value(char c)

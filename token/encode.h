@@ -10,8 +10,9 @@ void base64_add(struct buf *buf, struct str bytes);    /* with padding */
 void base64url_add(struct buf *buf, struct str bytes); /* without */
 void base32_add(struct buf *buf, struct str bytes);    /* without */
 void hex_add(struct buf *buf, struct str bytes);       /* lower case */
-int hex_value(char c);	  /* of a digit, in any case; -1: it is none */
-int base64_value(char c); /* the six bits of a letter; -1: it is none */
+int hex_value(char c);	   /* of a digit, in any case; -1: it is none */
+int base64_value(char c);  /* the six bits of a letter; -1: it is none */
+bool is_base64url(char c); /* a letter of that */
 
 /*
  * Strict standard base64 as in RFC 7617: alphabet, padding to a multiple of 4,

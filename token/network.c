@@ -47,6 +47,21 @@ bool host_is_local(struct str host)
 	       (address_read(name, &address) && address_is_local(&address));
 }
 
+struct str host_near(struct str host)
+{
+	static const unsigned char none[12];
+	struct str bare = host;
+	struct network address;
+
+	if (str_starts(host, STR("[")) && host.at[host.len - 1] == ']')
+		bare = str_head(str_skip(host, 1), host.len - 2);
+	if (!address_read(bare, &address) || memcmp(address.at + 12, none, 4))
+		return host;
+	if (address_is_ipv4(&address))
+		return STR("127.0.0.1");
+	return memcmp(address.at, none, 12) ? host : STR("[::1]");
+}
+
 bool address_read(struct str text, struct network *out)
 {
 	char buf[NETWORK_TEXT_MAX];

@@ -40,6 +40,12 @@ bool address_is_ipv4(const struct network *address);
 bool address_is_local(const struct network *address);
 /* So is "localhost", and each with a port: "localhost:25", "[::1]:25". */
 bool host_is_local(struct str host);
+/*
+ * How a program on this machine reaches who listens at `host`, an address in
+ * brackets if it is IPv6: 0.0.0.0 and [::] are all of its addresses, so at
+ * 127.0.0.1 or [::1]; else as it is written.
+ */
+struct str host_near(struct str host);
 
 bool network_has(const struct network *network, const struct network *address);
 

@@ -18,21 +18,11 @@ enum { JWKS_MAX = 256 * 1024 };
 static const char *near_url(struct doctor *d, const char *address, bool tls,
 			    const char *path)
 {
-	static const struct {
-		const char *any, *one;
-	} rows[] = { { "0.0.0.0:", "127.0.0.1:" }, { "[::]:", "[::1]:" } };
-	const char *host = "";
+	const char *port = strrchr(address, ':');
+	struct str host = { address, (size_t)(port - address) };
 
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		size_t len = strlen(rows[i].any);
-
-		if (strncmp(address, rows[i].any, len))
-			continue;
-		host = rows[i].one;
-		address += len;
-	}
-	return doctor_text(d, "http%s://%s%s%s", tls ? "s" : "", host, address,
-			   path);
+	return doctor_text(d, "http%s://" STR_FMT "%s%s", tls ? "s" : "",
+			   STR_ARG(host_near(host)), port, path);
 }
 
 static const char start_it[] =

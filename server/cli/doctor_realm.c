@@ -8,9 +8,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/http/field.h"
 #include "server/http/request.h"
 #include "server/live.h"
 #include "token/claims.h"
+#include "token/encode.h"
 
 enum { LEEWAY = 60, BEHIND = BACKDATE + LEEWAY };
 
@@ -175,8 +177,7 @@ static void add_escaped(struct buf *out, struct str text)
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.at[i];
 
-		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-		    (c >= 'A' && c <= 'Z') || (c && strchr("-._~", c))) {
+		if (field_is_alnum((char)c) || (c && strchr("-._~", c))) {
 			buf_add_char(out, (char)c);
 			continue;
 		}
@@ -206,10 +207,7 @@ static struct str find_token(struct str body)
 	rest = str_skip(rest, 1);
 	str_cut(&rest, '"', &token);
 	for (size_t i = 0; i < token.len; i++)
-		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			    "abcdefghijklmnopqrstuvwxyz0123456789-_.",
-			    token.at[i]) ||
-		    !token.at[i])
+		if (!is_base64url(token.at[i]) && token.at[i] != '.')
 			return (struct str) { 0 };
 	return token;
 }

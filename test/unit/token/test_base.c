@@ -420,12 +420,27 @@ static void rfc4648_vectors(void **state)
 			buf_init(&got, 64);
 			add[j](&got, str_of(vectors[i].text));
 			assert_str(buf_str(&got), want[j]);
+			for (size_t k = 0; j == 1 && k < got.len; k++)
+				assert_true(is_base64url(got.at[k]));
 		}
 		assert_int_equal(base64_decode(str_of(vectors[i].base64), back,
 					       sizeof(back), &len),
 				 E_OK);
 		assert_str(((struct str) { back, len }), vectors[i].text);
 	}
+}
+
+static void letters_of_base64url(void **state)
+{
+	size_t count = 0;
+
+	(void)state;
+	for (int c = 0; c < 256; c++)
+		count += is_base64url((char)c);
+	assert_int_equal(count, 64);
+	for (const char *c = "+/=.~ "; *c; c++)
+		assert_false(is_base64url(*c));
+	assert_false(is_base64url('\0'));
 }
 
 static const struct {
@@ -481,6 +496,7 @@ int main(void)
 		cmocka_unit_test(dates_as_libc_has_them),
 		cmocka_unit_test(times_are_utc),
 		cmocka_unit_test(rfc4648_vectors),
+		cmocka_unit_test(letters_of_base64url),
 		cmocka_unit_test(strict_base64),
 	};
 

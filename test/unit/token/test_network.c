@@ -179,6 +179,34 @@ static void what_is_local(void **state)
 	}
 }
 
+static const struct {
+	const char *host, *near;
+} listeners[] = {
+	{ "0.0.0.0", "127.0.0.1" },
+	{ "[::]", "[::1]" },
+	{ "[0:0:0:0:0:0:0:0]", "[::1]" },
+	{ "[::ffff:0.0.0.0]", "127.0.0.1" },
+	{ "127.0.0.1", "127.0.0.1" },
+	{ "[::1]", "[::1]" },
+	{ "192.0.2.0", "192.0.2.0" },
+	{ "0.0.0.1", "0.0.0.1" },
+	{ "[2001:db8::]", "[2001:db8::]" },
+	{ "[", "[" },
+	{ "[]", "[]" },
+	{ "", "" },
+};
+
+static void where_one_is_reached_from_here(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(listeners); i++) {
+		struct str near = host_near(str_of(listeners[i].host));
+
+		print_message("%s\n", listeners[i].host);
+		assert_true(str_eq(near, str_of(listeners[i].near)));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +215,7 @@ int main(void)
 		cmocka_unit_test(lists_are_read),
 		cmocka_unit_test(a_list_has_an_end),
 		cmocka_unit_test(what_is_local),
+		cmocka_unit_test(where_one_is_reached_from_here),
 	};
 
 	return cmocka_run_group_tests_name("network", tests, NULL, NULL);
