@@ -116,3 +116,11 @@ def test_removal_keeps_keys_and_tokens(on_copy):
     assert "keys and store stay in /var/lib/dockpass" in purged[1]
     assert left[1].split() == ["keys", "public", "store"]
     assert "alice" in users[1]
+
+
+def test_removed_and_installed_again_it_is_started(on_copy):
+    """dpkg names the version that was there, as for an upgrade; but the
+    removal stopped the service, so there is nothing that try-restart finds."""
+    again = on_copy(INSTALL, "dpkg -r dockpass", INSTALL)[2]
+    assert again[0] == 0
+    assert re.search(r"'(re)?start dockpass.service'", again[1]), again[1]
