@@ -24,8 +24,7 @@ enum err file_look(const char *path, bool secret,
 /* Writes aside, fsync, rename, fsync of the folder: whole or not at all. */
 enum err file_write(const char *path, unsigned mode, struct str text,
 		    struct cause *cause) MUST_CHECK;
-/* The same with what `write` writes; `replace` false: E_EXISTS if it is there.
- */
+/* The same with what `write` writes; not `replace`: E_EXISTS if it is there. */
 typedef enum err file_writer(int fd, void *arg, struct cause *cause);
 enum err file_write_by(const char *path, unsigned mode, bool replace,
 		       file_writer *write, void *arg,

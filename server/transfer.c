@@ -162,8 +162,7 @@ static size_t on_body(char *at, size_t size, size_t n, void *arg)
 	return keep(t, t->body, (struct str) { at, size * n });
 }
 
-/* libcurl blocks while it waits for an answer to DATA or QUIT, and asks here.
- */
+/* libcurl blocks while it waits for an answer to DATA, QUIT, and asks here. */
 static int on_progress(void *arg, curl_off_t down_all, curl_off_t down,
 		       curl_off_t up_all, curl_off_t up)
 {

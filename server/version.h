@@ -1,5 +1,4 @@
-/* server/version.h - which dockpass it is: --version, and dockpass_build_info.
- */
+/* server/version.h - which dockpass it is: --version, dockpass_build_info. */
 #pragma once
 
 #ifndef DOCKPASS_VERSION

@@ -76,8 +76,7 @@ struct doctor {
 	unsigned known;		   /* of enum fact */
 	const char *ca;		   /* --cacert */
 	const char *service_meant; /* --service; or NULL */
-	const char *url; /* the registry's, without a slash; NULL: this side
-			  */
+	const char *url; /* the registry's, no slash behind; NULL: this side */
 	struct keyring *keyring;
 
 	struct finding found; /* by the check that runs */

@@ -1,5 +1,4 @@
-/* server/cli/token.c - dockpass token show, revoke; the table of its commands.
- */
+/* server/cli/token.c - dockpass token show, revoke; table of its commands. */
 #include "server/cli/token.h"
 
 #include "server/cli/stdin.h"

@@ -31,8 +31,7 @@ struct message {
 enum err message_read(struct txn *txn, const struct notice *notice, int64_t now,
 		      struct arena *arena, struct message *out,
 		      struct cause *cause) MUST_CHECK;
-/* To whom it goes, for a person: user bob (bob@example.com). Up to 600 bytes.
- */
+/* To whom it goes, for people: user bob (bob@example.com). Up to 600 bytes. */
 struct str message_whom(struct txn *txn, const struct notice *notice,
 			struct arena *arena);
 

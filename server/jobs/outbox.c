@@ -65,7 +65,6 @@ static void note_told(struct txn *txn, const struct notice *notice,
 		note(txn, notice->tokens[i], day_of(notice->queued_at));
 }
 
-/* The next check tells of what lives then. */
 static void note_whom(struct txn *txn, struct delivery *d)
 {
 	AUTO(arena) struct arena arena;
@@ -73,10 +72,10 @@ static void note_whom(struct txn *txn, struct delivery *d)
 
 	arena_init(&arena);
 	whom = message_whom(txn, &d->notice, &arena);
-	cause_set(&d->whom, E_OK, "%.*s",
-		  (int)(whom.len < WHOM_MAX ? whom.len : WHOM_MAX), whom.at);
+	d->whom.text[print_copy(whom, d->whom.text, WHOM_MAX)] = '\0';
 }
 
+/* The next check tells of what lives then. */
 static enum err give_up(struct txn *txn, struct delivery *d)
 {
 	d->given_up = true;

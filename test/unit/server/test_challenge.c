@@ -6,8 +6,7 @@
 
 #include "server/http/challenge.h"
 
-/* `want`: SCHEME[ token68|name<value>...], parted by "; "; "!": then an error.
- */
+/* `want`: SCHEME[ token68|name<value>...], parted by "; "; "!": an error. */
 static const struct {
 	const char *rule, *line, *want;
 } rows[] = {

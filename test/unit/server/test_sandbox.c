@@ -859,8 +859,7 @@ static void a_link_is_followed_by_its_next_end(void **state)
 	forget();
 }
 
-/* What a reload brings: 1 + the row of the first that is not as it should be.
- */
+/* What a reload brings: 1 + the row of the first that is not as it should. */
 static int change_configuration(void)
 {
 	const struct config start = config;

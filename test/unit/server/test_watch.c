@@ -1,5 +1,4 @@
-/* test/unit/server/test_watch.c - server/watch: what is stuck, and since when.
- */
+/* test/unit/server/test_watch.c - server/watch: what is stuck, since when. */
 #include "test/unit/check.h"
 
 #include <string.h>

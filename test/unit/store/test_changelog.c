@@ -650,7 +650,6 @@ static void who_revoked_a_token(void **state)
 	fixture_close(&f);
 }
 
-/* Where a restore left numbers out, and behind what was pruned. */
 /* Two of one second may have: it is said of none, unless one says so. */
 static void who_revoked_one_of_two_that_may_have(void **state)
 {
@@ -681,6 +680,7 @@ static void who_revoked_one_of_two_that_may_have(void **state)
 	fixture_close(&f);
 }
 
+/* Where a restore left numbers out, and behind what was pruned. */
 static void who_revoked_one_where_entries_are_missing(void **state)
 {
 	struct fixture f;

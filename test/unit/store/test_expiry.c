@@ -169,8 +169,7 @@ static void rotated_dates(void **state)
 	}
 }
 
-/* What is said is refused where it cannot be; only what is not said gives in.
- */
+/* What is said is refused where it cannot be; what is not said gives in. */
 static void a_date_that_is_asked_for(void **state)
 {
 	static const struct {
