@@ -11,7 +11,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))  # conformance/
 from conformance.matrix import shapes
 from support import secrets
 from support.daemons import Daemons
-from support.dockpass import FAKETIME
+from support.dockpass import FAKETIME, Dockpass
 from support.images import Image
 from support.site import Shape, Sites
 from support.world import World
@@ -37,6 +37,13 @@ def own_world(tmp_path):
     """The same for one test, to be changed; not started yet."""
     with World(tmp_path) as world:
         yield world
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A store of one test, with nobody in it."""
+    with Dockpass(tmp_path) as own:
+        yield own
 
 
 @pytest.fixture(scope="session")

@@ -31,12 +31,6 @@ def keys(tmp_path_factory):
         yield keys
 
 
-@pytest.fixture
-def own(tmp_path):
-    with Dockpass(tmp_path) as own:
-        yield own
-
-
 def listed(dockpass):
     return dockpass.json("key", "list")
 

@@ -30,13 +30,6 @@ def desk(tmp_path_factory):
         yield desk
 
 
-@pytest.fixture
-def own(tmp_path):
-    """A store of one test."""
-    with Dockpass(tmp_path) as own:
-        yield own
-
-
 def refuses(desk, args, message, status=1):
     """One line, nothing on standard output, and nothing has changed."""
     before = holdings(desk)

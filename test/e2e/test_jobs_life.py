@@ -12,7 +12,8 @@ from support.clock import Clock
 from support.dockpass import Dockpass
 from support.mail import Post
 from support.process import wait_until
-from test_jobs_mail import ALICE, told
+# Fixtures are found by their names here.
+from test_jobs_mail import ALICE, post, told
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 TODAY = int(time.time()) // DAY * DAY
@@ -61,12 +62,6 @@ class Desk(Dockpass):
     def tick(self):
         """Until the thread has looked at the clock twice."""
         time.sleep(2.2)
-
-
-@pytest.fixture
-def post():
-    with Post() as post:
-        yield post
 
 
 @pytest.fixture

@@ -7,15 +7,7 @@ import os
 
 import pytest
 
-from support.dockpass import Dockpass
-
 ALWAYS = {"number", "time", "actor", "hash", "previous"}
-
-
-@pytest.fixture
-def own(tmp_path):
-    with Dockpass(tmp_path) as own:
-        yield own
 
 
 def said(own, *args):

@@ -5,6 +5,7 @@ import pytest
 
 from support import metrics, tokens
 from support.dockpass import STORE_MEND, Dockpass
+from test_protocol_backup import zero
 
 PULL = "repository:g/p:pull"
 DAMAGED = f"the store is damaged; {STORE_MEND}"
@@ -17,12 +18,6 @@ def own(tmp_path):
         own.cli("project", "add", "g/p")
         own.secret = own.token("ann", scopes="api")
         yield own.serve()
-
-
-def zero(path, first, pages):
-    with open(path, "r+b") as file:
-        file.seek(first * 4096)
-        file.write(bytes(pages * 4096))
 
 
 def test_the_log_says_that_the_store_is_damaged(own):
