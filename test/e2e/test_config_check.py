@@ -18,37 +18,31 @@ from support.dockpass import ENV, PATIENCE, PROGRAM, Dockpass
 from support.site import Certificate
 from test_config import refused, run
 
-DEFAULTS = {
-    "issuer": "dockpass", "url": "http://localhost:5001",
-    "store_size": 61440, "workers":
-    len(os.sched_getaffinity(0)), "listeners[0].address": "127.0.0.1:5001",
-    **{f"{of}.tls.{key}": None for of in ("listeners[0]", "admin") for key in
-       ("certificate", "key", "client_ca", "client_certificates")},
-    "services[0].name": "r", "services[0].ttl": 300, "services[0].kid":
-    "libtrust", "services[0].x5c": True, "services[0].anonymous": True,
-    "services[0].refresh_tokens": False, "pat.username_must_match": False,
-    "pat.write_registry_implies_pull": True, "limits.connections": 20000,
-    "limits.connections_per_address": 4000, "limits.held": 64,
-    "trusted_proxies": None, "sandbox": True,
-    "listeners[0].proxy_protocol": False, "guard.failures": 20,
-    "guard.failures_per_user": 60, "guard.seconds": 600,
-    "guard.exempt": None, "admin.drain": 0, "mail.url": None,
-    "mail.from": None, "mail.starttls": None, "mail.user": None,
-    "mail.password_file": None, "mail.ca": None, "webhook.url": None,
-    "webhook.secret_file": None, "webhook.ca": None, "log.file": None,
-    "log.syslog": None}
+# Those that depend on something, or have none
+DEFAULTS = {"url": "http://localhost:5001", "services[0].name": "r",
+            "workers": len(os.sched_getaffinity(0))}
+
+
+def folders(desk):
+    """What is each dockpass's own."""
+    return {"admin.address": desk.env["DOCKPASS_ADMIN_ADDRESS"],
+            **{name: str(desk.folder / name)
+               for name in ("store", "keys", "public")}}
+
+
+def defaults(desk):
+    """README's table, for one listener and one service."""
+    rows = re.findall(r"^\| `([^`]+)` \|[^|]*\|(?: `(.*?)`)? +\|",
+                      desk.run("check", "--table").stdout, re.M)
+    return {path.replace("[]", "[0]"): yaml.safe_load(value)
+            for path, value in rows if "certificates[]" not in path} | \
+        DEFAULTS | folders(desk)
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
     with Dockpass(tmp_path_factory.mktemp("desk")) as desk:
         yield desk
-
-
-@pytest.fixture
-def own(tmp_path):
-    with Dockpass(tmp_path) as own:
-        yield own
 
 
 def options(desk, text, **env):
@@ -71,15 +65,8 @@ def options(desk, text, **env):
 ONE = "services: [{name: r}]\n"
 
 
-def folders(desk):
-    """What is each dockpass's own."""
-    return {"admin.address": desk.env["DOCKPASS_ADMIN_ADDRESS"],
-            **{name: str(desk.folder / name)
-               for name in ("store", "keys", "public")}}
-
-
 def test_defaults(desk):
-    assert options(desk, ONE) == DEFAULTS | folders(desk)
+    assert options(desk, ONE) == defaults(desk)
 
 
 FORMS = {
@@ -96,7 +83,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_forms_of_the_file(desk, form):
-    assert options(desk, FORMS[form]) == DEFAULTS | folders(desk) | {
+    assert options(desk, FORMS[form]) == defaults(desk) | {
         "workers": 7}
 
 
@@ -140,7 +127,7 @@ def test_lists_are_longer_in_the_environment(desk):
 
 def test_all_by_variables(desk):
     """As in a container: the file holds nothing."""
-    assert options(desk, "", SERVICES_0_NAME="r") == DEFAULTS | folders(desk)
+    assert options(desk, "", SERVICES_0_NAME="r") == defaults(desk)
 
 
 def test_variables_of_others_do_not_count(desk):
