@@ -40,16 +40,20 @@ struct restored {
  *
  * What was taken away from somebody since the copy was made stays so: a token
  * that the store has as revoked, or whose grace is over, is revoked in the
- * copy, one whose grace runs ends with it, who was blocked or
- * removed is blocked, a password that was replaced stays so, as do two-factor
- * and the other flags that take rights away, a membership that has ended or was
- * lowered ends or is lowered (of users and spaces that are still there), a
- * project that was closed further is closed, and ids go on where they were.
- * These are changes by `actor` in the log. What was only observed (last uses,
- * runs of jobs, mail) stays as the store has it, but for what of it cannot be
- * read. A limit of tokens' life counts from then on, as if it had been set
- * anew: nothing is revoked within its three hours. A store that knows nothing
- * of the copy's life (a new one, after a loss) cannot tell: see out->descends.
+ * copy, one whose grace runs ends with it, who was blocked or removed is
+ * blocked, a password that was replaced stays so, as do two-factor and the
+ * other flags that take rights away, a membership that has ended or was lowered
+ * ends or is lowered (of users and spaces that are still there), a project that
+ * was closed further is closed, a setting that was tightened (store/setting.h)
+ * is as tight, and ids go on where they were. Users, groups and projects are
+ * the same by their names: of one that was removed and made again the copy's
+ * gets no more than that one has. These are changes by `actor` in the log.
+ *
+ * What was only observed (last uses, runs of jobs, mail) stays as the store has
+ * it, but for what of it cannot be read. A limit of tokens' life counts from
+ * then on, as if it had been set anew: nothing is revoked within its three
+ * hours. A store that knows nothing of the copy's life (a new one, after a
+ * loss) cannot tell: see out->descends.
  */
 enum err backup_restore(struct db *db, struct db *copy,
 			const struct restore *how, struct restored *out,

@@ -15,19 +15,20 @@
 enum { SETTING_VERSION = 1 };
 
 const struct setting_row setting_rows[SETTING_COUNT] = {
-#define X(name, kind, init, least, most, help)                                 \
+#define X(name, kind, init, least, most, takes, help)                          \
 	{ { #name, sizeof(#name) - 1 },                                        \
 	  SETTING_##kind,                                                      \
 	  offsetof(struct settings, name),                                     \
 	  least,                                                               \
 	  most,                                                                \
+	  takes,                                                               \
 	  help },
 	SETTING_LIST(X)
 #undef X
 };
 
 static const struct settings defaults = {
-#define X(name, kind, init, least, most, help) .name = init,
+#define X(name, kind, init, least, most, takes, help) .name = init,
 	SETTING_LIST(X)
 #undef X
 };
@@ -237,6 +238,30 @@ void setting_print_json(enum setting setting, const struct settings *settings,
 		json_str(out, prefix_str(value));
 		break;
 	}
+}
+
+static uint64_t days_of(const void *value)
+{
+	uint64_t days = *(const uint64_t *)value;
+
+	return days ? days : UINT64_MAX; /* "none" is for ever */
+}
+
+bool setting_tightened(enum setting setting, const struct settings *then,
+		       const struct settings *now)
+{
+	const void *old = value_in(then, setting);
+	const void *new = value_in(now, setting);
+
+	switch (setting_rows[setting].takes) {
+	case TAKES_NOTHING:
+		return false;
+	case TAKES_IF_TRUE:
+		return *(const bool *)new && !*(const bool *)old;
+	case TAKES_IF_FEWER:
+		return days_of(new) < days_of(old);
+	}
+	return false;
 }
 
 static enum err read_one(struct txn *txn, enum setting setting,

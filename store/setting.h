@@ -25,31 +25,34 @@ struct day_list {
 #define SETTING_TYPE_PREFIX   struct prefix
 
 /* clang-format off */
-/* name, kind, default, least and most of its numbers, meaning */
+/*
+ * name, kind, default, least and most of its numbers, which values take
+ * something away, meaning
+ */
 #define SETTING_LIST(X)                                                        \
-	X(default_token_days, DAYS, 0, 1, 36500,                               \
+	X(default_token_days, DAYS, 0, 1, 36500, TAKES_IF_FEWER,               \
 	  "days that a new token lives if no date is said; none: for ever")    \
-	X(enforce_token_expiry, BOOL, true, 0, 1,                              \
+	X(enforce_token_expiry, BOOL, true, 0, 1, TAKES_IF_TRUE,               \
 	  "false: a token whose date has come works until it is revoked")      \
-	X(expiry_notice_days, DAY_LIST, { .at = { 7 } }, 1, 365,                   \
+	X(expiry_notice_days, DAY_LIST, { .at = { 7 } }, 1, 365, TAKES_NOTHING, \
 	  "days before a token's death at which its owner is told")            \
-	X(max_token_lifetime, DAYS, 0, 1, 36500,                               \
+	X(max_token_lifetime, DAYS, 0, 1, 36500, TAKES_IF_FEWER,               \
 	  "days: a token must have a date, at most that far away; three hours after it is set, those that break it are revoked") \
-	X(require_token_expiry, BOOL, false, 0, 1,                             \
+	X(require_token_expiry, BOOL, false, 0, 1, TAKES_IF_TRUE,              \
 	  "true: a new token must have a date")                                \
-	X(token_prefix, PREFIX, PREFIX_DEFAULT, 1, PREFIX_MAX,                 \
+	X(token_prefix, PREFIX, PREFIX_DEFAULT, 1, PREFIX_MAX, TAKES_NOTHING,  \
 	  "what the secrets of new tokens begin with")
 /* clang-format on */
 
 enum setting {
-#define X(name, kind, init, least, most, help) SETTING_##name,
+#define X(name, kind, init, least, most, takes, help) SETTING_##name,
 	SETTING_LIST(X)
 #undef X
 		SETTING_COUNT
 };
 
 struct settings {
-#define X(name, kind, init, least, most, help) SETTING_TYPE_##kind name;
+#define X(name, kind, init, least, most, takes, help) SETTING_TYPE_##kind name;
 	SETTING_LIST(X)
 #undef X
 	int64_t set_at[SETTING_COUNT]; /* by enum setting; 0: its default */
@@ -68,11 +71,15 @@ enum setting_kind {
 	SETTING_PREFIX
 };
 
+/* From whoever has tokens. FEWER: of days, of which "none" is the most. */
+enum setting_takes { TAKES_NOTHING, TAKES_IF_TRUE, TAKES_IF_FEWER };
+
 struct setting_row {
 	struct str name;
 	enum setting_kind kind;
 	size_t offset; /* in struct settings */
 	uint64_t least, most;
+	enum setting_takes takes;
 	const char *help;
 };
 extern const struct setting_row setting_rows[SETTING_COUNT];
@@ -93,6 +100,10 @@ void setting_print(enum setting setting, const struct settings *settings,
 /* The same as a JSON value. */
 void setting_print_json(enum setting setting, const struct settings *settings,
 			struct buf *out);
+
+/* Does it take something away in `now` that it does not in `then`? */
+bool setting_tightened(enum setting setting, const struct settings *then,
+		       const struct settings *now);
 
 /*
  * "none" or the default: what is not set takes no room. A change that says what

@@ -44,7 +44,7 @@
 	"Settings, with numbers, true or false, or days as 60,30,7,1; none "   \
 	"is "                                                                  \
 	"the default:\n" SETTING_LIST(SETTING_LINES)
-#define SETTING_LINES(name, kind, init, least, most, help)                     \
+#define SETTING_LINES(name, kind, init, least, most, takes, help)              \
 	"  " #name "\n      " help "\n"
 #define ACTORS                                                                 \
 	"Actors: cli:alice is alice at the command line, cli:alice(root) she " \
@@ -128,9 +128,11 @@ static const struct {
 	  "A running server follows at once. What was taken away since the "
 	  "backup stays so:\nrevoked tokens, graces that ended, blocked and "
 	  "removed users, passwords that were\nreplaced, lowered roles, "
-	  "projects that were closed. That takes the store that is\nreplaced. "
-	  "Where it was lost, what was revoked since works again: look "
-	  "through\ndockpass token list, and revoke it.\n" },
+	  "projects that were closed, settings that were made stricter;\nand "
+	  "of what was removed and made again, no more comes back than there "
+	  "is now.\nThat takes the store that is replaced. Where it was lost, "
+	  "what was revoked since\nworks again: look through dockpass token "
+	  "list, and revoke it.\n" },
 	{ "token list",
 	  "STATE: active; grace: replaced, and works for a while; rotated: "
 	  "replaced; revoked;\nexpired: its date has come; idle: unused for "

@@ -191,8 +191,7 @@ static void tell_restored(struct call *call, const char *path,
 	if (done->descends)
 		call_note(call,
 			  "changes since then that are lost: %llu; what was "
-			  "taken away from users, tokens and projects since "
-			  "then, and stays so: %llu",
+			  "taken away since then, and stays so: %llu",
 			  (unsigned long long)done->lost,
 			  (unsigned long long)done->taken_away);
 	else

@@ -14,6 +14,7 @@ import pytest
 
 from support import secrets, tokens
 from support.dockpass import STORE_MEND, Dockpass
+from test_doctor_here import later
 
 PULL = "repository:g/p:pull"
 
@@ -90,6 +91,51 @@ def test_what_was_replaced_or_closed_since_stays_so(desk):
     assert desk.ask(auth=("bob", old)).status_code == 401
     assert desk.ask(auth=("bob", new)).status_code == 200
     assert not tokens.access(desk.ask(PULL), desk)
+
+
+@pytest.mark.usefixtures("faketime")
+def test_expired_tokens_that_no_longer_worked_do_not_again(desk):
+    """enforce_token_expiry was off in the copy; it was switched on since."""
+    desk.cli("settings", "set", "enforce_token_expiry", "false")
+    desk.token("ann", scopes="api", name="dated", expires="30d")
+    ask = ["explain", "--token-id", 2, "--access", PULL]
+    desk.cli("backup", desk.file)
+    assert len(desk.json(*ask, env=later(40))["granted"]) == 1
+    desk.cli("settings", "set", "enforce_token_expiry", "true")
+    assert desk.json(*ask, env=later(40))["reason"] == "token_expired"
+    assert desk.json("restore", desk.file, "--yes")["taken_away"] == 1
+    assert desk.json(*ask, env=later(40))["reason"] == "token_expired"
+
+
+def test_a_project_that_was_made_again_stays_closed(desk):
+    """Of the same path, and private: it is another one by its number alone."""
+    desk.cli("project", "add", "g/open", "--visibility", "public")
+    ask = ["explain", "--anonymous", "--access", "repository:g/open:pull"]
+    assert len(desk.json(*ask)["granted"]) == 1
+    desk.cli("backup", desk.file)
+    desk.cli("project", "remove", "g/open", "--yes")
+    desk.cli("project", "add", "g/open", "--visibility", "private")
+    assert desk.json(*ask)["granted"] == []
+    assert desk.json("restore", desk.file, "--yes")["taken_away"] == 1
+    assert desk.json(*ask)["granted"] == []
+
+
+def test_who_was_made_again_does_not_come_back_as_he_was(desk):
+    """His name is another's now, who has another password and is no member."""
+    old, new = "of-the-one-who-left", "of-the-one-who-came"
+    desk.user("bob", password=old)
+    desk.cli("member", "add", "g/p", "bob", "developer")
+    token = desk.token("bob", scopes="api", name="his")
+    desk.serve()
+    lives(desk, token)
+    desk.cli("backup", desk.file)
+    desk.cli("user", "remove", "bob", "--yes")
+    desk.user("bob", password=new)
+    assert desk.json("restore", desk.file, "--yes")["taken_away"] == 3
+    lives(desk, token, 401)
+    assert desk.ask(auth=("bob", old)).status_code == 401
+    answer = desk.ask(PULL, auth=("bob", new))
+    assert answer.status_code == 200 and not tokens.access(answer, desk)
 
 
 def test_after_a_loss_of_the_store(desk):

@@ -1,0 +1,291 @@
+/*
+ * test/unit/store/test_plan.c - what was taken away since a copy, by a setting,
+ * or by making another user, group or project of the same name.
+ */
+#include "test/unit/store/copy.h"
+
+#include "store/member.h"
+#include "store/setting.h"
+#include "store/space.h"
+#include "store/user.h"
+
+static void set(struct db *db, enum setting setting, const char *value)
+{
+	done(db, (struct change) { .type = CHANGE_SETTING_PUT,
+				   .text = setting_rows[setting].name,
+				   .value = str_of(value) });
+}
+
+static struct settings settings_of(struct db *db)
+{
+	AUTO(txn) struct txn txn;
+	struct settings settings;
+
+	txn_read(db, &txn);
+	assert_int_equal(settings_read(&txn, &settings), E_OK);
+	return settings;
+}
+
+/* What a setting was in the copy, became since, and is after. */
+static const struct {
+	enum setting setting;
+	const char *then, *since, *after;
+} settings[] = {
+	{ SETTING_enforce_token_expiry, "false", "true", "true" },
+	{ SETTING_enforce_token_expiry, "true", "false", "true" },
+	{ SETTING_require_token_expiry, "false", "true", "true" },
+	{ SETTING_require_token_expiry, "true", "false", "true" },
+	{ SETTING_max_token_lifetime, "none", "30", "30" },
+	{ SETTING_max_token_lifetime, "90", "30", "30" },
+	{ SETTING_max_token_lifetime, "30", "90", "30" },
+	{ SETTING_max_token_lifetime, "30", "none", "30" },
+	{ SETTING_default_token_days, "none", "30", "30" },
+	{ SETTING_default_token_days, "90", "30", "30" },
+	{ SETTING_default_token_days, "30", "none", "30" },
+	{ SETTING_expiry_notice_days, "7", "1", "7" },
+	{ SETTING_token_prefix, "a-", "b-", "a-" },
+};
+
+static void a_setting_that_was_tightened_stays_so(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(settings); i++) {
+		const enum setting setting = settings[i].setting;
+		bool stays = !strcmp(settings[i].after, settings[i].since);
+		AUTO(buf) struct buf text;
+		struct settings after;
+		struct copy c;
+
+		print_message(STR_FMT ": %s, %s\n",
+			      STR_ARG(setting_rows[setting].name),
+			      settings[i].then, settings[i].since);
+		fixture_open(&c.f);
+		set_up(c.f.db);
+		set(c.f.db, setting, settings[i].then);
+		copy_write(&c);
+		set(c.f.db, setting, settings[i].since);
+		assert_int_equal(bring_back(&c, c.f.db, 0).taken_away, stays);
+		sound(c.f.db);
+		after = settings_of(c.f.db);
+		buf_init(&text, SETTING_VALUE_MAX);
+		setting_print(setting, &after, &text);
+		assert_true(str_eq(buf_str(&text), str_of(settings[i].after)));
+		/* Its three hours count from then on. */
+		if (setting == SETTING_max_token_lifetime)
+			assert_int_equal(after.set_at[setting], NOW + 1);
+		copy_end(&c);
+	}
+}
+
+/* A store of another life knows of nobody who has tightened it. */
+static void nor_is_what_a_new_store_has_by_default(void **state)
+{
+	struct fixture fresh;
+	struct copy c;
+
+	(void)state;
+	fixture_open(&c.f);
+	set_up(c.f.db);
+	set(c.f.db, SETTING_enforce_token_expiry, "false");
+	copy_write(&c);
+	fixture_open(&fresh);
+	bring_back(&c, fresh.db, 0);
+	assert_false(settings_of(fresh.db).enforce_token_expiry);
+	fixture_close(&fresh);
+	copy_end(&c);
+}
+
+/* clang-format off */
+#define REMOVE_SPACE(p)                                                        \
+	{ .type = CHANGE_SPACE_REMOVE, .path = S(p), .yes = 1, .recursive = 1 }
+#define MEMBER(who, p, r)                                                      \
+	{ .type = CHANGE_MEMBER_PUT, .user = S(who), .path = S(p), .role = r }
+#define PROJECT(p, ...)                                                        \
+	{ .type = CHANGE_PROJECT_ADD, .path = S(p), __VA_ARGS__ }
+#define VISIBLE(who)  .visibility = 1 + VISIBILITY_##who
+#define REGISTRY(how) .registry = 1 + REGISTRY_##how
+
+/*
+ * The copy: g/app is public, alice a developer of it. What happened since, and
+ * what g/app (2) and alice's role there are after.
+ */
+static const struct {
+	const char *what;
+	struct change since[6];
+	const char *after;
+	uint64_t taken_away; /* a token and its bot, of what was removed */
+} again[] = {
+	{ "removed", { REMOVE_SPACE("g/app") }, "2 0 0 30", 2 },
+	{ "the same again",
+	  { REMOVE_SPACE("g/app"), PROJECT("g/app", VISIBLE(PUBLIC)),
+	    MEMBER("alice", "g/app", ROLE_DEVELOPER) }, "2 0 0 30", 2 },
+	{ "private, without her",
+	  { REMOVE_SPACE("g/app"), PROJECT("g/app") }, "0 0 0 0", 4 },
+	{ "internal, disabled, archived; she was its owner",
+	  { REMOVE_SPACE("g/app"),
+	    PROJECT("g/app", VISIBLE(INTERNAL), REGISTRY(DISABLED),
+		    .archived = 2),
+	    MEMBER("alice", "g/app", ROLE_OWNER) }, "1 2 1 30", 3 },
+	{ "she is less there",
+	  { REMOVE_SPACE("g/app"), PROJECT("g/app", VISIBLE(PUBLIC)),
+	    MEMBER("alice", "g/app", ROLE_GUEST) }, "2 0 0 10", 3 },
+	{ "a group of another, which is private",
+	  { REMOVE_SPACE("g/app"), PROJECT("g/app/own") }, "0 2 0 0", 4 },
+	{ "she is a member of that",
+	  { REMOVE_SPACE("g/app"), PROJECT("g/app/own"),
+	    MEMBER("alice", "g/app", ROLE_OWNER) }, "0 2 0 30", 3 },
+	{ "a repository of one above",
+	  { REMOVE_SPACE("g"), PROJECT("g", VISIBLE(INTERNAL)) },
+	  "1 0 0 0", 4 },
+	{ "removed, and others near it",
+	  { REMOVE_SPACE("g/app"), PROJECT("g/ap"), PROJECT("g/app2") },
+	  "2 0 0 30", 2 },
+};
+/* clang-format on */
+
+static void look(struct db *db, char out[32])
+{
+	AUTO(txn) struct txn txn;
+	struct space app;
+	enum role role;
+	enum err err;
+
+	txn_read(db, &txn);
+	assert_int_equal(space_get(&txn, 2, &app), E_OK);
+	err = member_get(&txn, 2, 1, &role);
+	assert_true(!err || err == E_NOT_FOUND);
+	snprintf(out, 32, "%d %d %d %d", app.rules.visibility,
+		 app.rules.registry, app.rules.archived, role);
+}
+
+static void a_project_that_was_made_again(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(again); i++) {
+		struct restored out;
+		char after[32];
+		struct copy c;
+
+		print_message("%s\n", again[i].what);
+		fixture_open(&c.f);
+		set_up(c.f.db);
+		done(c.f.db, (struct change) { .type = CHANGE_PROJECT_SET,
+					       .path = STR("g/app"),
+					       VISIBLE(PUBLIC) });
+		copy_write(&c);
+		for (size_t n = 0; again[i].since[n].type; n++)
+			done(c.f.db, again[i].since[n]);
+		out = bring_back(&c, c.f.db, 0);
+		sound(c.f.db);
+		look(c.f.db, after);
+		assert_string_equal(after, again[i].after);
+		assert_int_equal(out.taken_away, again[i].taken_away);
+		copy_end(&c);
+	}
+}
+
+/* A membership in a group counts as far down as one in a project. */
+static void a_group_that_was_made_again(void **state)
+{
+	AUTO(txn) struct txn txn = { 0 };
+	enum role role;
+	struct copy c;
+
+	(void)state;
+	fixture_open(&c.f);
+	set_up(c.f.db);
+	done(c.f.db, (struct change)MEMBER("bob", "e", ROLE_OWNER));
+	done(c.f.db, (struct change)MEMBER("alice", "e", ROLE_OWNER));
+	copy_write(&c);
+	done(c.f.db, (struct change)REMOVE_SPACE("e"));
+	done(c.f.db, (struct change)ADD_GROUP("e"));
+	done(c.f.db, (struct change)MEMBER("alice", "e", ROLE_GUEST));
+	assert_int_equal(bring_back(&c, c.f.db, 0).taken_away, 2);
+	sound(c.f.db);
+	txn_read(c.f.db, &txn);
+	assert_int_equal(member_get(&txn, 3, 3, &role), E_NOT_FOUND);
+	assert_int_equal(member_get(&txn, 3, 1, &role), E_OK);
+	assert_int_equal(role, ROLE_GUEST);
+	txn_cleanup(&txn);
+	copy_end(&c);
+}
+
+/* clang-format off */
+#define GONE(who) { .type = CHANGE_USER_REMOVE, .user = S(who), .yes = 1 }
+#define MADE(who, ...) { .type = CHANGE_USER_ADD, .user = S(who), __VA_ARGS__ }
+#define BOT "project_2_bot_0a1b"
+
+/* root (2) is an admin with a password, and a maintainer of p (4). */
+static const struct {
+	const char *what;
+	struct change since[4];
+	uint64_t id;
+	const char *after; /* flags, password, role in p */
+} users[] = {
+	{ "gone", { GONE("root") }, 2, "5 'old' 40" },
+	{ "with less", { GONE("root"), MADE("Root", .value = S("new")) },
+	  2, "0 'new' 0" },
+	{ "and with more",
+	  { GONE("root"), MADE("root", .value = S("new"), .flags = USER_ADMIN |
+	    USER_EXTERNAL | USER_BLOCKED | USER_TWO_FACTOR),
+	    MEMBER("root", "p", ROLE_OWNER) }, 2, "f 'new' 40" },
+	{ "without a password", { GONE("root"), MADE("root") }, 2, "0 '' 0" },
+	{ "a person of a bot's name",
+	  { REMOVE_SPACE("g/app"), MADE(BOT, .flags = USER_EXTERNAL) },
+	  4, "14 '' 0" },
+};
+/* clang-format on */
+
+static void look_at(struct db *db, uint64_t id, char out[32])
+{
+	AUTO(txn) struct txn txn;
+	struct user user;
+	enum role role;
+	enum err err;
+
+	txn_read(db, &txn);
+	assert_int_equal(user_get(&txn, id, &user), E_OK);
+	err = member_get(&txn, 4, id, &role);
+	assert_true(!err || err == E_NOT_FOUND);
+	snprintf(out, 32, "%x '" STR_FMT "' %d", user.flags,
+		 STR_ARG(user.password), role);
+}
+
+static void a_user_who_was_made_again(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(users); i++) {
+		char after[32];
+		struct copy c;
+
+		print_message("%s\n", users[i].what);
+		fixture_open(&c.f);
+		set_up(c.f.db);
+		done(c.f.db, (struct change) { .type = CHANGE_USER_PASSWORD,
+					       .user = STR("root"),
+					       .value = STR("old") });
+		done(c.f.db,
+		     (struct change)MEMBER("root", "p", ROLE_MAINTAINER));
+		copy_write(&c);
+		for (size_t n = 0; users[i].since[n].type; n++)
+			done(c.f.db, users[i].since[n]);
+		bring_back(&c, c.f.db, 0);
+		sound(c.f.db);
+		look_at(c.f.db, users[i].id, after);
+		assert_string_equal(after, users[i].after);
+		copy_end(&c);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_setting_that_was_tightened_stays_so),
+		cmocka_unit_test(nor_is_what_a_new_store_has_by_default),
+		cmocka_unit_test(a_project_that_was_made_again),
+		cmocka_unit_test(a_group_that_was_made_again),
+		cmocka_unit_test(a_user_who_was_made_again),
+	};
+
+	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}
