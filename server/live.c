@@ -10,6 +10,7 @@
 
 #include "server/jobs/courier.h"
 #include "server/keys.h"
+#include "server/owner.h"
 #include "server/sandbox.h"
 #include "server/thresholds.h"
 #include "server/tls.h"
@@ -242,6 +243,8 @@ enum err live_load(const char *config_path, const struct config *bound,
 		return err;
 	keep_url(config, bound);
 	err = sandbox_check(config, cause);
+	if (!err && bound)
+		err = stay_server(config, cause);
 	if (!err)
 		err = live_new(config, out, cause);
 	if (err)

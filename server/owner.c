@@ -307,26 +307,36 @@ static enum err become_found(const struct walk *walk, bool *root,
 			 walk->at, (unsigned)uid, (unsigned)gid);
 }
 
+/* The ways to the configuration, if it names the folder, and to that. */
+static enum err walk_both(struct walk *walk, const char *folder,
+			  const char *config, struct cause *cause)
+{
+	enum err err = E_OK;
+
+	if (config)
+		err = walk_to(walk, config, cause);
+	if (err == E_NOT_FOUND)
+		err = E_IO; /* it was there when it was read */
+	if (!err) {
+		err = walk_to(walk, folder, cause);
+		if (err == E_NOT_FOUND)
+			err = no_store(folder, cause);
+	}
+	if (!err && walk->shared)
+		err = open_to_all(walk->at, "go-w", cause);
+	return err;
+}
+
 enum err become_owner(const char *folder, const char *config, bool *root,
 		      struct cause *cause)
 {
 	struct walk walk = { .fd = -1 };
-	enum err err = E_OK;
+	enum err err;
 
 	*root = false;
 	if (geteuid())
 		return E_OK;
-	if (config)
-		err = walk_to(&walk, config, cause);
-	if (err == E_NOT_FOUND)
-		err = E_IO; /* it was there when it was read */
-	if (!err) {
-		err = walk_to(&walk, folder, cause);
-		if (err == E_NOT_FOUND)
-			err = no_store(folder, cause);
-	}
-	if (!err && walk.shared)
-		err = open_to_all(walk.at, "go-w", cause);
+	err = walk_both(&walk, folder, config, cause);
 	if (!err)
 		err = become_found(&walk, root, cause);
 	reach(&walk, -1);
@@ -410,6 +420,38 @@ enum err become_server(const struct config *config, bool *root,
 		return err;
 	err = each_used(config, look_roots, (void *)config, cause);
 	*root = !err;
+	return err;
+}
+
+/* A store of nobody else's: whom we would have to become, and cannot now. */
+static enum err check_still_root(const struct walk *walk, struct cause *cause)
+{
+	uid_t uid = walk->st.st_uid;
+
+	if (uid != walk->who)
+		return quarrel(walk, walk->at, uid, cause);
+	return uid ? cause_set(cause, E_REFUSED,
+			       "%.300s: belongs to user %u now, but the server "
+			       "runs as root: restart dockpass",
+			       walk->at, (unsigned)uid)
+		   : E_OK;
+}
+
+enum err stay_server(const struct config *config, struct cause *cause)
+{
+	struct walk walk = { .fd = -1 };
+	enum err err;
+
+	if (geteuid())
+		return E_OK;
+	err = walk_both(&walk, config->store, config->path, cause);
+	if (!err)
+		err = check_still_root(&walk, cause);
+	else if (err == E_NOT_FOUND)
+		err = E_OK; /* another store is for the next start */
+	if (!err)
+		err = each_used(config, look_roots, (void *)config, cause);
+	reach(&walk, -1);
 	return err;
 }
 

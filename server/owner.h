@@ -41,6 +41,12 @@ typedef enum err owner_look(const char *path, bool sealed, void *arg,
 enum err each_used(const struct config *config, owner_look *fn, void *arg,
 		   struct cause *cause) MUST_CHECK;
 /*
+ * The same looks at a reload, of a server that stayed root: it becomes nobody
+ * else, so whatever another has a say in is refused. Within the sandbox.
+ */
+enum err stay_server(const struct config *config,
+		     struct cause *cause) MUST_CHECK;
+/*
  * As become_owner(), before `folder` is made: the owner of the last folder on
  * the way that is there. Look again with become_owner() once it is.
  */

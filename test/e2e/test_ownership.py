@@ -284,3 +284,33 @@ def test_a_folder_above_that_was_closed_meanwhile(foreign, open_path):
     assert line["level"] == "warning" and line["message"] == (
         f"{above}/store: cannot be reached any more, and a restart would not "
         f"find it: {ACTS}")
+
+
+@pytest.mark.parametrize("name", [
+    "", "dockpass.yaml", "keys", "keys/keyring", "public", "public/jwks.json",
+    "store", "store/data.mdb"])
+def test_a_reload_of_roots_takes_nothing_of_anothers(tmp_path, name):
+    """What the next start refuses; the old ones stay, within the sandbox."""
+    with Dockpass(tmp_path, services=[{"name": "registry"}]) as dockpass:
+        dockpass.serve()
+        assert dockpass.reload().startswith("done: ")
+        place = dockpass.folder / name
+        os.chown(place, OWNER, OWNER)
+        said = dockpass.reload()
+        assert said.startswith("the old ones stay: ")
+        assert f"{place}" in said and f"user {OWNER}" in said
+        assert "dockpass as that user" in said or "restart dockpass" in said
+        assert dockpass.ask().status_code == 200
+        os.chown(place, 0, 0)
+        assert dockpass.reload().startswith("done: ")
+
+
+def test_a_reload_of_what_others_can_write(tmp_path):
+    with Dockpass(tmp_path, services=[{"name": "registry"}]) as dockpass:
+        dockpass.serve()
+        dockpass.folder.chmod(0o777)
+        said = dockpass.reload()
+        assert said.startswith("the old ones stay: ") and \
+            said.endswith(f"run: chmod go-w {dockpass.folder}")
+        dockpass.folder.chmod(0o755)
+        assert dockpass.reload().startswith("done: ")
