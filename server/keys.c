@@ -3,7 +3,9 @@
  *
  * Order of writing, so that a crash between two steps leaves a keyring that
  * can be read: a key's file is there before `keyring` names it, and goes after
- * `keyring` has forgotten it. A file that is not named is nobody's.
+ * `keyring` has forgotten it. A file that is not named is nobody's. What
+ * registries read is written before `keyring`: if that fails, no key was
+ * changed, though one of its two files may be ahead until it is repeated.
  *
  * Changes hold an exclusive lock on the folder, so that two commands at a time
  * lose neither's; readers a shared one, so that no file goes under them.
@@ -206,6 +208,18 @@ static enum err read_key(struct keys *keys, size_t i, struct cause *cause)
 	return E_OK;
 }
 
+/* All that the list names. */
+static enum err read_keys(struct keys *keys, struct cause *cause)
+{
+	enum err err = E_OK;
+
+	keyring_free(keys->keyring);
+	keys->keyring = keyring_new();
+	for (size_t i = 0; i < keys->list.len && !err; i++)
+		err = read_key(keys, i, cause);
+	return err;
+}
+
 /* Locks and reads all. `fresh`: no keyring yet is an empty one. */
 static enum err keys_open(struct keys *keys, int how, bool fresh,
 			  struct cause *cause)
@@ -214,13 +228,10 @@ static enum err keys_open(struct keys *keys, int how, bool fresh,
 
 	if (err)
 		return err;
-	keys->keyring = keyring_new();
 	err = read_list(keys, cause);
 	if (err == E_NOT_FOUND && fresh)
-		return E_OK;
-	for (size_t i = 0; i < keys->list.len && !err; i++)
-		err = read_key(keys, i, cause);
-	return err;
+		err = E_OK;
+	return err ? err : read_keys(keys, cause);
 }
 
 static enum err write_list(const struct keys *keys, struct cause *cause)
@@ -249,130 +260,6 @@ enum err keys_load(const char *folder, struct keyring **out,
 	*out = keys.keyring;
 	keys.keyring = NULL;
 	return E_OK;
-}
-
-/* Does the file `keyring` name it? If nobody can tell, it may. */
-static bool is_named(const char *folder, const char *name)
-{
-	struct keys now = { .folder = folder, .fd = -1 };
-
-	if (read_list(&now, NULL))
-		return true;
-	for (size_t i = 0; i < now.list.len; i++)
-		if (!strcmp(now.list.at[i].name, name))
-			return true;
-	return false;
-}
-
-static enum err add_key(struct keys *keys, enum key_alg alg, struct str name,
-			int64_t now, struct cause *cause)
-{
-	struct list *list = &keys->list;
-	enum key_state state = list->len ? KEY_NEXT : KEY_CURRENT;
-	struct cause what = { "" };
-	AUTO(buf) struct buf pem;
-	struct path path;
-	enum err err;
-
-	buf_init(&pem, PEM_MAX);
-	err = key_generate(alg, name, now, &pem);
-	if (err)
-		return cause_set(cause, err, "a key cannot be made: %s",
-				 err_text(err));
-	err = keyring_add(keys->keyring, buf_str(&pem), state, &what);
-	if (err)
-		return cause_set(cause, err, "%s: %s", keys->folder, what.text);
-	list->at[list->len].state = state;
-	memcpy(list->at[list->len].name,
-	       keyring_at(keys->keyring, list->len)->rfc7638, NAME_LEN + 1);
-	path = pem_path(keys, list->at[list->len].name);
-	err = file_write(path.at, 0600, buf_str(&pem), cause);
-	if (err)
-		return err;
-	list->len++;
-	err = write_list(keys, cause);
-	/* It may have failed after the name was there. */
-	if (err && !is_named(keys->folder, list->at[list->len - 1].name))
-		unlink(path.at);
-	return err;
-}
-
-enum err keys_new(const char *folder, enum key_alg alg, struct str name,
-		  int64_t now, char kid[60], struct cause *cause)
-{
-	AUTO(keys) struct keys keys = { .folder = folder, .fd = -1 };
-	enum err err = file_make_folder(folder, 0700, cause);
-
-	kid[0] = '\0';
-	if (!err)
-		err = keys_open(&keys, LOCK_EX, true, cause);
-	if (!err)
-		err = add_key(&keys, alg, name, now, cause);
-	if (err)
-		return err;
-	memcpy(kid, keyring_at(keys.keyring, keys.list.len - 1)->libtrust, 60);
-	return E_OK;
-}
-
-static enum err find(const struct keys *keys, struct str kid, size_t *out,
-		     struct cause *cause)
-{
-	const struct key *key = keyring_find(keys->keyring, kid);
-
-	*out = 0;
-	if (!key)
-		return cause_set(cause, E_NOT_FOUND,
-				 "%s: no such key; dockpass key list shows all",
-				 keys->folder);
-	while (keyring_at(keys->keyring, *out) != key)
-		++*out;
-	return E_OK;
-}
-
-enum err keys_activate(const char *folder, struct str kid, struct cause *cause)
-{
-	AUTO(keys) struct keys keys = { .folder = folder, .fd = -1 };
-	struct list *list = &keys.list;
-	enum err err = keys_open(&keys, LOCK_EX, false, cause);
-	size_t found;
-
-	if (!err)
-		err = find(&keys, kid, &found, cause);
-	if (err || list->at[found].state == KEY_CURRENT)
-		return err;
-	if (list->at[found].state != KEY_NEXT)
-		return cause_set(cause, E_REFUSED,
-				 "a retired key never signs again: make a new "
-				 "one with dockpass key new");
-	for (size_t i = 0; i < list->len; i++)
-		if (list->at[i].state == KEY_CURRENT)
-			list->at[i].state = KEY_RETIRED;
-	list->at[found].state = KEY_CURRENT;
-	return write_list(&keys, cause);
-}
-
-enum err keys_remove(const char *folder, struct str kid, struct cause *cause)
-{
-	AUTO(keys) struct keys keys = { .folder = folder, .fd = -1 };
-	struct list *list = &keys.list;
-	enum err err = keys_open(&keys, LOCK_EX, false, cause);
-	struct path path;
-	size_t found;
-
-	if (!err)
-		err = find(&keys, kid, &found, cause);
-	if (err)
-		return err;
-	if (list->at[found].state == KEY_CURRENT)
-		return cause_set(cause, E_REFUSED,
-				 "the current key signs: activate another one "
-				 "before, with dockpass key activate");
-	path = pem_path(&keys, list->at[found].name);
-	list->len--;
-	memmove(&list->at[found], &list->at[found + 1],
-		(list->len - found) * sizeof(list->at[0]));
-	err = write_list(&keys, cause);
-	return err ? err : file_erase(path.at, cause);
 }
 
 /* What registries read; `end` follows it. */
@@ -431,6 +318,144 @@ enum err keys_publish(const struct keyring *keyring, const char *folder,
 			err = file_write(path.at, 0644, buf_str(&text), cause);
 	}
 	return err;
+}
+
+/* The list as it is to be; if what it names cannot be published, it is not. */
+static enum err publish_list(struct keys *keys, const char *public,
+			     struct cause *cause)
+{
+	enum err err = read_keys(keys, cause);
+
+	if (!err)
+		err = keys_publish(keys->keyring, public, cause);
+	return err ? err : write_list(keys, cause);
+}
+
+/* Does the file `keyring` name it? If nobody can tell, it may. */
+static bool is_named(const char *folder, const char *name)
+{
+	struct keys now = { .folder = folder, .fd = -1 };
+
+	if (read_list(&now, NULL))
+		return true;
+	for (size_t i = 0; i < now.list.len; i++)
+		if (!strcmp(now.list.at[i].name, name))
+			return true;
+	return false;
+}
+
+static enum err add_key(struct keys *keys, const char *public, enum key_alg alg,
+			struct str name, int64_t now, struct cause *cause)
+{
+	struct list *list = &keys->list;
+	enum key_state state = list->len ? KEY_NEXT : KEY_CURRENT;
+	struct cause what = { "" };
+	AUTO(buf) struct buf pem;
+	struct path path;
+	enum err err;
+
+	buf_init(&pem, PEM_MAX);
+	err = key_generate(alg, name, now, &pem);
+	if (err)
+		return cause_set(cause, err, "a key cannot be made: %s",
+				 err_text(err));
+	err = keyring_add(keys->keyring, buf_str(&pem), state, &what);
+	if (err)
+		return cause_set(cause, err, "%s: %s", keys->folder, what.text);
+	list->at[list->len].state = state;
+	memcpy(list->at[list->len].name,
+	       keyring_at(keys->keyring, list->len)->rfc7638, NAME_LEN + 1);
+	path = pem_path(keys, list->at[list->len].name);
+	err = file_write(path.at, 0600, buf_str(&pem), cause);
+	if (err)
+		return err;
+	list->len++;
+	err = publish_list(keys, public, cause);
+	/* It may have failed after the name was there. */
+	if (err && !is_named(keys->folder, list->at[list->len - 1].name))
+		unlink(path.at);
+	return err;
+}
+
+enum err keys_new(const char *folder, const char *public, enum key_alg alg,
+		  struct str name, int64_t now, char kid[60],
+		  struct cause *cause)
+{
+	AUTO(keys) struct keys keys = { .folder = folder, .fd = -1 };
+	enum err err = file_make_folder(folder, 0700, cause);
+
+	kid[0] = '\0';
+	if (!err)
+		err = keys_open(&keys, LOCK_EX, true, cause);
+	if (!err)
+		err = add_key(&keys, public, alg, name, now, cause);
+	if (err)
+		return err;
+	memcpy(kid, keyring_at(keys.keyring, keys.list.len - 1)->libtrust, 60);
+	return E_OK;
+}
+
+static enum err find(const struct keys *keys, struct str kid, size_t *out,
+		     struct cause *cause)
+{
+	const struct key *key = keyring_find(keys->keyring, kid);
+
+	*out = 0;
+	if (!key)
+		return cause_set(cause, E_NOT_FOUND,
+				 "%s: no such key; dockpass key list shows all",
+				 keys->folder);
+	while (keyring_at(keys->keyring, *out) != key)
+		++*out;
+	return E_OK;
+}
+
+enum err keys_activate(const char *folder, const char *public, struct str kid,
+		       struct cause *cause)
+{
+	AUTO(keys) struct keys keys = { .folder = folder, .fd = -1 };
+	struct list *list = &keys.list;
+	enum err err = keys_open(&keys, LOCK_EX, false, cause);
+	size_t found;
+
+	if (!err)
+		err = find(&keys, kid, &found, cause);
+	if (!err && list->at[found].state == KEY_RETIRED)
+		return cause_set(cause, E_REFUSED,
+				 "a retired key never signs again: make a new "
+				 "one with dockpass key new");
+	if (err)
+		return err;
+	for (size_t i = 0; i < list->len; i++)
+		if (list->at[i].state == KEY_CURRENT)
+			list->at[i].state = KEY_RETIRED;
+	list->at[found].state = KEY_CURRENT;
+	return publish_list(&keys, public, cause);
+}
+
+enum err keys_remove(const char *folder, const char *public, struct str kid,
+		     struct cause *cause)
+{
+	AUTO(keys) struct keys keys = { .folder = folder, .fd = -1 };
+	struct list *list = &keys.list;
+	enum err err = keys_open(&keys, LOCK_EX, false, cause);
+	struct path path;
+	size_t found;
+
+	if (!err)
+		err = find(&keys, kid, &found, cause);
+	if (err)
+		return err;
+	if (list->at[found].state == KEY_CURRENT)
+		return cause_set(cause, E_REFUSED,
+				 "the current key signs: activate another one "
+				 "before, with dockpass key activate");
+	path = pem_path(&keys, list->at[found].name);
+	list->len--;
+	memmove(&list->at[found], &list->at[found + 1],
+		(list->len - found) * sizeof(list->at[0]));
+	err = publish_list(&keys, public, cause);
+	return err ? err : file_erase(path.at, cause);
 }
 
 static enum err check_public(const struct keyring *keyring, const char *folder,

@@ -22,16 +22,23 @@ enum err keys_load(const char *folder, struct keyring **out,
 		   struct cause *cause) MUST_CHECK;
 
 /*
+ * Each publishes what it makes of the keys, in the folder `public`; if that is
+ * full, or cannot be written, no key is changed.
+ *
  * Makes a key, and the folder if there is none. The first key of a keyring is
  * the current one. *kid: its libtrust id.
  */
-enum err keys_new(const char *folder, enum key_alg alg, struct str name,
-		  int64_t now, char kid[60], struct cause *cause) MUST_CHECK;
-/* The next key becomes current, the current one retired. */
-enum err keys_activate(const char *folder, struct str kid,
+enum err keys_new(const char *folder, const char *public, enum key_alg alg,
+		  struct str name, int64_t now, char kid[60],
+		  struct cause *cause) MUST_CHECK;
+/*
+ * The next key becomes current, the current one retired; of the current one,
+ * publishes alone.
+ */
+enum err keys_activate(const char *folder, const char *public, struct str kid,
 		       struct cause *cause) MUST_CHECK;
 /* E_REFUSED for the current key. The PEM file is overwritten and removed. */
-enum err keys_remove(const char *folder, struct str kid,
+enum err keys_remove(const char *folder, const char *public, struct str kid,
 		     struct cause *cause) MUST_CHECK;
 /* What registries read, as a name in public/; NULL: that was all. */
 const char *keys_public(size_t i);

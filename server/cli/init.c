@@ -167,17 +167,10 @@ static enum err make_keys(struct init *init, char kid[60])
 {
 	struct call *call = init->call;
 	const char *keys = path_in(init, "keys");
-	AUTO(keyring) struct keyring *keyring = NULL;
-	enum err err;
 
-	err = keys_new(keys, ALG_ES256, str_of(call->config->issuer), call->now,
-		       kid, &call->cause);
-	if (!err)
-		err = keys_load(keys, &keyring, &call->cause);
-	if (!err)
-		err = keys_publish(keyring, path_in(init, "public"),
-				   &call->cause);
-	return err;
+	return keys_new(keys, path_in(init, "public"), ALG_ES256,
+			str_of(call->config->issuer), call->now, kid,
+			&call->cause);
 }
 
 static enum err make_all(struct init *init, char kid[60])

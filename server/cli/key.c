@@ -50,7 +50,7 @@ static void put_in_log(struct call *call, const struct keyring *keyring,
 }
 
 /* *keyring: as it was before, or NULL; as it is now. */
-static bool publish(struct call *call, struct keyring **keyring,
+static bool changed(struct call *call, struct keyring **keyring,
 		    enum change_type type, struct str kid)
 {
 	const struct key *key = *keyring ? keyring_find(*keyring, kid) : NULL;
@@ -60,9 +60,6 @@ static bool publish(struct call *call, struct keyring **keyring,
 	keyring_free(*keyring);
 	*keyring = NULL;
 	err = keys_load(call->config->keys, keyring, &call->cause);
-	if (!err)
-		err = keys_publish(*keyring, call->config->public,
-				   &call->cause);
 	if (err)
 		call_failed(call, err);
 	put_in_log(call, *keyring, type, kid, signs);
@@ -139,11 +136,12 @@ static int key_new_command(struct call *call)
 				  call->opts[OPT_ALG]);
 	if (!call_store_owner(call, false))
 		return EXIT_REFUSED;
-	err = keys_new(call->config->keys, alg, str_of(call->config->issuer),
-		       call->now, kid, &call->cause);
+	err = keys_new(call->config->keys, call->config->public, alg,
+		       str_of(call->config->issuer), call->now, kid,
+		       &call->cause);
 	if (err)
 		return call_failed(call, err);
-	if (!publish(call, &keyring, CHANGE_KEY_NEW, str_of(kid)))
+	if (!changed(call, &keyring, CHANGE_KEY_NEW, str_of(kid)))
 		return EXIT_REFUSED;
 	print_key(call, keyring, str_of(kid));
 	if (alg == ALG_EDDSA)
@@ -198,8 +196,8 @@ static bool find_key(struct call *call, const struct keyring *keyring,
 }
 
 static int key_change(struct call *call,
-		      enum err (*change)(const char *folder, struct str kid,
-					 struct cause *cause),
+		      enum err (*change)(const char *folder, const char *public,
+					 struct str kid, struct cause *cause),
 		      enum change_type type, const char *then,
 		      const char *after)
 {
@@ -209,10 +207,11 @@ static int key_change(struct call *call,
 
 	if (!call_keys(call, &keyring) || !find_key(call, keyring, &kid))
 		return EXIT_REFUSED;
-	err = change(call->config->keys, kid, &call->cause);
+	err = change(call->config->keys, call->config->public, kid,
+		     &call->cause);
 	if (err)
 		return call_failed(call, err);
-	if (!publish(call, &keyring, type, kid))
+	if (!changed(call, &keyring, type, kid))
 		return EXIT_REFUSED;
 	if (call->json)
 		print_key(call, keyring, kid);

@@ -119,6 +119,39 @@ def test_a_failed_key_leaves_nothing(disk, own, left):
     assert len(own.json("key", "list")) == 2
 
 
+def test_no_room_to_publish_changes_no_key(disk, tmp_path):
+    """`public` on a disk of its own: what could be repeated was not done."""
+    with Filled(tmp_path) as own:
+        own.inside = disk.inside
+        own.configure(public=str(disk.folder / "public"))
+        old, = own.json("key", "list")
+        next_one = own.cli("key", "new").strip()
+        known, entries = own.json("key", "list"), own.json("audit", "list")
+        kept = {path.name: path.read_bytes()
+                for path in (disk.path / "public").iterdir()}
+        files = set((own.folder / "keys").iterdir())
+        disk.fill()
+        for command in ("key new", f"key activate {next_one}",
+                        f"key remove {next_one}"):
+            status, message = own.refused(*command.split())
+            assert status == 1 and f"{disk.folder}/public/" in message
+            assert message.endswith(
+                ": No space left on device; free some space, then repeat")
+        assert own.json("key", "list") == known
+        assert own.json("audit", "list") == entries
+        assert set((own.folder / "keys").iterdir()) == files
+        assert kept == {path.name: path.read_bytes()
+                        for path in (disk.path / "public").iterdir()}
+        disk.free()
+        own.cli("key", "activate", next_one)
+        own.cli("key", "remove", old["kid"])
+        third = own.cli("key", "new").strip()
+        assert [key["kid"] for key in own.json("key", "list")] == \
+            [next_one, third]
+        assert third in (disk.path / "public/jwks.json").read_text()
+        assert old["kid"] not in (disk.path / "public/jwks.json").read_text()
+
+
 def test_the_server_says_that_the_disk_is_full(disk, own):
     own.serve()
     disk.fill()

@@ -127,7 +127,7 @@ static void a_file(void **state)
 
 static void make_key(char kid[60])
 {
-	if (keys_new(keys, ALG_ES256, STR("test"), NOW, kid, &cause))
+	if (keys_new(keys, public, ALG_ES256, STR("test"), NOW, kid, &cause))
 		fail_msg("%s", cause.text);
 }
 
@@ -150,7 +150,9 @@ static const char *file_of(const char *kid)
 	return name;
 }
 
-/* A key is on disk before `keyring` names it. */
+#define PUBLISHED WRITTEN("bundle.pem", "public") WRITTEN("jwks.json", "public")
+
+/* A key is on disk, and published, before `keyring` names it. */
 static void keys_and_their_list(void **state)
 {
 	char first[60], second[60], want[512];
@@ -158,36 +160,36 @@ static void keys_and_their_list(void **state)
 	(void)state;
 	make_key(first);
 	snprintf(want, sizeof(want),
-		 WRITTEN("%s.pem", "keys") WRITTEN("keyring", "keys"),
-		 file_of(first), file_of(first));
+		 WRITTEN("%s.pem", "keys") "sync %s\n" PUBLISHED WRITTEN(
+			 "keyring", "keys"),
+		 file_of(first), file_of(first), name_of(top));
 	assert_calls(want);
 	make_key(second);
 	calls[0] = '\0';
-	assert_int_equal(keys_activate(keys, str_of(second), &cause), E_OK);
-	assert_calls(WRITTEN("keyring", "keys"));
+	assert_int_equal(keys_activate(keys, public, str_of(second), &cause),
+			 E_OK);
+	assert_calls(PUBLISHED WRITTEN("keyring", "keys"));
 	snprintf(want, sizeof(want),
-		 WRITTEN("keyring", "keys") "sync %s.pem\nunlink %s.pem\n"
-					    "sync keys\n",
+		 PUBLISHED WRITTEN("keyring",
+				   "keys") "sync %s.pem\nunlink %s.pem\n"
+					   "sync keys\n",
 		 file_of(first), file_of(first));
-	assert_int_equal(keys_remove(keys, str_of(first), &cause), E_OK);
+	assert_int_equal(keys_remove(keys, public, str_of(first), &cause),
+			 E_OK);
 	assert_calls(want);
 }
 
 static void what_is_published(void **state)
 {
 	AUTO(keyring) struct keyring *keyring = NULL;
-	char kid[60], want[512];
+	char kid[60];
 
 	(void)state;
 	make_key(kid);
 	keyring = load();
 	calls[0] = '\0';
 	assert_int_equal(keys_publish(keyring, public, &cause), E_OK);
-	snprintf(want, sizeof(want),
-		 "sync %s\n" WRITTEN("bundle.pem", "public")
-			 WRITTEN("jwks.json", "public"),
-		 name_of(top));
-	assert_calls(want);
+	assert_calls(PUBLISHED);
 }
 
 static void on_done(struct change *change, void *arg)
@@ -244,17 +246,18 @@ static enum err new_key(const char *kid)
 	char other[60];
 
 	(void)kid;
-	return keys_new(keys, ALG_ES256, STR("test"), NOW, other, &cause);
+	return keys_new(keys, public, ALG_ES256, STR("test"), NOW, other,
+			&cause);
 }
 
 static enum err activate_key(const char *kid)
 {
-	return keys_activate(keys, str_of(kid), &cause);
+	return keys_activate(keys, public, str_of(kid), &cause);
 }
 
 static enum err remove_key(const char *kid)
 {
-	return keys_remove(keys, str_of(kid), &cause);
+	return keys_remove(keys, public, str_of(kid), &cause);
 }
 
 static void read_list(struct buf *out)

@@ -31,7 +31,8 @@ static struct id make(void)
 	AUTO(keyring) struct keyring *keyring = NULL;
 	struct id id;
 
-	if (keys_new(keys, ALG_ES256, STR("test"), NOW, id.libtrust, &cause))
+	if (keys_new(keys, public, ALG_ES256, STR("test"), NOW, id.libtrust,
+		     &cause))
 		fail_msg("%s", cause.text);
 	keyring = load();
 	memcpy(id.name, keyring_find(keyring, str_of(id.libtrust))->rfc7638,
@@ -234,16 +235,19 @@ static void from_next_to_retired(void **state)
 
 	(void)state;
 	assert_states("current next");
-	assert_int_equal(keys_activate(keys, str_of(b.libtrust), &cause), E_OK);
+	assert_int_equal(
+		keys_activate(keys, public, str_of(b.libtrust), &cause), E_OK);
 	assert_states("retired current");
 	keyring = load();
 	assert_string_equal(keyring_current(keyring)->rfc7638, b.name);
 	/* Again is done; the retired one never comes back. */
-	assert_int_equal(keys_activate(keys, str_of(b.name), &cause), E_OK);
-	assert_int_equal(keys_activate(keys, str_of(a.name), &cause),
+	assert_int_equal(keys_activate(keys, public, str_of(b.name), &cause),
+			 E_OK);
+	assert_int_equal(keys_activate(keys, public, str_of(a.name), &cause),
 			 E_REFUSED);
 	assert_non_null(strstr(cause.text, "dockpass key new"));
-	assert_int_equal(keys_activate(keys, STR("nope"), &cause), E_NOT_FOUND);
+	assert_int_equal(keys_activate(keys, public, STR("nope"), &cause),
+			 E_NOT_FOUND);
 	assert_states("retired current");
 }
 
@@ -252,12 +256,16 @@ static void removing(void **state)
 	struct id a = make(), b = make();
 
 	(void)state;
-	assert_int_equal(keys_remove(keys, str_of(a.name), &cause), E_REFUSED);
-	assert_int_equal(keys_remove(keys, STR(""), &cause), E_NOT_FOUND);
+	assert_int_equal(keys_remove(keys, public, str_of(a.name), &cause),
+			 E_REFUSED);
+	assert_int_equal(keys_remove(keys, public, STR(""), &cause),
+			 E_NOT_FOUND);
 	assert_states("current next");
 	assert_int_equal(files_in(keys), 3);
-	assert_int_equal(keys_activate(keys, str_of(b.name), &cause), E_OK);
-	assert_int_equal(keys_remove(keys, str_of(a.libtrust), &cause), E_OK);
+	assert_int_equal(keys_activate(keys, public, str_of(b.name), &cause),
+			 E_OK);
+	assert_int_equal(keys_remove(keys, public, str_of(a.libtrust), &cause),
+			 E_OK);
 	assert_states("current");
 	assert_int_equal(files_in(keys), 2);
 	assert_int_equal(access(in(keys, a.name, ".pem"), F_OK), -1);
@@ -313,11 +321,13 @@ static void order_of_writing(void **state)
 	events_of(fd, &got);
 	assert_str(buf_str(&got), "+key list ");
 	buf_clear(&got);
-	assert_int_equal(keys_activate(keys, str_of(b.name), &cause), E_OK);
+	assert_int_equal(keys_activate(keys, public, str_of(b.name), &cause),
+			 E_OK);
 	events_of(fd, &got);
 	assert_str(buf_str(&got), "list ");
 	buf_clear(&got);
-	assert_int_equal(keys_remove(keys, str_of(a.name), &cause), E_OK);
+	assert_int_equal(keys_remove(keys, public, str_of(a.name), &cause),
+			 E_OK);
 	events_of(fd, &got);
 	assert_str(buf_str(&got), "list -key ");
 	close(fd);
@@ -333,7 +343,8 @@ static void a_removed_key_is_overwritten(void **state)
 	(void)state;
 	buf_init(&text, TEXT_MAX);
 	assert_int_equal(link(in(keys, b.name, ".pem"), kept), 0);
-	assert_int_equal(keys_remove(keys, str_of(b.name), &cause), E_OK);
+	assert_int_equal(keys_remove(keys, public, str_of(b.name), &cause),
+			 E_OK);
 	read_text(kept, &text);
 	assert_true(text.len > 500);
 	for (size_t i = 0; i < text.len; i++)
@@ -351,7 +362,6 @@ static void publishing(void **state)
 	(void)state;
 	buf_init(&bundle, TEXT_MAX);
 	buf_init(&jwks, TEXT_MAX);
-	assert_int_equal(access(public, F_OK), -1);
 	assert_int_equal(keys_publish(keyring, public, &cause), E_OK);
 	assert_int_equal(mode_of(public), 0755);
 	assert_int_equal(mode_of(in(public, "bundle.pem", "")), 0644);
@@ -364,24 +374,43 @@ static void publishing(void **state)
 	assert_null(strstr(bundle.at, "PRIVATE"));
 	assert_non_null(strstr(jwks.at, a.libtrust));
 	assert_non_null(strstr(jwks.at, b.name));
-	/* A change alone does not touch what registries read. */
-	assert_int_equal(keys_remove(keys, str_of(b.name), &cause), E_OK);
+	/* So does each change. */
+	assert_int_equal(keys_remove(keys, public, str_of(b.name), &cause),
+			 E_OK);
 	buf_clear(&jwks);
 	read_text(in(public, "jwks.json", ""), &jwks);
 	buf_add_char(&jwks, '\0');
-	assert_non_null(strstr(jwks.at, b.name));
+	assert_null(strstr(jwks.at, b.name));
+	assert_non_null(strstr(jwks.at, a.name));
 }
 
+/* What cannot be published is not made, nor removed; nor does it sign. */
 static void publishing_where_a_file_stands(void **state)
 {
-	AUTO(keyring) struct keyring *keyring = NULL;
+	struct id a = make(), b = make();
+	AUTO(keyring) struct keyring *keyring = load();
+	const char *aside = in(top, "aside", "");
+	char kid[60];
 
 	(void)state;
-	make();
-	keyring = load();
+	assert_int_equal(rename(public, aside), 0);
 	write_text(public, 0644, "x");
 	assert_int_equal(keys_publish(keyring, public, &cause), E_EXISTS);
 	assert_non_null(strstr(cause.text, "no folder"));
+	assert_int_equal(keys_new(keys, public, ALG_ES256, STR("test"), NOW,
+				  kid, &cause),
+			 E_EXISTS);
+	assert_int_equal(keys_activate(keys, public, str_of(b.name), &cause),
+			 E_EXISTS);
+	assert_int_equal(keys_remove(keys, public, str_of(b.name), &cause),
+			 E_EXISTS);
+	assert_states("current next");
+	assert_int_equal(files_in(keys), 3);
+	assert_int_equal(unlink(public), 0);
+	assert_int_equal(rename(aside, public), 0);
+	assert_int_equal(keys_remove(keys, public, str_of(b.name), &cause),
+			 E_OK);
+	(void)a;
 }
 
 /* Twenty at a time: each is there afterwards. */
@@ -398,8 +427,8 @@ static void changes_do_not_lose_each_other(void **state)
 		if (!pid) {
 			char kid[60];
 
-			_exit(keys_new(keys, ALG_EDDSA, STR("t"), NOW, kid,
-				       NULL) != E_OK);
+			_exit(keys_new(keys, public, ALG_EDDSA, STR("t"), NOW,
+				       kid, NULL) != E_OK);
 		}
 	}
 	for (int i = 0; i < 20; i++) {
