@@ -261,6 +261,8 @@ def test_logrotate_as_the_package_has_it(unit, alice):
     wait_until(lambda: len(asked()) == 6, 10, asked)
     kept = unit.shell("cd /var/log/dockpass; stat -c '%a %U:%G %n' *")
     assert kept.splitlines()[0] == "640 dockpass:adm dockpass.log"
+    assert '"event":"token"' in unit.shell(
+        f"setpriv --reuid nobody --regid adm --clear-groups cat {LOG}")
     assert [line.split()[2] for line in kept.splitlines()] == [
         "dockpass.log", "dockpass.log.1", "dockpass.log.2.gz",
         "dockpass.log.3.gz"]
