@@ -268,6 +268,11 @@ const char *const *config_path_at(const struct config *config, size_t i)
 	return NULL;
 }
 
+const char *config_path_place(const struct config *config, size_t i)
+{
+	return config->path_places ? config->path_places[i] : "";
+}
+
 /* From the folder of the file, wherever the command runs. */
 static enum err make_absolute(struct config *config, struct cause *cause)
 {

@@ -56,13 +56,14 @@ struct config_mail {
 	const char *starttls; /* NULL: see config_tls_required() */
 	const char *user;     /* NULL: without a login */
 	const char *password_file, *ca;
-	const char *place; /* where `password_file` is set */
+	/* Where `password_file` and `url` are set. */
+	const char *place, *url_place;
 };
 
 struct config_hook {
 	const char *url; /* NULL: none */
 	const char *secret_file, *ca;
-	const char *place; /* where it is set */
+	const char *place, *url_place; /* likewise */
 };
 
 struct config_guard {
@@ -108,6 +109,7 @@ struct config {
 	struct config_mail mail;
 	struct config_hook hook;
 	struct config_log log;
+	const char **path_places; /* of each config_path_at(); or NULL */
 };
 
 /* `path` NULL: DOCKPASS_CONFIG, else /etc/dockpass/dockpass.yaml. */
@@ -141,6 +143,8 @@ bool config_tls_required(const struct config_mail *mail);
  * are no more. All but those of `store`, `keys` and `public` are files.
  */
 const char *const *config_path_at(const struct config *config, size_t i);
+/* Where it is set; "": not known. */
+const char *config_path_place(const struct config *config, size_t i);
 
 /* The service of that name; the only one if `name` is empty; else NULL. */
 const struct config_service *config_service(const struct config *config,

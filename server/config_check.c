@@ -341,14 +341,41 @@ static enum err check_networks(const struct checker *c)
 	return E_OK;
 }
 
+/* In the order of config_path_at(). */
+static void keep_path_places(const struct checker *c, struct config *config)
+{
+	char path[OPTION_NAME_MAX];
+	size_t count = 0;
+
+	while (config_path_at(config, count))
+		count++;
+	config->path_places = calloc(count + 1, sizeof(*config->path_places));
+	assert(config->path_places);
+	count = 0;
+	for (size_t k = 0; k < options_count; k++) {
+		const struct option *option = &options[k];
+		unsigned n =
+			option->path ? option_instances(option, config) : 0;
+
+		for (unsigned i = 0; i < n; i++) {
+			option_path(option, option_index(option, config, i),
+				    path);
+			config->path_places[count++] = keep_place(c, path);
+		}
+	}
+}
+
 static void keep_places(const struct checker *c, struct config *config)
 {
+	keep_path_places(c, config);
 	config->store_place = keep_place(c, "store");
 	config->keys_place = keep_place(c, "keys");
 	config->url_place = keep_place(c, "url");
 	config->issuer_place = keep_place(c, "issuer");
 	config->mail.place = keep_place(c, "mail.password_file");
+	config->mail.url_place = keep_place(c, "mail.url");
 	config->hook.place = keep_place(c, "webhook.secret_file");
+	config->hook.url_place = keep_place(c, "webhook.url");
 	config->log.place = keep_place(c, "log.file");
 	for (unsigned i = 0; i < config->listeners_count; i++) {
 		char path[OPTION_NAME_MAX];

@@ -339,7 +339,12 @@ void config_free(struct config *config)
 	free((void *)(uintptr_t)config->url_place);
 	free((void *)(uintptr_t)config->issuer_place);
 	free((void *)(uintptr_t)config->mail.place);
+	free((void *)(uintptr_t)config->mail.url_place);
 	free((void *)(uintptr_t)config->hook.place);
+	free((void *)(uintptr_t)config->hook.url_place);
+	for (size_t i = 0; config->path_places && config->path_places[i]; i++)
+		free((void *)(uintptr_t)config->path_places[i]);
+	free(config->path_places);
 	free((void *)(uintptr_t)config->log.place);
 	for (unsigned i = 0; i < config->listeners_count; i++)
 		tls_places_free(&config->listeners[i].tls);

@@ -77,7 +77,10 @@ bool sandbox_hides(const char *path, bool append, struct cause *cause)
 
 enum err sandbox_check(const struct config *config, struct cause *cause)
 {
-	const char *path = files_missing(config);
+	const char *place, *path = files_missing(config, &place);
 
-	return path ? beyond(path, cause) : E_OK;
+	if (!path)
+		return E_OK;
+	beyond(path, cause);
+	return *place ? config_blame(place, E_REFUSED, cause) : E_REFUSED;
 }

@@ -135,19 +135,27 @@ static bool visit_option(const struct config *config, const char *path,
 	return visit(&need);
 }
 
-/* The path that visit() found to be enough; NULL: none. */
-static const char *visit_all(const struct config *config, visitor *visit)
+/* The path that visit() found to be enough, and where it is set; NULL: none. */
+static const char *visit_all(const struct config *config, visitor *visit,
+			     const char **place)
 {
 	const char *const *at;
 	struct need need;
 
-	for (size_t i = 0; (at = config_path_at(config, i)); i++)
+	for (size_t i = 0; (at = config_path_at(config, i)); i++) {
+		*place = config_path_place(config, i);
 		if (visit_option(config, *at, visit))
 			return *at;
+	}
+	*place = "";
 	if (visit_option(config, config->path, visit))
 		return config->path;
 	if (!config->mail.url && !config->hook.url)
 		return NULL;
+	*place = config->mail.url ? config->mail.url_place
+				  : config->hook.url_place;
+	if (!*place)
+		*place = "";
 	file_need(NAMES, READ, &need);
 	return visit(&need) ? NAMES : NULL;
 }
@@ -226,12 +234,13 @@ static bool is_missing(const struct need *need)
 static void grant_all(const struct config *config)
 {
 	char path[PATH_MAX];
+	const char *place;
 
 	for (size_t i = 0; i < COUNT(system_paths); i++) {
 		real(system_paths[i], path);
 		grant(path, READ);
 	}
-	visit_all(config, grant_need);
+	visit_all(config, grant_need, &place);
 }
 
 /* E: an errno; 0 is fine. */
@@ -332,7 +341,7 @@ enum reach files_reach(const char *path, bool append)
 	return REACH_FINE;
 }
 
-const char *files_missing(const struct config *config)
+const char *files_missing(const struct config *config, const char **place)
 {
-	return granted.on ? visit_all(config, is_missing) : NULL;
+	return granted.on ? visit_all(config, is_missing, place) : NULL;
 }

@@ -18,4 +18,5 @@ enum reach {
 	REACH_ANOTHER /* its folder has taken the place of the one that was */
 };
 enum reach files_reach(const char *path, bool append);
-const char *files_missing(const struct config *config); /* or NULL */
+/* NULL: none; *place is where the option is that wants it, or "". */
+const char *files_missing(const struct config *config, const char **place);
