@@ -101,5 +101,8 @@ struct held_sum monitor_held(const struct monitor *monitor);
 /* The counters of all workers. From any thread. */
 void monitor_sum(const struct monitor *monitor, uint64_t out[METRICS_LEN]);
 
+/* The line that it has of a file of a listener's TLS. */
+void metrics_put_certificate(const char *address, const struct tls_file *file,
+			     struct buf *out);
 /* GET /metrics: a handler. */
 enum status metrics_get(struct request *req, struct reply *reply);

@@ -310,13 +310,23 @@ static void put_keys(const struct scrape *s)
 }
 
 /* A path may hold anything but controls. */
-static void put_escaped(const struct scrape *s, const char *text)
+#define CERTIFICATE_EXPIRY "dockpass_certificate_expiry_timestamp_seconds"
+
+static void put_escaped(struct buf *out, const char *text)
 {
 	for (; *text; text++) {
 		if (*text == '"' || *text == '\\')
-			buf_add_char(s->buf, '\\');
-		buf_add_char(s->buf, *text);
+			buf_add_char(out, '\\');
+		buf_add_char(out, *text);
 	}
+}
+
+void metrics_put_certificate(const char *address, const struct tls_file *file,
+			     struct buf *out)
+{
+	buf_printf(out, CERTIFICATE_EXPIRY "{listener=\"%s\",file=\"", address);
+	put_escaped(out, file->path);
+	buf_printf(out, "\"} %lld\n", (long long)file->ends);
 }
 
 static void put_certificates(const struct scrape *s)
@@ -330,13 +340,8 @@ static void put_certificates(const struct scrape *s)
 		const struct tls_file *files =
 			live->tls[i] ? tls_files(live->tls[i], &n) : NULL;
 
-		for (size_t j = 0; files && j < n; j++) {
-			buf_printf(s->buf, "%s{listener=\"%s\",file=\"",
-				   s->name, address);
-			put_escaped(s, files[j].path);
-			buf_printf(s->buf, "\"} %lld\n",
-				   (long long)files[j].ends);
-		}
+		for (size_t j = 0; files && j < n; j++)
+			metrics_put_certificate(address, &files[j], s->buf);
 	}
 }
 
@@ -438,7 +443,7 @@ static const struct {
 	{ "dockpass_store_readers_limit", "gauge", "Reader slots.", put_slots, true },
 	{ "dockpass_store_last_commit_id", "gauge", "Number of the newest commit.", put_commit, true },
 	{ "dockpass_key_expiry_timestamp_seconds", "gauge", "When the certificate of a signing key ends, in seconds since 1970.", put_keys, false },
-	{ "dockpass_certificate_expiry_timestamp_seconds", "gauge", "When a TLS certificate of a listener ends, or the first of its client_ca, in seconds since 1970.", put_certificates, false },
+	{ CERTIFICATE_EXPIRY, "gauge", "When a TLS certificate of a listener ends, or the first of its client_ca, in seconds since 1970.", put_certificates, false },
 	{ "dockpass_tokens_expiring_soon", "gauge", "Living tokens that die within 7 days and have not been rotated.", put_expiring, false },
 	{ "dockpass_notices_queued", "gauge", "Mail and webhook calls that have not been delivered.", put_notices, true },
 	{ "dockpass_notices_oldest_age_seconds", "gauge", "For how long the oldest of them has waited.", put_oldest, true },

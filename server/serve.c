@@ -130,6 +130,7 @@ static void reload(struct server *server)
 		live_drop(live);
 		log_reopen();
 		monitor_reload(server->monitor, false, 0);
+		db_set_stale(server->services.db, true);
 		log_event(LEVEL_ERROR, "reload", "the old ones stay: %s",
 			  cause.text);
 		notify_say("READY=1\nSTATUS=the last reload failed: %s",
@@ -137,6 +138,7 @@ static void reload(struct server *server)
 		return;
 	}
 	monitor_reload(server->monitor, true, time(NULL));
+	db_set_stale(server->services.db, false);
 	live_warn_fixed(server->config, live->config, log_warning, NULL);
 	server_limit(server, live->config);
 	for (unsigned i = 0; i < server->workers_started; i++)

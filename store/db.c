@@ -234,6 +234,16 @@ bool db_served(const char *folder)
 	return folder_locked(folder);
 }
 
+void db_set_stale(struct db *db, bool stale)
+{
+	folder_mark(db->lock, stale);
+}
+
+bool db_is_stale(const char *folder)
+{
+	return folder_marked(folder);
+}
+
 enum err db_open_copy(int fd, const char *path, struct db **out,
 		      struct cause *cause)
 {

@@ -75,7 +75,13 @@ enum db_mode {
 enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 		 struct db **out, struct cause *cause) MUST_CHECK;
 bool db_served(const char *folder); /* by a server, now */
-void db_close(struct db *db);	    /* NULL is fine */
+/*
+ * Says to other processes, as long as it serves, that it goes on with what it
+ * had: it has refused what it was told to read.
+ */
+void db_set_stale(struct db *db, bool stale);
+bool db_is_stale(const char *folder);
+void db_close(struct db *db); /* NULL is fine */
 void db_cleanup(struct db **db);
 const char *db_folder(const struct db *db);
 /*

@@ -169,6 +169,31 @@ bool folder_locked(const char *folder)
 	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
 }
 
+/* Another lock than that of flock(): nobody waits for it. */
+static bool mark(int fd, int how, short type, struct flock *lock)
+{
+	*lock = (struct flock) { .l_type = type,
+				 .l_whence = SEEK_SET,
+				 .l_len = 1 };
+	return fd >= 0 && !fcntl(fd, how, lock);
+}
+
+void folder_mark(int lock, bool on)
+{
+	struct flock own;
+
+	(void)mark(lock, F_SETLK, on ? F_WRLCK : F_UNLCK, &own);
+}
+
+bool folder_marked(const char *folder)
+{
+	struct path path = path_of(folder, "server.lock");
+	AUTO(fd) int fd = open(path.at, O_RDONLY | O_CLOEXEC);
+	struct flock other;
+
+	return mark(fd, F_GETLK, F_WRLCK, &other) && other.l_type == F_WRLCK;
+}
+
 void folder_unlock(int lock)
 {
 	if (lock >= 0)

@@ -21,6 +21,9 @@ enum err folder_lock(const char *folder, int *lock,
 		     struct cause *cause) MUST_CHECK;
 void folder_unlock(int lock); /* -1 is fine */
 bool folder_locked(const char *folder);
+/* A sign of who holds it, seen by folder_marked() until he ends. */
+void folder_mark(int lock, bool on);
+bool folder_marked(const char *folder);
 /*
  * data.mdb, if it is there, becomes data.mdb.damaged, unread. E_BUSY while a
  * server uses it, E_EXISTS: another has that name already.

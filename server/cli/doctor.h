@@ -64,6 +64,15 @@ enum taken {
 	TAKEN_YES,
 };
 
+/* Does the running server have the keys that are on the disk? */
+enum told {
+	TOLD_UNKNOWN,
+	TOLD_ANOTHER, /* it is not this store's */
+	TOLD_ALL,
+	TOLD_NOT,
+	TOLD_GONE, /* nor is the one by which it signs there any more */
+};
+
 struct finding {
 	const char *text, *mend;
 	enum gravity gravity; /* its check's, or what it is of this time */
@@ -140,6 +149,13 @@ bool is_private_literal(struct str host);
 bool doctor_is_other(const struct doctor *d);
 /* Does the query of a realm name a service (*out), and not the registry's? */
 bool doctor_realm_service(struct doctor *d, struct str query, struct str *out);
+
+/* By asking it. After KNOWN_KEYS. */
+enum told doctor_told(struct doctor *d);
+/* What mends a server that was not told. */
+const char *doctor_tell(const struct doctor *d);
+/* What mends a registry that does not have our keys. */
+const char *doctor_bring(struct doctor *d);
 
 /* What mends: how to name an authority; a registry without our section. */
 extern const char doctor_ca[], doctor_paste[];

@@ -49,7 +49,7 @@ static const struct key *find_taken(struct doctor *d, enum key_state state,
 	return NULL;
 }
 
-static const char *bring(struct doctor *d)
+const char *doctor_bring(struct doctor *d)
 {
 	return doctor_text(d,
 			   "bring %s/bundle.pem (or jwks.json; dockpass key "
@@ -86,7 +86,7 @@ static enum health found_another(struct doctor *d, enum taken least)
 
 	if (key)
 		return doctor_found(
-			d, HEALTH_FAIL, bring(d),
+			d, HEALTH_FAIL, doctor_bring(d),
 			"the registry knows only %s, which is retired: its "
 			"bundle is older than the key that signs",
 			key->libtrust);
@@ -94,7 +94,7 @@ static enum health found_another(struct doctor *d, enum taken least)
 	return doctor_found(
 		d, HEALTH_FAIL,
 		doctor_text(d, "dockpass key activate %s and reload; or %s",
-			    key->libtrust, bring(d)),
+			    key->libtrust, doctor_bring(d)),
 		"the registry knows only %s, which does not sign yet",
 		key->libtrust);
 }
@@ -123,7 +123,7 @@ static enum health found_none(struct doctor *d, bool tells)
 				    "registry 2 verifies no Ed25519 key");
 	if (tells && !d->registry2)
 		return doctor_found(
-			d, HEALTH_FAIL, bring(d),
+			d, HEALTH_FAIL, doctor_bring(d),
 			"the registry trusts another certificate: it knows "
 			"none of our keys (or its signingalgorithms "
 			"lack " STR_FMT ")",
@@ -135,7 +135,7 @@ static enum health found_none(struct doctor *d, bool tells)
 			    "must be %s. Its log says which: 'certificate "
 			    "signed by unknown authority', 'untrusted key' "
 			    "or 'untrusted issuer'",
-			    bring(d), issuer),
+			    doctor_bring(d), issuer),
 		"the registry trusts another certificate, or another issuer "
 		"than %s: it takes no token of any of our keys",
 		issuer);
@@ -272,10 +272,31 @@ static const struct key *signer_of(struct doctor *d, struct str token)
 	return NULL;
 }
 
+/* As after a leak: it comes before what the registry has to be told. */
+static enum health found_gone(struct doctor *d)
+{
+	d->found.gravity = GRAVE_DOWN;
+	return doctor_found(
+		d, HEALTH_FAIL,
+		doctor_text(d, "%s; then %s", doctor_tell(d), doctor_bring(d)),
+		"the running server signs with a key that %s no "
+		"longer has: it was removed, and the server was "
+		"not told",
+		d->call->config->keys);
+}
+
 enum health check_signer(struct doctor *d)
 {
+	enum told told = doctor_told(d);
 	const struct key *key;
 
+	if (told == TOLD_GONE)
+		return found_gone(d);
+	if (!d->given && told == TOLD_NOT)
+		return doctor_found(d, HEALTH_FAIL, doctor_tell(d),
+				    "the running server has other keys than "
+				    "%s: they changed, and it was not told",
+				    d->call->config->keys);
 	if (!d->given)
 		return doctor_found(d, HEALTH_SKIPPED, NULL,
 				    "the realm gives nothing to the anonymous");
@@ -289,7 +310,7 @@ enum health check_signer(struct doctor *d)
 			d->call->config->keys);
 	if (key->state != KEY_CURRENT)
 		return doctor_found(
-			d, HEALTH_FAIL, "systemctl reload dockpass",
+			d, HEALTH_FAIL, doctor_tell(d),
 			"the running server signs with %s, which is not the "
 			"current key: it was not told of the change",
 			key->libtrust);

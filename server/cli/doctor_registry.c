@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { CHALLENGES_MAX = 64 };
+
 const char doctor_ca[] =
 	"with --cacert FILE; docker wants it as "
 	"/etc/docker/certs.d/HOST:PORT/ca.crt, others among the system's";
@@ -125,7 +127,8 @@ static enum err read_challenges(struct doctor *d, bool *basic, size_t *count)
 	*count = 0;
 	while (doctor_head(&lines, STR("WWW-Authenticate"), &line)) {
 		while (!(err = challenge_next(&line, &d->call->arena, &c))) {
-			++*count;
+			if (++*count > CHALLENGES_MAX)
+				return E_LIMIT;
 			if (str_eq_nocase(c.scheme, STR("Basic")))
 				*basic = true;
 			if (str_eq_nocase(c.scheme, STR("Bearer")) &&

@@ -75,11 +75,13 @@ static enum health found_other(struct doctor *d,
 	const struct config_service *ought = meant(d);
 
 	if (!ought)
-		return doctor_found(d, HEALTH_FAIL,
-				    "say one that dockpass check lists",
-				    "--service %.200s: no service has that "
-				    "name",
-				    d->service_meant);
+		return doctor_found(
+			d, HEALTH_FAIL,
+			doctor_text(d, "it has " STR_FMT,
+				    STR_ARG(call_services(d->call))),
+			"--service %.200s: no service has that "
+			"name",
+			d->service_meant);
 	return doctor_found(d, HEALTH_FAIL, write_service(d, ought),
 			    "the registry calls itself '%.*s'%s, it ought to "
 			    "be '%s' (%s)",

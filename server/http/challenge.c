@@ -153,11 +153,10 @@ static enum err take_challenge(struct str *rest, struct arena *arena,
 enum err challenge_next(struct str *rest, struct arena *arena,
 			struct challenge *out)
 {
-	enum err err = E_LIMIT;
+	enum err err;
 
 	*out = (struct challenge) { .len = 0 };
-	if (rest->len <= CHALLENGE_LINE_MAX)
-		err = take_challenge(rest, arena, out);
+	err = take_challenge(rest, arena, out);
 	if (err)
 		*out = (struct challenge) { .len = 0 };
 	return err;

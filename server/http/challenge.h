@@ -15,7 +15,7 @@
 
 #include "token/arena.h"
 
-enum { CHALLENGE_PARAMS_MAX = 16, CHALLENGE_LINE_MAX = 16 * 1024 };
+enum { CHALLENGE_PARAMS_MAX = 16 };
 
 struct challenge {
 	struct str scheme;
@@ -29,8 +29,8 @@ struct challenge {
 /*
  * Takes the next challenge from the beginning of *rest. E_NOT_FOUND: there is
  * none any more; E_SYNTAX: it cannot be read, or has a parameter twice;
- * E_LIMIT: it has too many, or *rest is longer than a line may be. *out is
- * empty unless E_OK.
+ * E_LIMIT: it has too many. *out is empty unless E_OK. Of the arena it takes no
+ * more than it is long.
  */
 enum err challenge_next(struct str *rest, struct arena *arena,
 			struct challenge *out) MUST_CHECK;

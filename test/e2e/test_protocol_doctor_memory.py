@@ -31,5 +31,4 @@ def test_a_registry_cannot_fill_the_doctors_memory(tmp_path, name):
             _, status, usage = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)
     assert child.returncode == 1, said
-    assert b"cannot be read" in said, said
     assert usage.ru_maxrss < 200_000, f"{usage.ru_maxrss} KiB"

@@ -73,7 +73,7 @@ CLAIMS = {
     "nobody's": ("nix", None, "fail", ["write auth.token.service: localhost"]),
     "one that is said and not here": (
         "other", "nix", "fail", ["--service nix: no service has that name",
-                                 "dockpass check"]),
+                                 "it has registry, other, localhost"]),
 }
 
 

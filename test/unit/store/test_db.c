@@ -284,6 +284,15 @@ static void serve_until_killed(const struct fixture *f,
 	if (db_open(f->folder, DB_SERVE, NOW, &db, &cause))
 		_exit(2);
 	tell(pipes->up[1]);
+	hear(pipes->down[0]);
+	db_set_stale(db, true);
+	tell(pipes->up[1]);
+	hear(pipes->down[0]);
+	db_set_stale(db, false);
+	tell(pipes->up[1]);
+	hear(pipes->down[0]);
+	db_set_stale(db, true);
+	tell(pipes->up[1]);
 	for (;;)
 		pause();
 }
@@ -304,8 +313,15 @@ static void one_server(void **state)
 	assert_int_equal(reopen(&f, DB_SERVE, &cause), E_BUSY);
 	assert_non_null(strstr(cause.text, "another server"));
 	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_OK); /* the CLI may */
+	for (int i = 0; i < 3; i++) {
+		assert_true(db_is_stale(f.folder) == (i == 1));
+		tell(pipes.down[1]);
+		hear(pipes.up[0]);
+	}
+	assert_true(db_is_stale(f.folder)); /* as long as it serves */
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	child_end(pid, &pipes, SIGKILL);
+	assert_false(db_is_stale(f.folder));
 	assert_int_equal(reopen(&f, DB_SERVE, &cause), E_OK);
 	fixture_close(&f);
 }

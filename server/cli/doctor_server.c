@@ -1,0 +1,357 @@
+/*
+ * server/cli/doctor_server.c - the server that runs on this machine: does it
+ * answer, and does it go by what is on the disk?
+ */
+#include "server/cli/doctor.h"
+
+#include <string.h>
+
+#include "server/live.h"
+#include "server/metrics.h"
+#include "server/tls.h"
+
+enum { JWKS_MAX = 256 * 1024, METRIC_MAX = 16 * 1024 };
+
+static const char start_it[] =
+	"start it, with systemctl start dockpass or dockpass serve; its log "
+	"says why it ended";
+static const char restart_it[] =
+	"listeners, their tls and admin.address take a restart: systemctl "
+	"restart dockpass; or it was started with other DOCKPASS_* variables";
+static const char reload_it[] = "send it SIGHUP: systemctl reload dockpass";
+static const char see_port[] =
+	"see what has that port: ss -ltnp (package iproute2)";
+static const char not_asked[] =
+	"every listener is for proxies or for clients with a certificate";
+
+/* A listener, or admin, as a program on this machine meets it. */
+struct near {
+	const char *address, *base; /* "https://127.0.0.1:5001" */
+	const struct config_tls *tls;
+	bool admin;
+	bool open; /* to whom has no PROXY header and no certificate */
+};
+
+static const char *base_url(struct doctor *d, const char *address, bool tls)
+{
+	const char *port = strrchr(address, ':');
+	struct str host = { address, (size_t)(port - address) };
+
+	return doctor_text(d, "http%s://" STR_FMT "%s", tls ? "s" : "",
+			   STR_ARG(host_near(host)), port);
+}
+
+static bool wants_certificate(const struct config_tls *tls)
+{
+	return tls->client_ca && (!tls->client_certificates ||
+				  strcmp(tls->client_certificates, "optional"));
+}
+
+/* The i-th; admin, if there is one, comes last. False: no more. */
+static bool near_at(struct doctor *d, unsigned i, struct near *out)
+{
+	const struct config *config = d->call->config;
+	const char *address = "";
+	const struct config_tls *tls = live_listener(config, i, &address);
+
+	*out = (struct near) { 0 };
+	if (!tls || !*address)
+		return false;
+	*out = (struct near) {
+		.address = address,
+		.base = base_url(d, address, config_certificates(tls) > 0),
+		.tls = tls,
+		.admin = i == config->listeners_count,
+	};
+	out->open = !wants_certificate(tls) &&
+		    (out->admin || !config->listeners[i].proxy_protocol);
+	return true;
+}
+
+/* The first that can be asked; false: none. */
+static bool find_open(struct doctor *d, bool admin, struct near *out)
+{
+	for (unsigned i = 0; near_at(d, i, out); i++)
+		if (out->open && out->admin == admin)
+			return true;
+	return false;
+}
+
+/* Who is the owner sees whether it is served. */
+static bool is_unserved(const struct doctor *d)
+{
+	return d->known & KNOWN_OWNER && !db_served(d->call->config->store);
+}
+
+static enum health found_silence(struct doctor *d, const struct near *near,
+				 const struct transfer_reply *reply)
+{
+	if (db_served(d->call->config->store))
+		return doctor_found(d, HEALTH_FAIL, restart_it,
+				    "dockpass runs, but does not answer at %s",
+				    near->base);
+	if (reply->end == TRANSFER_REFUSED)
+		return doctor_found(d, HEALTH_FAIL, start_it,
+				    "dockpass does not run: nothing listens at "
+				    "%s",
+				    near->address);
+	return doctor_no_answer(d, "the server", near->base, "", reply);
+}
+
+/* Its certificate is of another name: nobody is told a secret here. */
+static enum health ask_health(struct doctor *d, const struct near *near)
+{
+	const char *url = doctor_text(d, "%s/healthz", near->base);
+	AUTO(buf) struct buf head, body;
+	struct transfer_reply reply;
+
+	doctor_get(d, url, NULL, true, &head, &body, &reply);
+	if (reply.end != TRANSFER_DONE)
+		return found_silence(d, near, &reply);
+	if (reply.status == 503)
+		return doctor_found(d, HEALTH_FAIL,
+				    "its log's lines of overload name the "
+				    "limit and an address",
+				    "%s turns connections away: too many are "
+				    "open",
+				    near->address);
+	if (reply.status != 200)
+		return doctor_found(d, HEALTH_FAIL, see_port,
+				    "what answers at %s is no dockpass (%ld)",
+				    near->address, reply.status);
+	return HEALTH_OK;
+}
+
+/* Nothing can be asked there; whether somebody listens is seen all the same. */
+static enum health knock(struct doctor *d, const struct near *near)
+{
+	struct transfer_ask ask = {
+		.url = base_url(d, near->address, false),
+		.schemes = "http",
+		.seconds = DOCTOR_ASK_SECONDS,
+	};
+	struct transfer_reply reply;
+
+	transfer_connect(d->transfer, &ask, &reply);
+	if (reply.end != TRANSFER_DONE)
+		return found_silence(d, near, &reply);
+	if (is_unserved(d))
+		return doctor_found(d, HEALTH_FAIL, see_port,
+				    "what listens at %s is another program: "
+				    "nobody serves %s",
+				    near->address, d->call->config->store);
+	return HEALTH_OK;
+}
+
+enum health check_server(struct doctor *d)
+{
+	const char *at = NULL;
+	struct near near;
+
+	for (unsigned i = 0; near_at(d, i, &near); i++) {
+		enum health health =
+			near.open ? ask_health(d, &near) : knock(d, &near);
+
+		if (health != HEALTH_OK)
+			return health;
+		if (near.open && !at)
+			at = near.address;
+	}
+	d->known |= KNOWN_SERVER;
+	if (at)
+		return doctor_found(d, HEALTH_OK, NULL, "answers at %s", at);
+	return doctor_found(d, HEALTH_OK, NULL, "listens at %s; %s: not asked",
+			    d->call->config->listeners[0].address, not_asked);
+}
+
+/* Of a set of keys the first is the one that signs. */
+static enum told compare_keys(struct str served, struct str own)
+{
+	static const char mark[] = "\"kid\":\"";
+	const char *at = memmem(served.at, served.len, mark, strlen(mark));
+	struct str rest, kid;
+
+	if (str_eq(served, own))
+		return TOLD_ALL;
+	if (!at)
+		return TOLD_NOT;
+	rest = str_skip(served, (size_t)(at - served.at) + strlen(mark));
+	str_cut(&rest, '"', &kid);
+	return memmem(own.at, own.len, kid.at, kid.len) ? TOLD_NOT : TOLD_GONE;
+}
+
+static enum told ask_keys(struct doctor *d, const struct near *near,
+			  struct transfer_reply *reply)
+{
+	const char *url =
+		doctor_text(d, "%s/.well-known/jwks.json", near->base);
+	AUTO(buf) struct buf head, body, own;
+
+	buf_init(&own, JWKS_MAX);
+	doctor_get(d, url, NULL, true, &head, &body, reply);
+	if (reply->end != TRANSFER_DONE || !body.len ||
+	    keyring_print_jwks(d->keyring, false, &own))
+		return TOLD_UNKNOWN;
+	if (!str_eq(buf_str(&own), buf_str(&body)) && is_unserved(d))
+		return TOLD_ANOTHER;
+	return compare_keys(buf_str(&body), buf_str(&own));
+}
+
+enum told doctor_told(struct doctor *d)
+{
+	struct transfer_reply reply;
+	struct near near;
+
+	return find_open(d, false, &near) ? ask_keys(d, &near, &reply)
+					  : TOLD_UNKNOWN;
+}
+
+const char *doctor_tell(const struct doctor *d)
+{
+	return db_is_stale(d->call->config->store)
+		       ? "systemctl restart dockpass: it has refused its last "
+			 "reload, its log says why"
+		       : "systemctl reload dockpass";
+}
+
+static enum health found_told(struct doctor *d, const struct near *near,
+			      enum told told,
+			      const struct transfer_reply *reply)
+{
+	const struct config *config = d->call->config;
+
+	if (reply->end != TRANSFER_DONE)
+		return doctor_no_answer(d, "the server", near->base, "", reply);
+	if (told == TOLD_UNKNOWN)
+		return doctor_found(d, HEALTH_FAIL, see_port,
+				    "what answers at %s shows no keys (%ld)",
+				    near->address, reply->status);
+	if (told == TOLD_ANOTHER) {
+		d->found.gravity = GRAVE_DOWN;
+		return doctor_found(d, HEALTH_FAIL, start_it,
+				    "what answers at %s is another dockpass: "
+				    "nobody serves %s",
+				    near->address, config->store);
+	}
+	if (told != TOLD_ALL)
+		return doctor_found(d, HEALTH_FAIL, reload_it,
+				    "the running server has other keys than "
+				    "%s: they changed, and it was not told",
+				    config->keys);
+	return HEALTH_OK;
+}
+
+/* Of a listener's files, by the lines that the server has of its own. */
+static enum health compare_files(struct doctor *d, const struct near *near,
+				 const struct tls_file *files, size_t count,
+				 struct str lines)
+{
+	for (size_t i = 0; i < count; i++) {
+		AUTO(buf) struct buf own;
+
+		buf_init(&own, METRIC_MAX);
+		metrics_put_certificate(near->address, &files[i], &own);
+		if (!own.over && memmem(lines.at, lines.len, own.at, own.len))
+			continue;
+		return doctor_found(
+			d, HEALTH_FAIL, reload_it,
+			files[i].clients
+				? "the server asks for certificates of others "
+				  "than %s has: it changed, and it was not told"
+				: "the server shows another certificate than "
+				  "%s: it changed, and it was not told",
+			files[i].path);
+	}
+	return HEALTH_OK;
+}
+
+/* What cannot be loaded is told elsewhere. */
+static enum health compare_tls(struct doctor *d, struct str lines)
+{
+	enum health health = HEALTH_OK;
+	struct near near;
+
+	for (unsigned i = 0; !health && near_at(d, i, &near); i++) {
+		const struct tls_file *files;
+		struct ssl_ctx_st *tls;
+		struct cause cause;
+		size_t count;
+
+		if (!config_certificates(near.tls) ||
+		    tls_new(near.tls, &tls, &cause))
+			continue;
+		files = tls_files(tls, &count);
+		health = compare_files(d, &near, files, count, lines);
+		tls_free(tls);
+	}
+	return health;
+}
+
+static bool has_tls(struct doctor *d)
+{
+	struct near near;
+
+	for (unsigned i = 0; near_at(d, i, &near); i++)
+		if (config_certificates(near.tls))
+			return true;
+	return false;
+}
+
+/* HEALTH_SKIPPED: the server cannot be asked. */
+static enum health check_shown(struct doctor *d)
+{
+	AUTO(buf) struct buf head, body;
+	struct transfer_reply reply;
+	struct near near;
+	const char *url;
+
+	buf_init(&head, 0);
+	buf_init(&body, 0);
+	if (!has_tls(d))
+		return HEALTH_OK;
+	if (!find_open(d, true, &near))
+		return HEALTH_SKIPPED;
+	url = doctor_text(d, "%s/metrics", near.base);
+	doctor_get(d, url, NULL, true, &head, &body, &reply);
+	if (reply.end != TRANSFER_DONE || reply.status != 200)
+		return HEALTH_SKIPPED;
+	return compare_tls(d, buf_str(&body));
+}
+
+enum health check_served(struct doctor *d)
+{
+	const struct config *config = d->call->config;
+	enum health keys = HEALTH_SKIPPED, files;
+	struct transfer_reply reply;
+	struct near near;
+
+	if (db_is_stale(config->store))
+		return doctor_found(
+			d, HEALTH_FAIL,
+			"systemctl restart dockpass; its log says "
+			"why, and whether a reload will do",
+			"the running server has refused its last "
+			"reload, and goes by what was there before");
+	if (find_open(d, false, &near)) {
+		enum told told = ask_keys(d, &near, &reply);
+
+		keys = found_told(d, &near, told, &reply);
+	}
+	if (keys == HEALTH_FAIL)
+		return keys;
+	files = check_shown(d);
+	if (files == HEALTH_FAIL)
+		return files;
+	if (keys == HEALTH_SKIPPED)
+		return doctor_found(d, HEALTH_SKIPPED, NULL, "%s: not asked",
+				    not_asked);
+	if (files == HEALTH_SKIPPED)
+		return doctor_found(d, HEALTH_SKIPPED, NULL,
+				    "it has the keys of %s; which certificates "
+				    "it shows admin.address would tell, and "
+				    "cannot be asked",
+				    config->keys);
+	return doctor_found(d, HEALTH_OK, NULL,
+			    "the running server has the keys of %s",
+			    config->keys);
+}

@@ -1,0 +1,228 @@
+"""dockpass doctor before a server that does not run, or that goes by other
+things than what is on the disk: it was not told of them, or refused them.
+"""
+
+import pytest
+
+from support import secrets
+from support.dockpass import PATIENCE, Dockpass
+from support.doctor import doctor, line
+from support.http import Server, always
+from support.process import free_ports
+from support.site import Certificate, change_key
+
+NO_ADMIN = {"DOCKPASS_ADMIN_ADDRESS": ""}
+LOCALHOST = "/CN=localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1"
+
+
+def closed(certificate, how):
+    """A listener that cannot be asked as any other, or (optional) can."""
+    if how == "proxy":
+        return {"proxy_protocol": True}
+    return {"tls": {**certificate.listener["tls"],
+                    "client_ca": str(certificate.ca),
+                    "client_certificates": how}}
+
+
+@pytest.mark.parametrize("how", ["required", "optional", "proxy"])
+def test_one_that_does_not_run_is_told_whoever_it_is_for(tmp_path, how):
+    """That nothing listens at an address is seen without a certificate."""
+    listener = closed(Certificate(tmp_path), how)
+    with Dockpass(tmp_path, listener=listener) as dockpass:
+        failed, checks = doctor(dockpass, env=NO_ADMIN)
+        assert failed == ["server"], checks
+        assert f"nothing listens at 127.0.0.1:{dockpass.port}: start it" in \
+            line(checks["server"])
+        assert checks["served"]["status"] == "skipped"
+
+
+def test_an_admin_for_those_with_a_certificate_is_looked_at(tmp_path):
+    """Though nobody is asked there either."""
+    certificate = Certificate(tmp_path)
+    with Dockpass(tmp_path) as dockpass:
+        dockpass.serve()
+        dockpass.configure(admin={**closed(certificate, "required")})
+        free = f"127.0.0.1:{free_ports(1)[0]}"
+        failed, checks = doctor(dockpass, env={"DOCKPASS_ADMIN_ADDRESS": free})
+        assert "server" in failed, checks
+        assert f"does not answer at https://{free}" in line(checks["server"])
+
+
+@pytest.mark.parametrize("how", ["required", "proxy"])
+def test_what_cannot_be_asked_is_not_ok(tmp_path, how):
+    listener = closed(Certificate(tmp_path), how)
+    with Dockpass(tmp_path, listener=listener,
+                  trusted_proxies="127.0.0.1") as dockpass:
+        dockpass.env.update(NO_ADMIN)
+        dockpass.serve()
+        failed, checks = doctor(dockpass)
+        assert failed == [] and checks["server"]["status"] == "ok", checks
+        assert checks["server"]["message"].startswith("listens at ")
+        assert checks["served"]["status"] == "skipped"
+        assert "for proxies or for clients with a certificate: not asked" in \
+            checks["served"]["message"]
+    with Server(always(200), dockpass.port):
+        failed, checks = doctor(dockpass)
+        assert failed == ["server"]
+        assert "is another program: nobody serves " in line(checks["server"])
+
+
+def test_keys_that_it_was_not_told_of_where_certificates_are_optional(
+        tmp_path):
+    """Such a listener can be asked without one."""
+    certificate = Certificate(tmp_path)
+    with Dockpass(tmp_path,
+                  listener=closed(certificate, "optional")) as dockpass:
+        dockpass.verify = str(certificate.ca)
+        dockpass.serve()
+        assert doctor(dockpass)[1]["served"]["status"] == "ok"
+        dockpass.cli("key", "new")
+        assert doctor(dockpass)[0] == ["served"]
+
+
+def served(dockpass):
+    return doctor(dockpass)[1]["served"]
+
+
+@pytest.mark.parametrize("which", ["own", "more", "clients", "admin"])
+def test_a_certificate_that_was_renewed_and_not_reloaded(tmp_path, which):
+    """What the clients are shown counts, not what lies on the disk."""
+    ours = Certificate(tmp_path)
+    file, key = ours.issue("renewed", *LOCALHOST, days=1)
+    renewed = {"certificate": str(file), "key": str(key)}
+    tls = {"own": renewed,
+           "more": {**ours.listener["tls"], "certificates": [renewed]},
+           "clients": {**ours.listener["tls"], "client_ca": str(file),
+                       "client_certificates": "optional"},
+           "admin": ours.listener["tls"]}[which]
+    with Dockpass(tmp_path, listener={"tls": tls}) as dockpass:
+        dockpass.verify = str(ours.ca)
+        if which == "admin":
+            dockpass.configure(admin={"tls": renewed})
+        dockpass.serve()
+        assert served(dockpass)["status"] == "ok"
+        ours.issue("renewed", *LOCALHOST, days=90)
+        check = served(dockpass)
+        assert check["status"] == "fail" and str(file) in check["message"]
+        assert check["mend"] == "send it SIGHUP: systemctl reload dockpass"
+        assert dockpass.reload().startswith("done:")
+        assert served(dockpass)["status"] == "ok"
+
+
+def test_certificates_that_nobody_can_look_at(tmp_path):
+    """Without admin.address."""
+    certificate = Certificate(tmp_path)
+    with Dockpass(tmp_path, listener=certificate.listener) as dockpass:
+        dockpass.verify = str(certificate.ca)
+        dockpass.env.update(NO_ADMIN)
+        dockpass.serve()
+        check = served(dockpass)
+        assert check["status"] == "skipped"
+        assert "which certificates it shows admin.address would tell" in \
+            check["message"]
+
+
+@pytest.mark.parametrize("admin", [True, False])
+def test_a_reload_that_was_refused(tmp_path, admin):
+    """What the file says is not what holds: its mail goes nowhere."""
+    with Dockpass(tmp_path) as dockpass:
+        if not admin:
+            dockpass.env.update(NO_ADMIN)
+        dockpass.serve()
+        text = dockpass.config_file.read_text()
+        dockpass.config_file.write_text("nix: 1\n")
+        assert "the old ones stay" in dockpass.reload()
+        dockpass.config_file.write_text(text)
+        failed, checks = doctor(dockpass)
+        assert failed == ["served"], checks
+        assert "has refused its last reload" in line(checks["served"])
+        assert "systemctl restart dockpass" in line(checks["served"])
+        assert dockpass.reload().startswith("done:")
+        assert doctor(dockpass)[0] == []
+        dockpass.config_file.write_text("nix: 1\n")
+        dockpass.reload()
+        dockpass.config_file.write_text(text)
+        assert dockpass.stop() == 0
+        dockpass.serve()
+        assert doctor(dockpass)[0] == []
+
+
+MAIL = {"mail": {"url": "smtp://localhost:25", "from": "a@example.com"}}
+HOOK = {"url": "http://localhost:9", "secret_file": "{}/dockpass/secret"}
+MORE = {"mail.url": MAIL, "webhook.url": {"webhook": HOOK},
+        "webhook.ca": {"webhook": {**HOOK, "ca": "{}/beyond/ca.pem"}}}
+
+
+@pytest.mark.parametrize("option", MORE)
+@pytest.mark.skipif(PATIENCE > 1, reason="no sandbox in a sanitized build")
+def test_a_reload_that_the_sandbox_refuses_names_the_option(tmp_path, option):
+    """Not the file alone, of which nobody wrote a word."""
+    (tmp_path / "beyond").mkdir()
+    (tmp_path / "beyond/ca.pem").write_text("")
+    with Dockpass(tmp_path).serve() as dockpass:
+        if "without Landlock" in dockpass.output:
+            pytest.skip("this kernel has no Landlock")
+        secret = dockpass.folder / "secret"
+        secret.write_text(secrets.remember("a-secret-of-the-webhook") + "\n")
+        secret.chmod(0o600)
+        dockpass.configure(**{
+            section: {key: text.format(tmp_path)
+                      for key, text in options.items()}
+            for section, options in MORE[option].items()})
+        section, key = option.split(".")
+        rows = dockpass.config_file.read_text().splitlines()
+        at = rows.index(f"{section}:")
+        while not rows[at].startswith(f"  {key}: "):
+            at += 1
+        assert f"dockpass.yaml:{at + 1}: {option}: /" in dockpass.reload()
+        failed, checks = doctor(dockpass)
+        assert failed[0] == "served", checks
+        assert "restart dockpass" in line(checks["served"])
+
+
+# Of a registry: whether this side was told comes before what that one lacks.
+
+def registry(dockpass, **kwargs):
+    return Server(always(401, {
+        "WWW-Authenticate": f'Bearer realm="{dockpass.url}/token",'
+                            'service="registry"'}), **kwargs)
+
+
+@pytest.mark.parametrize("anonymous", [True, False])
+def test_a_leaked_key_that_the_server_still_signs_with(tmp_path, anonymous):
+    """As README says, but for the reload; the registry has its bundle."""
+    with Dockpass(tmp_path, services=[
+            {"name": "registry", "anonymous": anonymous}]).serve() as dockpass:
+        with registry(dockpass) as liar:
+            _, old = change_key(dockpass)
+            dockpass.cli("key", "remove", old)
+            failed, checks = doctor(dockpass, liar.url)
+            assert failed[0] == "signer", checks
+            said = line(checks["signer"])
+            assert "it was removed, and the server was not told" in said
+            assert said.index("systemctl reload dockpass; then") < said.index(
+                "public/bundle.pem")
+            dockpass.reload()
+            failed, checks = doctor(dockpass, liar.url)
+            assert failed[0] == "key", checks
+
+
+def test_a_server_that_was_not_told_and_gives_nothing(tmp_path):
+    """To the anonymous: who signs is seen by its keys."""
+    with Dockpass(tmp_path, services=[
+            {"name": "registry", "anonymous": False}]).serve() as dockpass:
+        with registry(dockpass) as liar:
+            assert doctor(dockpass, liar.url)[1]["signer"]["status"] == \
+                "skipped"
+            change_key(dockpass)
+            assert "signer" in doctor(dockpass, liar.url)[0]
+
+
+def test_a_service_that_is_none(tmp_path):
+    """Those that there are are named, as explain does."""
+    with Dockpass(tmp_path, services=[{"name": "one"},
+                                      {"name": "two"}]).serve() as dockpass:
+        with registry(dockpass) as liar:
+            checks = doctor(dockpass, liar.url, "--service", "nope")[1]
+        assert line(checks["service"]) == \
+            "--service nope: no service has that name: it has one, two"
