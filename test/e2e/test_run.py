@@ -134,7 +134,8 @@ def test_first_run_then_again_then_other_ports(clone):
         wait_until(lambda: not is_open(a) and not is_open(r), 15,
                    lambda: second.output)
     config = clone / "run/dockpass/dockpass.yaml"
-    options = yaml.safe_load(config.read_text())
+    plain = config.read_text()
+    options = yaml.safe_load(plain)
     options["listeners"].append({"address": f"127.0.0.1:{own}"})
     options["admin"]["address"] = f"127.0.0.1:{admin}"
     config.write_text(yaml.safe_dump(options))
@@ -143,6 +144,7 @@ def test_first_run_then_again_then_other_ports(clone):
         assert third.ready().lines() == moved
         assert is_open(own) and is_open(admin)  # what the user chose
         login(clone, r2)
+    config.write_text(plain)
     everything = first.output + second.output + third.output
     everything += (clone / "run/dockpass.log").read_text()
     everything += (clone / "run/registry.log").read_text()
