@@ -20,7 +20,7 @@ bool address_is_ipv4(const struct network *address)
 	return !memcmp(address->at, mapped, sizeof(mapped));
 }
 
-bool address_is_local(const struct network *address)
+static bool is_local(const struct network *address)
 {
 	static const unsigned char one[BITS6 / 8] = { [15] = 1 };
 
@@ -34,7 +34,7 @@ bool host_is_local(struct str host)
 	struct network address;
 
 	if (address_read(host, &address))
-		return address_is_local(&address);
+		return is_local(&address);
 	if (str_starts(host, STR("[")) && str_has(host, ']')) {
 		rest = str_skip(host, 1);
 		str_cut(&rest, ']', &name);
@@ -44,7 +44,7 @@ bool host_is_local(struct str host)
 		str_cut(&rest, ':', &name);
 	}
 	return str_eq_nocase(name, STR("localhost")) ||
-	       (address_read(name, &address) && address_is_local(&address));
+	       (address_read(name, &address) && is_local(&address));
 }
 
 struct str host_near(struct str host)

@@ -36,9 +36,10 @@ bool address_read(struct str text, struct network *out) MUST_CHECK;
 void address_print(const struct network *address, char out[NETWORK_TEXT_MAX]);
 bool address_eq(const struct network *a, const struct network *b);
 bool address_is_ipv4(const struct network *address);
-/* 127.0.0.0/8 or ::1: this machine, and nothing goes over a network. */
-bool address_is_local(const struct network *address);
-/* So is "localhost", and each with a port: "localhost:25", "[::1]:25". */
+/*
+ * 127.0.0.0/8, ::1 or "localhost", each with a port or without: "[::1]:25". It
+ * is this machine, and nothing goes over a network.
+ */
 bool host_is_local(struct str host);
 /*
  * How a program on this machine reaches who listens at `host`, an address in

@@ -1,6 +1,8 @@
 /* server/http/gate_body.c - bodies, by their length or in chunks. */
 #include "server/http/gate_own.h"
 
+#include "token/encode.h"
+
 static enum gate_step body_step(const struct gate *gate)
 {
 	return gate->held ? GATE_MORE : GATE_PASS;
@@ -14,16 +16,13 @@ static enum gate_step chunk_refuse(struct gate *gate, enum status status)
 
 enum gate_step gate_on_size(struct gate *gate, unsigned char c)
 {
-	unsigned char low = c | 0x20;
-	unsigned digit =
-		low >= 'a' && low <= 'f' ? low - 'a' + 10U : (unsigned)c - '0';
+	int digit = hex_value((char)c);
 
 	if (c == '\r' && gate->word_len)
 		return become(gate, AT_SIZE_LF);
-	if (!((c >= '0' && c <= '9') || (low >= 'a' && low <= 'f')) ||
-	    gate->word_len == 8)
+	if (digit < 0 || gate->word_len == 8)
 		return chunk_refuse(gate, STATUS_BAD_REQUEST);
-	gate->left = gate->word_len++ ? gate->left * 16 + digit : digit;
+	gate->left = (gate->word_len++ ? gate->left * 16 : 0) + (unsigned)digit;
 	return GATE_MORE;
 }
 

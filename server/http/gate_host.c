@@ -9,6 +9,7 @@
 #include "server/http/gate_own.h"
 
 #include "server/http/field.h"
+#include "token/encode.h"
 #include "token/network.h"
 
 /* unreserved and sub-delims, but for letters and digits */
@@ -16,12 +17,6 @@ static bool is_name(unsigned char c)
 {
 	return field_is_alnum((char)c) ||
 	       (c && strchr("-._~!$&'()*+,;=", (char)c));
-}
-
-static bool is_hex(unsigned char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
-	       (c >= 'A' && c <= 'F');
 }
 
 static enum gate_host on_name(unsigned char c)
@@ -59,9 +54,9 @@ static enum gate_host next(struct gate *gate, unsigned char c)
 	case HOST_NAME:
 		return on_name(c);
 	case HOST_HEX:
-		return is_hex(c) ? HOST_HEX_LOW : HOST_BAD;
+		return hex_value((char)c) >= 0 ? HOST_HEX_LOW : HOST_BAD;
 	case HOST_HEX_LOW:
-		return is_hex(c) ? HOST_NAME : HOST_BAD;
+		return hex_value((char)c) >= 0 ? HOST_NAME : HOST_BAD;
 	case HOST_LITERAL:
 		return on_literal(gate, c);
 	case HOST_LITERAL_END:
