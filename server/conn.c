@@ -410,7 +410,8 @@ enum err conns_init(struct conns *conns, struct event_base *base,
 	conns->table = calloc(conns->table_len, sizeof(struct conn *));
 	conns->fresh = event_new(base, -1, 0, on_fresh, conns);
 	conns->turn = event_new(base, -1, 0, on_turn, conns);
-	if (!conns->table || !conns->fresh || !conns->turn)
+	conns->overdue = event_new(base, -1, 0, conns_on_overdue, conns);
+	if (!conns->table || !conns->fresh || !conns->turn || !conns->overdue)
 		return E_MEMORY;
 	return conns_held_init(conns);
 }
@@ -424,6 +425,8 @@ void conns_done(struct conns *conns)
 		event_free(conns->fresh);
 	if (conns->turn)
 		event_free(conns->turn);
+	if (conns->overdue)
+		event_free(conns->overdue);
 	conns_held_done(conns);
 	free(conns->table);
 	*conns = (struct conns) { 0 };

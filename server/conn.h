@@ -72,9 +72,10 @@ struct conns {
 	struct trust trust;
 	/* Has conn_gone() called at the end of this bufferevent. */
 	void (*watch)(struct bufferevent *bev, struct conn *conn);
-	struct event *fresh; /* just accepted: their address is not known */
-	struct event *turn;  /* the requests of a turn have been answered */
-	struct conn **table; /* by descriptor */
+	struct event *fresh;   /* just accepted: their address is not known */
+	struct event *turn;    /* the requests of a turn have been answered */
+	struct event *overdue; /* more are, than were ended in this turn */
+	struct conn **table;   /* by descriptor */
 	size_t table_len;
 	unsigned count, aside;	  /* aside: of another crowd */
 	struct conn_list replied; /* in this turn */
@@ -115,8 +116,9 @@ const struct peer *conns_peer(struct conns *conns, int fd);
  */
 void conns_reply(struct conns *conns, int fd);
 /*
- * Ends those over their deadline: a request that has begun is answered 408, a
- * reply that is not taken is thrown away, others are closed without a word.
+ * Ends those over their deadline, a few in a turn of the loop: a request that
+ * has begun is answered 408, a reply that is not taken is thrown away, others
+ * are closed without a word.
  */
 void conns_sweep(struct conns *conns);
 /*

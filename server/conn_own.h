@@ -39,6 +39,8 @@ struct conn {
 	struct proxy_reader *reader; /* a PROXY header is to come */
 };
 
+enum { ENDS_MAX = 4 /* of a queue, in a turn of the loop */ };
+
 int64_t conns_now(void); /* ms */
 void conn_enqueue(struct conn *conn, enum conn_queue queue);
 /* evhttp is told that the peer has gone, and frees all. */
@@ -71,7 +73,9 @@ void conn_leave(struct conn *conn);
 void conn_weigh(struct conn *conn);
 /* A reply has not been taken whole: from now on it is to be, within time. */
 void conn_stall(struct conn *conn);
-void conn_forget(struct conn *conn);	  /* it holds nothing any more */
+void conn_forget(struct conn *conn); /* it holds nothing any more */
+/* Ends more of those over their deadline; `arg`: the conns. */
+void conns_on_overdue(int fd, short what, void *arg);
 void conns_tell_all(struct conns *conns); /* that was not told yet */
 enum err conns_held_init(struct conns *conns) MUST_CHECK;
 void conns_held_done(struct conns *conns);

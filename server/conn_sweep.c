@@ -7,6 +7,8 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
+#include <event2/event.h>
+
 #include "server/log.h"
 
 enum { SAY_MS = 60 * 1000 };
@@ -115,24 +117,65 @@ static void end_idle(struct conn *conn)
 	conn_close(conn);
 }
 
-static void end_older(struct conns *conns, enum conn_queue queue, int64_t ms,
-		      void (*end)(struct conn *conn))
+static const struct {
+	int64_t ms;
+	void (*end)(struct conn *conn);
+} ends[QUEUE_COUNT] = {
+	[QUEUE_FIRST] = { FIRST_MS, end_first },
+	[QUEUE_REQUEST] = { REQUEST_MS, end_request },
+	[QUEUE_REPLY] = { REPLY_MS, end_reply },
+	[QUEUE_IDLE] = { IDLE_MS, end_idle },
+	[QUEUE_LATE] = { LATE_MS, conn_close },
+};
+
+/* The one of this queue whose time has come; NULL: nobody's has. */
+static struct conn *overdue(const struct conns *conns, unsigned queue,
+			    int64_t now)
+{
+	struct conn *first = conns->queues[queue].first;
+
+	return first && first->since <= now - ends[queue].ms ? first : NULL;
+}
+
+/*
+ * Thousands who came together come to their end together, and an end costs as
+ * much as a request: all at once, nobody else would be served meanwhile.
+ */
+static void end_some(struct conns *conns, int64_t now)
+{
+	static const struct timeval next_turn = { 0, 0 };
+	struct conn *conn;
+	bool more = false;
+
+	for (unsigned i = 0; i < QUEUE_COUNT; i++) {
+		for (int n = 0; n < ENDS_MAX; n++)
+			if ((conn = overdue(conns, i, now)))
+				ends[i].end(conn);
+		more |= overdue(conns, i, now) != NULL;
+	}
+	if (more)
+		event_add(conns->overdue, &next_turn);
+}
+
+void conns_on_overdue(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	end_some(arg, conns_now());
+}
+
+void conns_sweep(struct conns *conns)
+{
+	end_some(conns, conns_now());
+	tell_rest(conns, conns_now());
+}
+
+static void end_older(struct conns *conns, enum conn_queue queue, int64_t ms)
 {
 	int64_t oldest = conns_now() - ms;
 	struct conn *conn;
 
 	while ((conn = conns->queues[queue].first) && conn->since <= oldest)
-		end(conn);
-}
-
-void conns_sweep(struct conns *conns)
-{
-	end_older(conns, QUEUE_FIRST, FIRST_MS, end_first);
-	end_older(conns, QUEUE_REQUEST, REQUEST_MS, end_request);
-	end_older(conns, QUEUE_REPLY, REPLY_MS, end_reply);
-	end_older(conns, QUEUE_IDLE, IDLE_MS, end_idle);
-	end_older(conns, QUEUE_LATE, LATE_MS, conn_close);
-	tell_rest(conns, conns_now());
+		conn_close(conn);
 }
 
 void conns_drain(struct conns *conns, int64_t ms)
@@ -145,6 +188,6 @@ void conns_drain(struct conns *conns, int64_t ms)
 		if (conn_is_quiet(conn))
 			conn_close(conn);
 	}
-	end_older(conns, QUEUE_FIRST, ms, conn_close);
-	end_older(conns, QUEUE_LATE, ms, conn_close);
+	end_older(conns, QUEUE_FIRST, ms);
+	end_older(conns, QUEUE_LATE, ms);
 }

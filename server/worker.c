@@ -24,7 +24,7 @@ enum {
 	EVHTTP_SECONDS = 120, /* likewise */
 	LATE_MAX = 256,	      /* replies held back at a time */
 	SAY_SECONDS = 60,
-	ACCEPT_MAX = 64 /* in a turn of the loop */
+	ACCEPT_MAX = 16 /* in a turn of the loop */
 };
 
 static const char *date_now(struct worker *worker, time_t now)

@@ -1,8 +1,10 @@
-"""What wrk cannot do: many connections that wait, and the first answer."""
+"""What wrk cannot do: many connections that wait, a peer that does nothing, and
+the first answer."""
 
 import contextlib
 import resource
 import socket
+import threading
 import time
 
 REQUEST = b"GET /token?service=registry HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -36,6 +38,28 @@ def many(port, n):
     finally:
         for connection in held:
             connection.close()
+
+
+@contextlib.contextmanager
+def sink():
+    """A port at which connections are taken, and no more."""
+    held = []
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(listening.accept()[0])
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for connection in held:
+                connection.close()
 
 
 def answered(port, request):

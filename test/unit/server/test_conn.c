@@ -19,7 +19,10 @@
 #define WHOLE HEAD "\r\n"
 #define HALF  HEAD "A: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
-enum { ENDS = 3, REPLY = 4 << 20 /* more than a socket takes */ };
+enum {
+	ENDS = 2 * ENDS_MAX + 1,
+	REPLY = 4 << 20 /* more than a socket takes */
+};
 
 /* A connection, and the other end of it. */
 static struct end {
@@ -272,6 +275,26 @@ static void one_that_ends_is_given_nothing(void **state)
 	assert_true(TAILQ_EMPTY(&conns.replied));
 }
 
+/* The loop has turns between them, for others. */
+static void they_end_a_few_at_a_time(void **state)
+{
+	size_t gone = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ENDS; i++)
+		ends[i].conn->since -= FIRST_MS;
+	conns_sweep(&conns);
+	for (size_t i = 0; i < ENDS; i++)
+		gone += ends[i].gone;
+	assert_int_equal(gone, ENDS_MAX);
+	assert_false(ends[ENDS_MAX].gone);
+	event_base_loop(base, EVLOOP_ONCE);
+	assert_true(ends[2 * ENDS_MAX - 1].gone);
+	assert_false(ends[2 * ENDS_MAX].gone);
+	turn();
+	assert_true(ends[2 * ENDS_MAX].gone);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
@@ -284,6 +307,7 @@ int main(void)
 		TEST(a_reply_that_is_taken_holds_nothing),
 		TEST(a_reply_is_to_be_taken_in_time),
 		TEST(one_that_ends_is_given_nothing),
+		TEST(they_end_a_few_at_a_time),
 	};
 
 	return cmocka_run_group_tests_name("conn", tests, NULL, NULL);
