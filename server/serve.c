@@ -118,6 +118,7 @@ static void reload(struct server *server)
 	struct cause cause;
 	enum err err;
 
+	db_reload_begins(server->services.db);
 	notify_say("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)now_us());
 	log_event(LEVEL_INFO, "reload",
 		  "reading configuration, keys and "
@@ -130,15 +131,14 @@ static void reload(struct server *server)
 		live_drop(live);
 		log_reopen();
 		monitor_reload(server->monitor, false, 0);
-		db_set_stale(server->services.db, true);
 		log_event(LEVEL_ERROR, "reload", "the old ones stay: %s",
 			  cause.text);
 		notify_say("READY=1\nSTATUS=the last reload failed: %s",
 			   cause.text);
+		db_reload_ends(server->services.db, cause.text);
 		return;
 	}
 	monitor_reload(server->monitor, true, time(NULL));
-	db_set_stale(server->services.db, false);
 	live_warn_fixed(server->config, live->config, log_warning, NULL);
 	server_limit(server, live->config);
 	for (unsigned i = 0; i < server->workers_started; i++)
@@ -150,6 +150,8 @@ static void reload(struct server *server)
 	log_event(LEVEL_INFO, "reload", "done: key %s signs",
 		  live->key->libtrust);
 	tell_ready(server);
+	/* Last: who waits for it goes on, and systemd has been told. */
+	db_reload_ends(server->services.db, NULL);
 }
 
 static bool all_ended(const struct server *server)
@@ -161,12 +163,14 @@ static bool all_ended(const struct server *server)
 }
 
 /* What was rotated is opened again; what would be read is of no use now. */
-static void reload_no_more(void)
+static void reload_no_more(const struct server *server)
 {
+	db_reload_begins(server->services.db);
 	log_reopen();
 	log_event(LEVEL_WARNING, "reload",
 		  "the old ones stay, as the server ends; the log's file was "
 		  "opened again");
+	db_reload_ends(server->services.db, "it is about to end");
 }
 
 static const char second_signal[] = "a second signal came";
@@ -180,7 +184,7 @@ static const char *wait_to_end(struct server *server, int64_t end)
 	while ((left = end - steady_ms()) > 0) {
 		got = wait_for(server, left);
 		if (got == SIGHUP)
-			reload_no_more();
+			reload_no_more(server);
 		else if (got)
 			return second_signal;
 	}

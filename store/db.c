@@ -197,6 +197,17 @@ static struct db *db_new(void)
 	return db;
 }
 
+static enum err serve_alone(struct db *db, const char *folder,
+			    struct cause *cause)
+{
+	enum err err = folder_lock(folder, &db->lock, cause);
+
+	db->reloads.steps = 1;
+	if (!err)
+		folder_say(db->lock, &db->reloads);
+	return err;
+}
+
 enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 		 struct db **out, struct cause *cause)
 {
@@ -215,7 +226,7 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 	if (!err)
 		err = folder_check(folder, mode == DB_CREATE, cause);
 	if (!err && mode == DB_SERVE)
-		err = folder_lock(folder, &db->lock, cause);
+		err = serve_alone(db, folder, cause);
 	if (!err)
 		err = open_env(db, folder, cause);
 	if (!err && mode == DB_CREATE)
@@ -234,14 +245,36 @@ bool db_served(const char *folder)
 	return folder_locked(folder);
 }
 
-void db_set_stale(struct db *db, bool stale)
+void db_reload_begins(struct db *db)
 {
-	folder_mark(db->lock, stale);
+	db->reloads.steps++;
+	folder_say(db->lock, &db->reloads);
+}
+
+void db_reload_ends(struct db *db, const char *why)
+{
+	db->reloads.steps++;
+	(void)cause_set(&db->reloads.why, E_OK, "%s", why ? why : "");
+	folder_say(db->lock, &db->reloads);
+}
+
+bool db_reloads(const char *folder, struct reloads *out)
+{
+	return folder_hear(folder, out);
+}
+
+bool db_reloaded(const struct reloads *before, const struct reloads *now)
+{
+	int64_t begun = before->steps / 2, ended = (now->steps - 1) / 2;
+
+	return ended > begun;
 }
 
 bool db_is_stale(const char *folder)
 {
-	return folder_marked(folder);
+	struct reloads is;
+
+	return db_reloads(folder, &is) && *is.why.text;
 }
 
 enum err db_open_copy(int fd, const char *path, struct db **out,

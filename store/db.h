@@ -76,10 +76,22 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 		 struct db **out, struct cause *cause) MUST_CHECK;
 bool db_served(const char *folder); /* by a server, now */
 /*
- * Says to other processes, as long as it serves, that it goes on with what it
- * had: it has refused what it was told to read.
+ * Of the server of a store: which process it is (0: we cannot see it, it is in
+ * another container), how often it began to read its files again, and ended,
+ * and why it goes on with what it had ("": it does not).
  */
-void db_set_stale(struct db *db, bool stale);
+struct reloads {
+	long pid;
+	int64_t steps; /* 1, and one more for each begin and each end */
+	struct cause why;
+};
+/* The server says so, to other processes and as long as it serves. */
+void db_reload_begins(struct db *db);
+void db_reload_ends(struct db *db, const char *why); /* NULL: all is well */
+/* What it says; false: nobody serves it, or a dockpass from before this. */
+bool db_reloads(const char *folder, struct reloads *out);
+/* Since it said `before`, has a reload begun and ended? */
+bool db_reloaded(const struct reloads *before, const struct reloads *now);
 bool db_is_stale(const char *folder);
 void db_close(struct db *db); /* NULL is fine */
 void db_cleanup(struct db **db);

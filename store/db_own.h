@@ -12,6 +12,7 @@
 struct db {
 	MDB_env *env;
 	int lock; /* server.lock, or -1 */
+	struct reloads reloads;
 	_Atomic uint64_t limit;
 	void (*on_wait)(const struct db *db, bool on); /* or NULL */
 	MDB_dbi dbi[TABLE_COUNT];

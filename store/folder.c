@@ -15,6 +15,8 @@
 #define SET_ASIDE "data.mdb.damaged"
 
 enum { OTHERS = S_IRWXG | S_IRWXO, FOLDER_MAX = PATH_MAX - 32 };
+/* Bytes of server.lock to lock. Side by side they would be one lock. */
+enum { STALE_AT = 0, STEPS_AT = 2 };
 
 struct path {
 	char at[PATH_MAX];
@@ -169,29 +171,69 @@ bool folder_locked(const char *folder)
 	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
 }
 
-/* Another lock than that of flock(): nobody waits for it. */
-static bool mark(int fd, int how, short type, struct flock *lock)
+/* Another lock than that of flock(): nobody waits for it. `len` 0: all. */
+static bool mark(int fd, int how, short type, off_t at, off_t len,
+		 struct flock *lock)
 {
 	*lock = (struct flock) { .l_type = type,
 				 .l_whence = SEEK_SET,
-				 .l_len = 1 };
+				 .l_start = at,
+				 .l_len = len };
 	return fd >= 0 && !fcntl(fd, how, lock);
 }
 
-void folder_mark(int lock, bool on)
+void folder_say(int lock, const struct reloads *is)
 {
+	bool stale = *is->why.text;
 	struct flock own;
 
-	(void)mark(lock, F_SETLK, on ? F_WRLCK : F_UNLCK, &own);
+	/* All of it, each time: later it needs nothing more of the disk. */
+	(void)!pwrite(lock, is->why.text, sizeof(is->why.text), 0);
+	(void)mark(lock, F_SETLK, stale ? F_WRLCK : F_UNLCK, STALE_AT, 1, &own);
+	(void)mark(lock, F_SETLK, F_WRLCK, STEPS_AT, is->steps, &own);
 }
 
-bool folder_marked(const char *folder)
+static bool hear_steps(int fd, struct reloads *out)
+{
+	struct flock other;
+
+	*out = (struct reloads) { .steps = 0 };
+	if (!mark(fd, F_GETLK, F_WRLCK, STEPS_AT, 0, &other) ||
+	    other.l_type != F_WRLCK)
+		return false;
+	out->pid = other.l_pid > 0 ? other.l_pid : 0;
+	out->steps = other.l_len;
+	return true;
+}
+
+/* Its disk may have been full, or it may be about to write another text. */
+static void hear_why(int fd, struct reloads *out)
+{
+	struct flock other;
+	char *text = out->why.text;
+	ssize_t n;
+
+	if (!mark(fd, F_GETLK, F_WRLCK, STALE_AT, 1, &other) ||
+	    other.l_type != F_WRLCK)
+		return;
+	n = pread(fd, text, sizeof(out->why.text), 0);
+	text[n > 0 ? n - 1 : 0] = '\0';
+	if (!*text || out->steps % 2 == 0)
+		(void)cause_set(&out->why, E_OK, "its log says why");
+}
+
+bool folder_hear(const char *folder, struct reloads *out)
 {
 	struct path path = path_of(folder, "server.lock");
 	AUTO(fd) int fd = open(path.at, O_RDONLY | O_CLOEXEC);
-	struct flock other;
+	struct reloads again;
 
-	return mark(fd, F_GETLK, F_WRLCK, &other) && other.l_type == F_WRLCK;
+	while (hear_steps(fd, out)) {
+		hear_why(fd, out);
+		if (hear_steps(fd, &again) && again.steps == out->steps)
+			return true;
+	}
+	return false;
 }
 
 void folder_unlock(int lock)

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "token/base.h"
+#include "store/db.h"
 
 /* Mode 0700; one that exists must hold nothing but a creation cut short. */
 enum err folder_make(const char *folder, struct cause *cause) MUST_CHECK;
@@ -21,9 +21,14 @@ enum err folder_lock(const char *folder, int *lock,
 		     struct cause *cause) MUST_CHECK;
 void folder_unlock(int lock); /* -1 is fine */
 bool folder_locked(const char *folder);
-/* A sign of who holds it, seen by folder_marked() until he ends. */
-void folder_mark(int lock, bool on);
-bool folder_marked(const char *folder);
+/*
+ * What who holds it says of himself, heard until he ends. The text of
+ * server.lock is `why`; locks of the kernel's on it, which nobody waits for,
+ * say that there is a `why` (byte 0) and how many `steps` (as many bytes, from
+ * 2 on).
+ */
+void folder_say(int lock, const struct reloads *is);
+bool folder_hear(const char *folder, struct reloads *out);
 /*
  * data.mdb, if it is there, becomes data.mdb.damaged, unread. E_BUSY while a
  * server uses it, E_EXISTS: another has that name already.

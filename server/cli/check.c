@@ -1,5 +1,16 @@
-/* server/cli/check.c - dockpass init, serve, check: the server's commands. */
+/*
+ * server/cli/check.c - dockpass init, serve, check, reload: the server's
+ * commands.
+ */
 #include "server/cli/init.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
 #include "server/config_table.h"
 #include "server/live.h"
 #include "server/serve.h"
@@ -69,6 +80,98 @@ static int serve_run(struct call *call)
 	return serve(call->opts[OPT_CONFIG], text ? FORMAT_TEXT : FORMAT_JSON);
 }
 
+enum { LOOK_MS = 20, PATIENCE = 1000 / LOOK_MS };
+
+/*
+ * systemd names the server as well (systemd.service(5), MAINPID). It opens its
+ * log again and tells what is wrong, even if we cannot read where its store is.
+ */
+static int untold(struct call *call)
+{
+	const char *named = getenv("MAINPID");
+	uint64_t pid;
+
+	(void)call;
+	if (named && !str_to_u64(str_of(named), INT32_MAX, &pid) && pid > 1)
+		(void)kill((pid_t)pid, SIGHUP);
+	return EXIT_REFUSED;
+}
+
+static int no_server(struct call *call)
+{
+	const char *store = call->config->store;
+
+	return call_refuse(
+		call,
+		db_served(store)
+			? "the server of %.400s is a dockpass from before this "
+			  "one: restart it"
+			: "no server uses %.400s: start it; or, if it is "
+			  "another store than before, restart it",
+		store);
+}
+
+/* Who has to wait for more than a second is told for whom. */
+static void wait_a_little(long pid, int turn)
+{
+	const struct timespec ts = { .tv_nsec = LOOK_MS * 1000000L };
+
+	if (turn == PATIENCE)
+		fprintf(stderr,
+			"dockpass: waiting for process %ld, the server\n", pid);
+	nanosleep(&ts, NULL);
+}
+
+/* It may have begun before we came: what it reads then is not the newest. */
+static int await_reload(struct call *call, const struct reloads *before)
+{
+	const char *store = call->config->store;
+	struct reloads now;
+	bool serves;
+
+	for (int turn = 0;
+	     (serves = db_reloads(store, &now) && now.pid == before->pid) &&
+	     !db_reloaded(before, &now);
+	     turn += turn < INT32_MAX)
+		wait_a_little(before->pid, turn);
+	if (!serves)
+		return call_refuse(call,
+				   "the server ended before it had read its "
+				   "files: its log says why");
+	if (*now.why.text)
+		return call_refuse(call,
+				   "the running server has refused it, and "
+				   "goes on with what it had: %s",
+				   now.why.text);
+	call_note(call, "process %ld has read its files", now.pid);
+	return EXIT_DONE;
+}
+
+static int reload_run(struct call *call)
+{
+	struct reloads before;
+
+	if (!call_store_owner(call, false))
+		return untold(call);
+	if (!db_reloads(call->config->store, &before)) {
+		(void)no_server(call);
+		return untold(call);
+	}
+	if (!before.pid)
+		return call_refuse(
+			call,
+			"the server of %.400s is not to be seen from "
+			"here: say it in its container",
+			call->config->store);
+	if (kill((pid_t)before.pid, SIGHUP))
+		return call_refuse(
+			call,
+			"cannot tell process %ld, the server: %s; be "
+			"root, or its user",
+			before.pid, strerror(errno));
+	return await_reload(call, &before);
+}
+
 /* clang-format off */
 static const struct command rows[] = {
 	{ "init", "DIR [--service NAME] [--issuer NAME] [--listen ADDR:PORT] [--url URL]",
@@ -76,6 +179,7 @@ static const struct command rows[] = {
 	  O(JSON) | O(SERVICE) | O(ISSUER) | O(LISTEN) | O(URL), init_run },
 	{ "serve", "[--log-format json|text]", "run the server", 0, 0, O(LOG_FORMAT), serve_run },
 	{ "check", "[--table]", "show the configuration in effect, or what is wrong with it", 0, 0, O(JSON) | O(TABLE), check_run },
+	{ "reload", "", "have the running server read its files again; says what it refuses", 0, 0, 0, reload_run },
 };
 /* clang-format on */
 

@@ -323,15 +323,17 @@ enum health check_served(struct doctor *d)
 	const struct config *config = d->call->config;
 	enum health keys = HEALTH_SKIPPED, files;
 	struct transfer_reply reply;
+	struct reloads is;
 	struct near near;
 
-	if (db_is_stale(config->store))
+	if (db_reloads(config->store, &is) && *is.why.text)
 		return doctor_found(
 			d, HEALTH_FAIL,
-			"systemctl restart dockpass; its log says "
-			"why, and whether a reload will do",
+			"mend that and reload it, or systemctl restart "
+			"dockpass if it says so",
 			"the running server has refused its last "
-			"reload, and goes by what was there before");
+			"reload, and goes by what was there before: %s",
+			is.why.text);
 	if (find_open(d, false, &near)) {
 		enum told told = ask_keys(d, &near, &reply);
 

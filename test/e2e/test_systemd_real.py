@@ -73,9 +73,10 @@ class Unit:
                 for line in map(json.loads, lines)]
 
     def said(self, event):
-        """Of its log's lines: each is JSON, whole."""
+        """Of its log's lines: each is JSON, whole. A command that fails,
+        or a reload, has lines for people."""
         lines = [json.loads(text) for who, text in self.journal()
-                 if who == "dockpass"]
+                 if who == "dockpass" and text.startswith("{")]
         return [line for line in lines if line["event"] == event]
 
     def tells(self, event, pattern):
@@ -203,11 +204,12 @@ def test_systemctl_waits_for_a_reload(unit):
     """However long it takes: the server stands still meanwhile."""
     unit.systemctl("kill", "--signal=STOP", "dockpass")
     unit.systemctl("reload", "--no-block", "dockpass")
-    wait_until(lambda: told_by_systemd(unit, "Reloading dockpass.service") and
-               unit["ControlPID"] == "0", 10, "all of its commands")
+    wait_until(lambda: any("waiting for process" in text
+                           for _, text in unit.journal()), 10, "that it waits")
     assert unit["ActiveState"] == "reloading"
-    unit.systemctl("kill", "--signal=CONT", "dockpass")
+    unit.systemctl("kill", "--signal=CONT", "--kill-who=main", "dockpass")
     wait_until(lambda: unit["ActiveState"] == "active", 10, "the end of it")
+    assert unit["ReloadResult"] == "success"
     unit.tells("reload", "done: .*")
 
 
@@ -224,6 +226,39 @@ def test_a_reload_that_fails_is_one(unit):
     unit.systemctl("reload", "dockpass")
     assert unit["StatusText"].endswith(" signs")
     assert unit["NRestarts"] == "0"
+
+
+MAIL = {"url": "smtp://localhost:25", "from": "a@example.com"}
+
+
+def test_a_reload_that_the_sandbox_refuses_is_one_that_fails(unit):
+    """`check` alone finds nothing wrong: it is right after a restart."""
+    unit.configure(mail=MAIL)
+    unit.run("dockpass", "check")
+    done = unit.systemctl("reload", "dockpass", check=False)
+    assert done.returncode == 1, done
+    words = re.compile(r"dockpass: the running server has refused it, and goes "
+                       r"on with what it had: \S+dockpass\.yaml:\d+: mail\.url: "
+                       r".*restart")
+    wait_until(lambda: any(words.match(text) for _, text in unit.journal()),
+               10, unit.journal)
+    assert (unit["ActiveState"], unit["ReloadResult"], unit["NRestarts"]) == \
+        ("active", "exit-code", "0")
+    assert unit.token().status_code == 200
+    unit.systemctl("restart", "dockpass")
+    unit.systemctl("reload", "dockpass")
+
+
+def test_a_reload_that_waits_too_long_fails(unit):
+    """And nothing else: the server is left alone."""
+    unit.drop_in("[Service]\nTimeoutStartSec=1\nWatchdogSec=0\n")
+    unit.systemctl("restart", "dockpass")
+    unit.systemctl("kill", "--signal=STOP", "--kill-who=main", "dockpass")
+    assert unit.systemctl("reload", "dockpass", check=False).returncode == 1
+    unit.systemctl("kill", "--signal=CONT", "--kill-who=main", "dockpass")
+    assert unit.ask().status_code == 200
+    unit.systemctl("reload", "dockpass")
+    assert (unit["ActiveState"], unit["NRestarts"]) == ("active", "0")
 
 
 def test_what_root_does_at_the_command_line_is_the_server_s(unit, alice):

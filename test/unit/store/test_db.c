@@ -275,6 +275,14 @@ static void child_end(pid_t pid, struct pipes *pipes, int want)
 	}
 }
 
+#define BAD "dockpass.yaml:3: colour: is no option"
+
+static void reload(struct db *db, const char *why)
+{
+	db_reload_begins(db);
+	db_reload_ends(db, why);
+}
+
 static void serve_until_killed(const struct fixture *f,
 			       const struct pipes *pipes)
 {
@@ -285,13 +293,13 @@ static void serve_until_killed(const struct fixture *f,
 		_exit(2);
 	tell(pipes->up[1]);
 	hear(pipes->down[0]);
-	db_set_stale(db, true);
+	reload(db, BAD);
 	tell(pipes->up[1]);
 	hear(pipes->down[0]);
-	db_set_stale(db, false);
+	reload(db, NULL);
 	tell(pipes->up[1]);
 	hear(pipes->down[0]);
-	db_set_stale(db, true);
+	reload(db, BAD);
 	tell(pipes->up[1]);
 	for (;;)
 		pause();
@@ -301,6 +309,7 @@ static void one_server(void **state)
 {
 	struct fixture f;
 	struct pipes pipes;
+	struct reloads is;
 	struct cause cause;
 	pid_t pid;
 
@@ -315,6 +324,10 @@ static void one_server(void **state)
 	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_OK); /* the CLI may */
 	for (int i = 0; i < 3; i++) {
 		assert_true(db_is_stale(f.folder) == (i == 1));
+		assert_true(db_reloads(f.folder, &is));
+		assert_int_equal(is.pid, pid);
+		assert_int_equal(is.steps, 1 + 2 * i);
+		assert_string_equal(is.why.text, i == 1 ? BAD : "");
 		tell(pipes.down[1]);
 		hear(pipes.up[0]);
 	}
@@ -322,8 +335,38 @@ static void one_server(void **state)
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	child_end(pid, &pipes, SIGKILL);
 	assert_false(db_is_stale(f.folder));
+	assert_false(db_reloads(f.folder, &is));
 	assert_int_equal(reopen(&f, DB_SERVE, &cause), E_OK);
 	fixture_close(&f);
+}
+
+/* Which of them has read what was there when `before` was seen. */
+static const struct {
+	const char *rule;
+	int64_t before, now;
+	bool done;
+} turns[] = {
+	{ "none has begun", 1, 1, false },
+	{ "it is under way", 1, 2, false },
+	{ "it has ended", 1, 3, true },
+	{ "and another is under way", 1, 4, true },
+	{ "one was under way, and is", 2, 2, false },
+	{ "that one has ended: it began too early", 2, 3, false },
+	{ "the next one is under way", 2, 4, false },
+	{ "the next one has ended", 2, 5, true },
+	{ "the tenth", 19, 21, true },
+};
+
+static void reloads_in_turn(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(turns); i++) {
+		struct reloads before = { .steps = turns[i].before };
+		struct reloads now = { .steps = turns[i].now };
+
+		print_message("%s\n", turns[i].rule);
+		assert_true(db_reloaded(&before, &now) == turns[i].done);
+	}
 }
 
 static void write_when_told(const struct fixture *f, const struct pipes *pipes)
@@ -727,6 +770,7 @@ int main(void)
 		cmocka_unit_test(garbage_is_no_store),
 		cmocka_unit_test(cut_short),
 		cmocka_unit_test(one_server),
+		cmocka_unit_test(reloads_in_turn),
 		cmocka_unit_test(next_transaction_sees_another_process),
 		cmocka_unit_test(reader_slots),
 		cmocka_unit_test(killed_reader_pins_no_page),

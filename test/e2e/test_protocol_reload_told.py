@@ -1,0 +1,142 @@
+"""`dockpass reload`: once it is back the running server has read its files, or
+has refused them, and then it says why.
+"""
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from support.dockpass import PATIENCE, PROGRAM, Dockpass
+from support.process import wait_until
+
+MAIL = {"url": "smtp://localhost:25", "from": "a@example.com"}
+
+
+@pytest.fixture
+def dockpass(tmp_path):
+    with Dockpass(tmp_path) as dockpass:
+        yield dockpass.serve()
+
+
+def decided(dockpass):
+    """What the server said of its reloads."""
+    return [line["message"] for line in dockpass.log("reload")
+            if line["message"].startswith(("done:", "the old ones"))]
+
+
+def reloading(dockpass):
+    return subprocess.Popen(
+        [PROGRAM, "reload", "--config", dockpass.config_file],
+        env=dockpass.env, text=True, stderr=subprocess.PIPE)
+
+
+def test_what_it_brought_holds_once_it_is_back(dockpass):
+    for ttl in range(61, 71):
+        dockpass.configure(services=[{"name": "registry", "ttl": ttl}])
+        done = dockpass.run("reload", "--config", dockpass.config_file)
+        assert (done.stdout, done.stderr) == (
+            "", f"process {dockpass.daemon.process.pid} has read its files\n")
+        assert dockpass.ask().json()["expires_in"] == ttl
+    wait_until(lambda: len(decided(dockpass)) == 10, 10, "a reload for each")
+
+
+def test_what_the_server_refuses_is_said(dockpass):
+    """In its words; and the next reload has nothing of it."""
+    key = next((dockpass.folder / "keys").glob("*.pem"))
+    key.chmod(0o644)
+    status, message = dockpass.refused("reload")
+    assert status == 1
+    assert message.startswith(
+        "dockpass: the running server has refused it, and goes on with what "
+        f"it had: {key}: ") and message.endswith(f"run: chmod 600 {key}")
+    key.chmod(0o600)
+    dockpass.cli("reload")
+
+
+@pytest.mark.skipif(PATIENCE > 1, reason="no sandbox in a sanitized build")
+def test_what_the_sandbox_refuses_is_said(dockpass):
+    """With file, line, option and what to do, as its log has it."""
+    dockpass.configure(mail=MAIL)
+    status, message = dockpass.refused("reload")
+    where = f"{dockpass.config_file}:{dockpass.line_of('mail') + 2}: mail.url: "
+    assert status == 1 and where in message and "restart" in message
+    reason, = decided(dockpass)
+    assert message.endswith(reason.removeprefix("the old ones stay: "))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_file_that_cannot_be_read(dockpass, named):
+    """Whom systemd names is told: it opens its log's file again."""
+    before = dockpass.config_file.read_text()
+    dockpass.config_file.write_text("colour: red\n")
+    pid = str(dockpass.daemon.process.pid)
+    status, message = dockpass.refused(
+        "reload", env={"MAINPID": pid} if named else {})
+    assert status == 1
+    assert f"{dockpass.config_file}:1: colour: is no option" in message
+    if named:
+        wait_until(lambda: decided(dockpass), 10 * PATIENCE, "its word")
+        assert "colour: is no option" in decided(dockpass)[0]
+    dockpass.config_file.write_text(before)
+    dockpass.cli("reload")
+    wait_until(lambda: len(decided(dockpass)) == 1 + named, 10 * PATIENCE,
+               "one that nobody told has not read it")
+
+
+@pytest.mark.parametrize("pid", ["0", "1", "-1", "", "x", "99999999999"])
+def test_no_process_by_that_name_is_told(dockpass, pid):
+    """0 and -1 would be all of them, and 1 is not ours."""
+    dockpass.config_file.write_text("colour: red\n")
+    assert dockpass.refused("reload", env={"MAINPID": pid})[0] == 1
+
+
+def test_another_store(dockpass):
+    """That is not read by SIGHUP: nobody waits for what cannot come."""
+    before = dockpass.config_file.read_text()
+    dockpass.run("init", dockpass.folder.parent / "b")
+    dockpass.configure(store=str(dockpass.folder.parent / "b/store"))
+    status, message = dockpass.refused("reload")
+    assert status == 1 and "b/store: start it; or, if it is" in message
+    dockpass.config_file.write_text(before)
+    dockpass.cli("reload")
+
+
+def test_no_server(tmp_path):
+    dockpass = Dockpass(tmp_path)
+    status, message = dockpass.refused("reload")
+    assert status == 1 and "no server uses " in message
+
+
+def test_it_waits_as_long_as_it_takes(dockpass):
+    """And says after a second for whom; each of several is answered."""
+    dockpass.daemon.send(signal.SIGSTOP)
+    with reloading(dockpass) as first, reloading(dockpass) as second:
+        pid = dockpass.daemon.process.pid
+        line = f"dockpass: waiting for process {pid}, the server\n"
+        assert first.stderr.readline() == second.stderr.readline() == line
+        assert first.poll() is None and second.poll() is None
+        dockpass.configure(services=[{"name": "registry", "ttl": 99}])
+        dockpass.daemon.send(signal.SIGCONT)
+        assert first.wait(20) == second.wait(20) == 0
+        assert dockpass.ask().json()["expires_in"] == 99
+
+
+def test_the_server_ends_meanwhile(dockpass):
+    dockpass.daemon.send(signal.SIGSTOP)
+    with reloading(dockpass) as own:
+        assert "waiting for" in own.stderr.readline()
+        os.kill(dockpass.daemon.process.pid, signal.SIGKILL)
+        assert own.wait(20) == 1
+        assert "ended before it had read its files" in own.stderr.read()
+    assert dockpass.stop() == -signal.SIGKILL
+
+
+def test_a_server_that_is_about_to_end(dockpass):
+    dockpass.configure(admin={"drain": 60})
+    dockpass.cli("reload")
+    dockpass.daemon.send(signal.SIGTERM)
+    dockpass.logged(0, event="stop")
+    status, message = dockpass.refused("reload")
+    assert status == 1 and message.endswith("it is about to end")
