@@ -25,6 +25,7 @@ enum err apply_token_revoke(struct txn *txn, struct change *change);
 enum err apply_token_rotate(struct txn *txn, struct change *change);
 enum err apply_token_end(struct txn *txn, struct change *change);
 enum err apply_refresh_add(struct txn *txn, struct change *change);
+enum err apply_refresh_remove(struct txn *txn, struct change *change);
 enum err apply_setting_put(struct txn *txn, struct change *change);
 enum err apply_counter_put(struct txn *txn, struct change *change);
 enum err apply_restore(struct txn *txn, struct change *change);
@@ -43,6 +44,9 @@ struct path_text {
 enum err need_path(struct change *change, struct path_text *out) MUST_CHECK;
 enum err need_space(struct txn *txn, struct change *change,
 		    const struct path_text *path, struct space *out) MUST_CHECK;
+/* What ADD and SET of a project say, over what was there. */
+enum err project_rules_set(struct change *change,
+			   struct project_rules *rules) MUST_CHECK;
 /* At most `max` bytes, none of them a control character. */
 enum err need_text(struct change *change, struct str text, size_t max,
 		   const char *what) MUST_CHECK;

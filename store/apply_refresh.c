@@ -1,4 +1,4 @@
-/* store/apply_refresh.c - what a change that adds a refresh token does. */
+/* store/apply_refresh.c - what changes of refresh tokens do. */
 #include "store/apply.h"
 
 #include "store/refresh.h"
@@ -59,4 +59,18 @@ enum err apply_refresh_add(struct txn *txn, struct change *change)
 		refresh.expires_at = change->now + (int64_t)REFRESH_DAYS * DAY;
 	refresh_add(txn, &change->digest, &refresh);
 	return E_OK;
+}
+
+enum err apply_refresh_remove(struct txn *txn, struct change *change)
+{
+	struct refresh refresh;
+	enum err err = refresh_find(txn, &change->digest, &refresh);
+
+	if (err == E_NOT_FOUND || (!err && refresh.pat != change->id))
+		return cause_set(&change->cause, E_NOT_FOUND,
+				 "token %llu has no such refresh token",
+				 (unsigned long long)change->id);
+	if (!err)
+		refresh_remove(txn, refresh.pat, &change->digest);
+	return err;
 }

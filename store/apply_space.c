@@ -134,8 +134,8 @@ enum err apply_group_add(struct txn *txn, struct change *change)
 	return add(txn, change, SPACE_GROUP, &none);
 }
 
-/* Over what was there: 0 leaves a value as it is. */
-static enum err set_rules(struct change *change, struct project_rules *rules)
+/* 0 leaves a value as it is. */
+enum err project_rules_set(struct change *change, struct project_rules *rules)
 {
 	if (change->visibility > 1 + VISIBILITY_PUBLIC ||
 	    change->registry > 1 + REGISTRY_DISABLED || change->archived > 2)
@@ -154,7 +154,7 @@ static enum err set_rules(struct change *change, struct project_rules *rules)
 enum err apply_project_add(struct txn *txn, struct change *change)
 {
 	struct project_rules rules = { .visibility = VISIBILITY_PRIVATE };
-	enum err err = set_rules(change, &rules);
+	enum err err = project_rules_set(change, &rules);
 
 	return err ? err : add(txn, change, SPACE_PROJECT, &rules);
 }
@@ -170,7 +170,7 @@ enum err apply_project_set(struct txn *txn, struct change *change)
 	if (!err)
 		err = need_kind(change, &space, SPACE_PROJECT);
 	if (!err)
-		err = set_rules(change, &space.rules);
+		err = project_rules_set(change, &space.rules);
 	if (!err)
 		space_put(txn, &space);
 	return err;

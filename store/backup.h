@@ -43,11 +43,13 @@ struct restored {
  * copy, one whose grace runs ends with it, who was blocked or removed is
  * blocked, a password that was replaced stays so, as do two-factor and the
  * other flags that take rights away, a membership that has ended or was lowered
- * ends or is lowered (of users and spaces that are still there), a project that
- * was closed further is closed, a setting that was tightened (store/setting.h)
- * is as tight, and ids go on where they were. Users, groups and projects are
- * the same by their names: of one that was removed and made again the copy's
- * gets no more than that one has. These are changes by `actor` in the log.
+ * ends or is lowered, a project that was closed further is closed, a refresh
+ * token that gave way is removed, a setting that was tightened
+ * (store/setting.h) is as tight, and ids go on where they were. Users, groups
+ * and projects are the same by their names: of one that was removed and made
+ * again the copy's gets no more than that one has, and of one that is gone no
+ * more than it had when it was removed, by the log. These are changes by
+ * `actor` in the log.
  *
  * What was only observed (last uses, runs of jobs, mail) stays as the store has
  * it, but for what of it cannot be read. A limit of tokens' life counts from

@@ -134,6 +134,8 @@ static const struct row {
 		HAS_text },
 	[CHANGE_KEY_REMOVE] = { apply_key,
 		HAS_text },
+	[CHANGE_REFRESH_REMOVE] = { apply_refresh_remove,
+		HAS_digest | HAS_id },
 };
 /* clang-format on */
 #define X(name, number, text, of, help) +1

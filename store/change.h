@@ -47,7 +47,8 @@
 	X(CHANGE_AUDIT_PRUNE, 20, "audit_prune", OTHER, "audit prune") \
 	X(CHANGE_KEY_NEW, 21, "key_new", OTHER, "key new") \
 	X(CHANGE_KEY_ACTIVATE, 22, "key_activate", OTHER, "key activate") \
-	X(CHANGE_KEY_REMOVE, 23, "key_remove", OTHER, "key remove")
+	X(CHANGE_KEY_REMOVE, 23, "key_remove", OTHER, "key remove") \
+	X(CHANGE_REFRESH_REMOVE, 24, "refresh_remove", TOKEN, "restore: a refresh token that gave way to newer ones")
 /* clang-format on */
 
 enum change_type {

@@ -7,6 +7,7 @@
 #include "store/member.h"
 #include "store/pat.h"
 #include "store/record.h"
+#include "store/refresh.h"
 #include "store/user.h"
 #include "token/secret.h"
 
@@ -26,6 +27,7 @@ void plan_init(struct plan *plan, struct txn *now, struct txn *copy,
 
 void plan_cleanup(struct plan *plan)
 {
+	past_cleanup(&plan->past);
 	arena_done(&plan->arena);
 }
 
@@ -96,8 +98,9 @@ static enum err find_user(struct plan *plan, const struct user *then,
 }
 
 /*
- * Who is gone is blocked; who was made again has no more than he has now. A
- * password that was replaced is no longer one.
+ * Who is gone is blocked, and has no more than he had at last; who was made
+ * again has no more than he has now. A password that was replaced is no longer
+ * one.
  */
 static void plan_user(struct plan *plan, struct str key, struct str value)
 {
@@ -107,10 +110,13 @@ static void plan_user(struct plan *plan, struct str key, struct str value)
 	if (!plan->descends || user_unpack(plan->copy, key, value, &then))
 		return;
 	err = find_user(plan, &then, &now);
-	if (err == E_NOT_FOUND)
-		plan_flags(plan, &then, then.flags | USER_BLOCKED);
-	if (err)
+	if (err == E_NOT_FOUND) {
+		now = then;
+		past_user(&plan->past, &now);
+		now.flags |= USER_BLOCKED;
+	} else if (err) {
 		return;
+	}
 	plan_flags(plan, &then, now.flags);
 	if (then.password.len && !secret_eq(then.password, now.password))
 		add(plan,
@@ -142,23 +148,28 @@ static enum err find_space(struct plan *plan, struct str path,
 }
 
 /*
- * A project that is open to fewer, or for less. One in whose place a group is
- * would open what belongs to the projects below: nobody has it.
+ * A project that is open to fewer, or for less, or was when it was removed. One
+ * in whose place a group is would open what belongs to the projects below:
+ * nobody has it.
  */
 static void plan_project(struct plan *plan, struct str key, struct str value)
 {
-	static const struct project_rules none = {
-		.visibility = VISIBILITY_PRIVATE,
-		.registry = REGISTRY_DISABLED,
-	};
 	struct change change = { .type = CHANGE_PROJECT_SET };
 	const struct project_rules *rules;
 	struct space then, now;
+	enum err err;
 
 	if (!plan->descends || space_unpack(plan->copy, key, value, &then) ||
-	    then.kind != SPACE_PROJECT || find_space(plan, then.path, &now))
+	    then.kind != SPACE_PROJECT)
 		return;
-	rules = now.kind == SPACE_PROJECT ? &now.rules : &none;
+	err = find_space(plan, then.path, &now);
+	if (err == E_NOT_FOUND) {
+		now = then;
+		past_project(&plan->past, &now);
+	} else if (err) {
+		return;
+	}
+	rules = now.kind == SPACE_PROJECT ? &now.rules : &project_rules_none;
 	if (rules->visibility < then.rules.visibility)
 		change.visibility = 1 + rules->visibility;
 	if (rules->registry > then.rules.registry)
@@ -170,25 +181,44 @@ static void plan_project(struct plan *plan, struct str key, struct str value)
 		add(plan, change);
 }
 
+/*
+ * Over that of the copy: his role now, or when he or the space was removed.
+ * False: the store failed.
+ */
+static bool role_now(struct plan *plan, const struct space *space,
+		     const struct user *member, enum role *role)
+{
+	struct user user = { 0 };
+	struct space still;
+	enum err err = find_space(plan, space->path, &still);
+
+	if (!err)
+		err = find_user(plan, member, &user);
+	if (err == E_NOT_FOUND)
+		past_member(&plan->past, space->id, member->id, role);
+	else if (!err && member_get(plan->now, still.id, user.id, role))
+		*role = ROLE_NONE;
+	return !plan->now->err;
+}
+
 static void plan_member(struct plan *plan, struct str key, struct str value)
 {
 	struct unpack u = { .rest = key };
 	struct change change = { .type = CHANGE_MEMBER_REMOVE };
-	struct space space, still;
-	struct user member, user;
+	struct space space;
+	struct user member;
 	enum role then, now;
 	uint64_t id;
 
 	if (!plan->descends ||
 	    member_unpack(plan->copy, key, value, &id, &then) ||
 	    space_get(plan->copy, unpack_u64(&u), &space) ||
-	    user_get(plan->copy, id, &member) ||
-	    find_space(plan, space.path, &still) ||
-	    find_user(plan, &member, &user))
+	    user_get(plan->copy, id, &member))
 		return;
-	if (member_get(plan->now, still.id, user.id, &now) == E_OK) {
-		if (now >= then)
-			return;
+	now = then;
+	if (!role_now(plan, &space, &member, &now) || now >= then)
+		return;
+	if (now) {
 		change.type = CHANGE_MEMBER_PUT;
 		change.role = now;
 	}
@@ -264,15 +294,41 @@ static void plan_restore(struct plan *plan)
 				    .digest = head.digest });
 }
 
+/* It has given way to newer ones; or its token is dead, and it with that. */
+static void plan_refresh(struct plan *plan, struct str key)
+{
+	struct refresh then, now;
+	struct digest digest;
+	struct pat pat;
+
+	if (!plan->descends || key.len != DIGEST_LEN)
+		return;
+	memcpy(digest.at, key.at, DIGEST_LEN);
+	if (refresh_find(plan->copy, &digest, &then) ||
+	    refresh_find(plan->now, &digest, &now) != E_NOT_FOUND ||
+	    pat_get(plan->now, then.pat, &pat) || pat.revoked_at)
+		return;
+	add(plan, (struct change) { .type = CHANGE_REFRESH_REMOVE,
+				    .id = then.pat,
+				    .digest = digest });
+}
+
 enum err plan_make(struct plan *plan)
 {
 	AUTO(cursor) struct cursor c = { 0 };
 
+	if (plan->descends)
+		past_read(plan->now, plan->copy, &plan->arena, &plan->past);
 	plan_restore(plan);
 	plan_counters(plan);
 	plan_limit(plan);
 	plan->count = 0; /* these take nothing away */
 	plan_settings(plan);
+	/* Before the tokens: those that are revoked by them take theirs. */
+	for (cursor_open(plan->copy, TABLE_REFRESH, STR(""), &c);
+	     cursor_next(&c);)
+		plan_refresh(plan, c.key);
+	cursor_cleanup(&c);
 	for (cursor_open(plan->copy, TABLE_PAT, STR(""), &c); cursor_next(&c);)
 		plan_token(plan, c.key);
 	cursor_cleanup(&c);

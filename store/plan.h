@@ -5,6 +5,7 @@
 #pragma once
 
 #include "store/backup.h"
+#include "store/past.h"
 #include "token/arena.h"
 
 struct again; /* a change that is to be made again */
@@ -14,6 +15,7 @@ struct plan {
 	const struct restore *how;
 	bool descends; /* see struct restored: the caller's to say */
 	struct arena arena;
+	struct past past; /* if it descends */
 	struct again *first, **end;
 	uint64_t count; /* what is taken away by them */
 	uint64_t newer; /* tokens among that, by how->newer_than alone */

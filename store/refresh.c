@@ -99,8 +99,7 @@ static struct held held_by(struct txn *txn, uint64_t pat)
 	return held;
 }
 
-static void remove_one(struct txn *txn, uint64_t pat,
-		       const struct digest *digest)
+void refresh_remove(struct txn *txn, uint64_t pat, const struct digest *digest)
 {
 	struct pat_key key = pat_key(pat, digest_str(digest));
 
@@ -118,7 +117,7 @@ void refresh_add(struct txn *txn, const struct digest *digest,
 
 	for (; held.n >= REFRESH_PER_PAT && !txn->err;
 	     held = held_by(txn, refresh->pat))
-		remove_one(txn, refresh->pat, &held.oldest);
+		refresh_remove(txn, refresh->pat, &held.oldest);
 	if (held.n && held.last >= created_at && held.last < INT64_MAX)
 		created_at = held.last + 1;
 	pack_u8(&pack, REFRESH_VERSION);
@@ -135,5 +134,5 @@ void refresh_remove_pat(struct txn *txn, uint64_t pat)
 	struct held held;
 
 	while ((held = held_by(txn, pat)).n && !txn->err)
-		remove_one(txn, pat, &held.oldest);
+		refresh_remove(txn, pat, &held.oldest);
 }

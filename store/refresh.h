@@ -25,4 +25,5 @@ enum err refresh_find(struct txn *txn, const struct digest *digest,
 		      struct refresh *out) MUST_CHECK;
 void refresh_add(struct txn *txn, const struct digest *digest,
 		 const struct refresh *refresh);
+void refresh_remove(struct txn *txn, uint64_t pat, const struct digest *digest);
 void refresh_remove_pat(struct txn *txn, uint64_t pat);

@@ -229,6 +229,11 @@ static enum column column_of(const struct standing *who)
 	return who->external ? EXTERNAL : SIGNED_IN;
 }
 
+const struct project_rules project_rules_none = {
+	.visibility = VISIBILITY_PRIVATE,
+	.registry = REGISTRY_DISABLED,
+};
+
 unsigned project_rights(const struct project_rules *rules,
 			const struct standing *who)
 {

@@ -88,6 +88,9 @@ struct project_rules {
 	bool archived;
 };
 
+/* Those of a project that nobody may do anything in. */
+extern const struct project_rules project_rules_none;
+
 /* RIGHT_PULL, _PUSH, _DELETE that `who` has in such a project. */
 unsigned project_rights(const struct project_rules *rules,
 			const struct standing *who);

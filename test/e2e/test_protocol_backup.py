@@ -14,6 +14,7 @@ import pytest
 
 from support import secrets, tokens
 from support.dockpass import STORE_MEND, Dockpass
+from support.ways import refresh_token
 from test_doctor_here import later
 
 PULL = "repository:g/p:pull"
@@ -105,6 +106,46 @@ def test_expired_tokens_that_no_longer_worked_do_not_again(desk):
     assert desk.json(*ask, env=later(40))["reason"] == "token_expired"
     assert desk.json("restore", desk.file, "--yes")["taken_away"] == 1
     assert desk.json(*ask, env=later(40))["reason"] == "token_expired"
+
+
+def test_a_project_that_was_closed_and_removed_stays_closed(desk):
+    """Of what is gone the log alone tells how it was at last."""
+    desk.cli("project", "add", "g/open", "--visibility", "public")
+    desk.cli("member", "add", "g/open", "ann", "developer")
+    ask = ["explain", "--anonymous", "--access", "repository:g/open:pull"]
+    assert len(desk.json(*ask)["granted"]) == 1
+    desk.cli("backup", desk.file)
+    desk.cli("project", "set", "g/open", "--visibility", "private")
+    desk.cli("member", "remove", "g/open", "ann")
+    desk.cli("project", "remove", "g/open", "--yes")
+    assert desk.json("restore", desk.file, "--yes")["taken_away"] == 2
+    assert desk.json(*ask)["granted"] == []
+    assert desk.json("member", "list", "g/open") == []
+    assert desk.json("project", "show", "g/open")["visibility"] == "private"
+
+
+def test_refresh_tokens_that_gave_way_stay_gone(desk):
+    """The 33rd of a token took the place of the first."""
+    desk.configure(services=[{"name": "registry", "refresh_tokens": True}])
+    desk.serve()
+
+    def given():
+        return refresh_token(desk.ask(
+            auth=("ann", desk.secret), fields={"offline_token": "true"}))
+
+    def status(token):
+        return desk.ask(method="POST", fields={
+            "grant_type": "refresh_token",
+            "refresh_token": token}).status_code
+    first, second = given(), given()
+    desk.cli("backup", desk.file)
+    later = [given() for _ in range(31)]
+    assert [status(token) for token in (first, second)] == [401, 200]
+    assert desk.json("restore", desk.file, "--yes")["taken_away"] == 1
+    assert [status(token) for token in (first, second, later[-1])] == \
+        [401, 200, 401]
+    assert desk.json("audit", "list", "--action",
+                     "refresh_remove")[0]["token_id"] == 1
 
 
 def test_a_project_that_was_made_again_stays_closed(desk):

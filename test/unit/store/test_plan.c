@@ -1,10 +1,13 @@
 /*
  * test/unit/store/test_plan.c - what was taken away since a copy, by a setting,
- * or by making another user, group or project of the same name.
+ * by making another user, group or project of the same name, or before one was
+ * removed.
  */
 #include "test/unit/store/copy.h"
 
 #include "store/member.h"
+#include "store/record.h"
+#include "store/refresh.h"
 #include "store/setting.h"
 #include "store/space.h"
 #include "store/user.h"
@@ -102,6 +105,11 @@ static void nor_is_what_a_new_store_has_by_default(void **state)
 	{ .type = CHANGE_MEMBER_PUT, .user = S(who), .path = S(p), .role = r }
 #define PROJECT(p, ...)                                                        \
 	{ .type = CHANGE_PROJECT_ADD, .path = S(p), __VA_ARGS__ }
+#define GONE(who) { .type = CHANGE_USER_REMOVE, .user = S(who), .yes = 1 }
+#define SET(p, ...)                                                            \
+	{ .type = CHANGE_PROJECT_SET, .path = S(p), __VA_ARGS__ }
+#define OUT(who, p)                                                            \
+	{ .type = CHANGE_MEMBER_REMOVE, .user = S(who), .path = S(p) }
 #define VISIBLE(who)  .visibility = 1 + VISIBILITY_##who
 #define REGISTRY(how) .registry = 1 + REGISTRY_##how
 
@@ -116,6 +124,30 @@ static const struct {
 	uint64_t taken_away; /* a token and its bot, of what was removed */
 } again[] = {
 	{ "removed", { REMOVE_SPACE("g/app") }, "2 0 0 30", 2 },
+	{ "closed, then removed",
+	  { SET("G/App", VISIBLE(PRIVATE)), SET("g/app", REGISTRY(DISABLED)),
+	    SET("g/app", .archived = 2), REMOVE_SPACE("g/app") },
+	  "0 2 1 30", 3 },
+	{ "closed, opened, then removed",
+	  { SET("g/app", VISIBLE(PRIVATE)), SET("g/app", VISIBLE(PUBLIC)),
+	    REMOVE_SPACE("g") }, "2 0 0 30", 2 },
+	{ "made again, closed, then removed",
+	  { REMOVE_SPACE("g/app"), PROJECT("g/app", VISIBLE(INTERNAL)),
+	    REMOVE_SPACE("g/app") }, "1 0 0 30", 3 },
+	{ "closed; another, which is open, then removed",
+	  { SET("g/app", .archived = 2), REMOVE_SPACE("g/app"),
+	    PROJECT("g/app", VISIBLE(PUBLIC)), REMOVE_SPACE("g/app") },
+	  "2 0 0 30", 2 },
+	{ "without her, then removed",
+	  { OUT("Alice", "G/app"), REMOVE_SPACE("g/app") }, "2 0 0 0", 3 },
+	{ "she was less there, then removed",
+	  { MEMBER("alice", "g/app", ROLE_GUEST), REMOVE_SPACE("g/app") },
+	  "2 0 0 10", 3 },
+	{ "she was more there, then removed",
+	  { MEMBER("alice", "g/app", ROLE_OWNER), REMOVE_SPACE("g/app") },
+	  "2 0 0 30", 2 },
+	{ "without her, then she was removed",
+	  { OUT("alice", "g/app"), GONE("alice") }, "2 0 0 0", 3 },
 	{ "the same again",
 	  { REMOVE_SPACE("g/app"), PROJECT("g/app", VISIBLE(PUBLIC)),
 	    MEMBER("alice", "g/app", ROLE_DEVELOPER) }, "2 0 0 30", 2 },
@@ -211,18 +243,27 @@ static void a_group_that_was_made_again(void **state)
 }
 
 /* clang-format off */
-#define GONE(who) { .type = CHANGE_USER_REMOVE, .user = S(who), .yes = 1 }
 #define MADE(who, ...) { .type = CHANGE_USER_ADD, .user = S(who), __VA_ARGS__ }
 #define BOT "project_2_bot_0a1b"
+#define FLAG(name, is)                                                         \
+	{ .type = CHANGE_USER_FLAG, .user = S("root"), .flags = USER_##name,   \
+	  .on = is }
 
 /* root (2) is an admin with a password, and a maintainer of p (4). */
 static const struct {
 	const char *what;
-	struct change since[4];
+	struct change since[5];
 	uint64_t id;
 	const char *after; /* flags, password, role in p */
 } users[] = {
 	{ "gone", { GONE("root") }, 2, "5 'old' 40" },
+	{ "with less, and gone",
+	  { FLAG(ADMIN, 0), FLAG(TWO_FACTOR, 1),
+	    { .type = CHANGE_USER_PASSWORD, .user = S("Root"),
+	      .value = S("new") }, GONE("root") }, 2, "c 'new' 40" },
+	{ "another, and gone",
+	  { GONE("root"), MADE("root", .flags = USER_EXTERNAL), GONE("root") },
+	  2, "6 '' 40" },
 	{ "with less", { GONE("root"), MADE("Root", .value = S("new")) },
 	  2, "0 'new' 0" },
 	{ "and with more",
@@ -277,6 +318,94 @@ static void a_user_who_was_made_again(void **state)
 	}
 }
 
+static bool known(struct db *db, unsigned char first)
+{
+	const struct digest digest = { { first } };
+	AUTO(txn) struct txn txn;
+	struct refresh refresh;
+	enum err err;
+
+	txn_read(db, &txn);
+	err = refresh_find(&txn, &digest, &refresh);
+	assert_true(!err || err == E_NOT_FOUND);
+	return !err;
+}
+
+/* Token 1 has one, 11, in the copy; it got so many more since. */
+static const struct {
+	const char *what;
+	unsigned char more;
+	bool revoked, stays;
+	uint64_t taken_away;
+} refreshes[] = {
+	{ "none gave way", REFRESH_PER_PAT - 1, false, true, 0 },
+	{ "one gave way", REFRESH_PER_PAT, false, false, 1 },
+	{ "its token is revoked", REFRESH_PER_PAT, true, false, 1 },
+};
+
+static void refresh_tokens_that_gave_way(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(refreshes); i++) {
+		struct restored out;
+		struct copy c;
+
+		print_message("%s\n", refreshes[i].what);
+		copy_make(&c);
+		for (unsigned char n = 0; n < refreshes[i].more; n++)
+			done(c.f.db,
+			     (struct change) {
+				     .type = CHANGE_REFRESH_ADD,
+				     .id = 1,
+				     .text = STR("reg"),
+				     .digest = { { (uint8_t)(12 + n) } } });
+		if (refreshes[i].revoked)
+			done(c.f.db,
+			     (struct change) { .type = CHANGE_TOKEN_REVOKE,
+					       .id = 1 });
+		/* However often: they are no more in what is there then. */
+		for (int twice = 0; twice < 2; twice++) {
+			out = bring_back(&c, c.f.db, 0);
+			sound(c.f.db);
+			assert_int_equal(out.taken_away,
+					 refreshes[i].taken_away);
+			assert_int_equal(known(c.f.db, 11), refreshes[i].stays);
+			assert_false(known(c.f.db, 12));
+		}
+		/* What takes away all tokens takes theirs: nothing is left. */
+		bring_back(&c, c.f.db, NOW);
+		sound(c.f.db);
+		copy_end(&c);
+	}
+}
+
+/* Nobody knows then how open it was. */
+static void what_the_log_does_not_tell_stays_closed(void **state)
+{
+	char after[32];
+	struct copy c;
+
+	(void)state;
+	fixture_open(&c.f);
+	set_up(c.f.db);
+	copy_write(&c);
+	done(c.f.db, (struct change)SET("g/app", VISIBLE(PUBLIC)));
+	done(c.f.db, (struct change)REMOVE_SPACE("g/app"));
+	{
+		const struct key8 key = key_u64(COUNT(setup) + 1);
+		AUTO(txn) struct txn txn;
+
+		txn_write(c.f.db, &txn);
+		txn_put(&txn, TABLE_LOG, STR_OF(key.at), STR("torn"));
+		assert_int_equal(txn_commit(&txn), E_OK);
+	}
+	bring_back(&c, c.f.db, 0);
+	sound(c.f.db);
+	look(c.f.db, after);
+	assert_string_equal(after, "0 2 0 30");
+	copy_end(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +414,8 @@ int main(void)
 		cmocka_unit_test(a_project_that_was_made_again),
 		cmocka_unit_test(a_group_that_was_made_again),
 		cmocka_unit_test(a_user_who_was_made_again),
+		cmocka_unit_test(refresh_tokens_that_gave_way),
+		cmocka_unit_test(what_the_log_does_not_tell_stays_closed),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

@@ -1,0 +1,205 @@
+/*
+ * store/past.c - see the header. Of a name the copy's id is the key: who was
+ * removed and made again, and removed once more, was at last the latter.
+ */
+#include "store/past.h"
+
+#include <search.h>
+
+#include "store/apply.h"
+#include "store/changelog.h"
+#include "store/member.h"
+#include "store/record.h"
+
+/* A user (no space), a project (no user) or a membership. */
+struct was {
+	uint64_t space, user;
+	struct user of_user;
+	struct project_rules rules;
+	enum role role;
+};
+
+static int compare(const void *a, const void *b)
+{
+	const struct was *one = a, *other = b;
+
+	if (one->space != other->space)
+		return one->space < other->space ? -1 : 1;
+	return (one->user > other->user) - (one->user < other->user);
+}
+
+static struct was *find(const struct past *past, uint64_t space, uint64_t user)
+{
+	const struct was key = { .space = space, .user = user };
+	struct was *const *node = tfind(&key, &past->tree, compare);
+
+	return node ? *node : NULL;
+}
+
+/* Begins as the copy has it. */
+static struct was *note(struct past *past, struct txn *copy,
+			const struct was *then)
+{
+	struct was *was = find(past, then->space, then->user);
+
+	if (was)
+		return was;
+	was = arena_alloc(past->arena, sizeof(*was));
+	*was = *then;
+	if (!tsearch(was, &past->tree, compare) && !copy->err)
+		copy->err = E_MEMORY;
+	return was;
+}
+
+static bool person(struct txn *copy, const struct change *change,
+		   struct user *out)
+{
+	return !user_find(copy, change->user, out) && !(out->flags & USER_BOT);
+}
+
+static void note_user(struct past *past, struct txn *copy,
+		      const struct change *change)
+{
+	unsigned flags = (unsigned)change->flags;
+	struct was then = { 0 }, *was;
+	struct user *user;
+
+	if (!person(copy, change, &then.of_user))
+		return;
+	then.user = then.of_user.id;
+	was = note(past, copy, &then);
+	user = &was->of_user;
+	if (change->type == CHANGE_USER_ADD)
+		user->flags = flags;
+	else if (change->type == CHANGE_USER_FLAG)
+		user->flags =
+			change->on ? user->flags | flags : user->flags & ~flags;
+	if (change->type != CHANGE_USER_FLAG)
+		user->password = change->value;
+}
+
+static bool find_space(struct past *past, struct txn *copy,
+		       const struct change *change, struct space *out)
+{
+	return !space_find(copy, arena_lower(past->arena, change->path), out);
+}
+
+static void note_project(struct past *past, struct txn *copy,
+			 struct change *change)
+{
+	struct was then = { 0 }, *was;
+	struct space space;
+
+	if (!find_space(past, copy, change, &space) ||
+	    space.kind != SPACE_PROJECT)
+		return;
+	then.space = space.id;
+	then.rules = space.rules;
+	was = note(past, copy, &then);
+	if (change->type == CHANGE_PROJECT_ADD)
+		was->rules =
+			(struct project_rules) { .visibility =
+							 VISIBILITY_PRIVATE };
+	past->torn |= project_rules_set(change, &was->rules) != E_OK;
+}
+
+static void note_member(struct past *past, struct txn *copy,
+			const struct change *change)
+{
+	struct was then = { 0 };
+	struct space space;
+	struct user user;
+
+	if (!find_space(past, copy, change, &space) ||
+	    !person(copy, change, &user) ||
+	    member_get(copy, space.id, user.id, &then.role))
+		return;
+	then.space = space.id;
+	then.user = user.id;
+	note(past, copy, &then)->role = change->type == CHANGE_MEMBER_PUT
+						? (enum role)change->role
+						: ROLE_NONE;
+}
+
+static void note_change(struct past *past, struct txn *copy,
+			struct change *change)
+{
+	switch (change->type) {
+	case CHANGE_USER_ADD:
+	case CHANGE_USER_FLAG:
+	case CHANGE_USER_PASSWORD:
+		note_user(past, copy, change);
+		break;
+	case CHANGE_PROJECT_ADD:
+	case CHANGE_PROJECT_SET:
+		note_project(past, copy, change);
+		break;
+	case CHANGE_MEMBER_PUT:
+	case CHANGE_MEMBER_REMOVE:
+		note_member(past, copy, change);
+		break;
+	default:
+		break;
+	}
+}
+
+void past_read(struct txn *now, struct txn *copy, struct arena *arena,
+	       struct past *out)
+{
+	AUTO(cursor) struct cursor cursor;
+	struct log_end then;
+	struct key8 key;
+
+	*out = (struct past) { .arena = arena };
+	changelog_head(copy, &then);
+	key = key_u64(then.number + 1);
+	cursor_open(now, TABLE_LOG, STR(""), &cursor);
+	for (cursor_seek(&cursor, STR_OF(key.at)); cursor_next(&cursor);) {
+		struct log_entry entry;
+
+		if (changelog_unpack(&cursor, &entry))
+			out->torn = true;
+		else
+			note_change(out, copy, &entry.change);
+	}
+}
+
+static void forget(void *was)
+{
+	(void)was; /* the arena's */
+}
+
+void past_cleanup(struct past *past)
+{
+	tdestroy(past->tree, forget);
+	past->tree = NULL;
+}
+
+void past_user(const struct past *past, struct user *user)
+{
+	const struct was *was = find(past, 0, user->id);
+
+	if (!was)
+		return;
+	user->flags = was->of_user.flags;
+	user->password = was->of_user.password;
+}
+
+void past_project(const struct past *past, struct space *project)
+{
+	const struct was *was = find(past, project->id, 0);
+
+	if (was)
+		project->rules = was->rules;
+	if (past->torn)
+		project->rules = project_rules_none;
+}
+
+void past_member(const struct past *past, uint64_t space, uint64_t user,
+		 enum role *role)
+{
+	const struct was *was = find(past, space, user);
+
+	if (was)
+		*role = was->role;
+}
