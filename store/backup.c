@@ -137,8 +137,12 @@ static enum err read_copy(const char *path, int fd, struct store_facts *facts,
 static enum err check_inside(const char *path, int fd,
 			     struct store_facts *facts, struct cause *cause)
 {
-	enum err err = look_apart(read_copy, path, fd, facts, cause);
+	struct stat st = { 0 };
+	enum err err;
 
+	(void)!fstat(fd, &st);
+	err = look_apart(read_copy, path, fd, (uint64_t)st.st_size, facts,
+			 cause);
 	if (!err || err == E_VERSION || err == E_MEMORY)
 		return err;
 	return cause_set(cause, E_CORRUPT,

@@ -42,14 +42,14 @@ static void tell_alone(struct call *call, const char *what,
 
 static int store_check(struct call *call)
 {
-	AUTO(txn) struct txn txn = { 0 };
 	struct store_facts facts;
 	enum err err;
 
-	if (!call_store(call))
+	if (!call_store_owner(call, false))
 		return EXIT_REFUSED;
-	txn_read(call->db, &txn);
-	err = store_verify(&txn, &facts, &call->cause);
+	err = look_at_store(call->config->store, &facts, &call->cause);
+	if (err == E_NOT_FOUND)
+		config_blame(call->config->store_place, err, &call->cause);
 	if (err)
 		return call_failed(call, err);
 	tell_alone(call, call->config->store, &facts);

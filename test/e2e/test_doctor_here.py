@@ -103,6 +103,24 @@ def damage(dockpass):
     file.write_bytes(data.replace(b"alice", b"al\x00ce"))
 
 
+def ruin(*pages):
+    """Pages of the store, made of what no reader expects."""
+    def do(dockpass):
+        dockpass.stop()
+        file = dockpass.folder / "store/data.mdb"
+        data = file.read_bytes()
+        for page in pages or range(2, len(data) // 4096):
+            head = 4096 * page + 16
+            data = data[:head] + b"\xff" * 4080 + data[head + 4080:]
+        file.write_bytes(data)
+    return do
+
+
+def cut(dockpass):
+    dockpass.stop()
+    os.truncate(dockpass.folder / "store/data.mdb", 3 * 4096)
+
+
 def close_webhook(dockpass):
     secret = dockpass.folder / "hook"
     secret.write_text(secrets.remember("a-secret-of-the-webhook") + "\n")
@@ -144,6 +162,9 @@ ROWS = {
         "the running server has other keys than ",
         "systemctl reload dockpass"]),
     "a damaged store": Row(damage, "store", ["; " + STORE_MEND], ["server"]),
+    "a store of wild pages": Row(ruin(), "store", [STORE_MEND],
+                                 ["server"]),
+    "a store that was cut short": Row(cut, "store", [STORE_MEND], ["server"]),
     "no mail server": Row(close_mail, "mail", [
         "the mail server, smtp://localhost:", "nothing listens there"]),
     "no webhook": Row(close_webhook, "webhook", [
@@ -263,7 +284,7 @@ def test_tls(tmp_path):
         dockpass.configure(url=f"https://localhost:{dockpass.port}")
         dockpass.serve()
         failed, checks = doctor(dockpass)
-        assert failed == [] and checks["url"]["status"] == "warn"
+        assert failed == [] and checks["url"]["status"] == "warn", checks
         assert "--cacert FILE" in line(checks["url"])
         done = dockpass.cli("doctor", "--cacert", certificate.ca)
         assert f"ok    url         https://localhost:{dockpass.port}/token " \
@@ -282,7 +303,7 @@ def test_what_the_world_calls_it(tmp_path):
             assert "dockpass.yaml:" in line(checks["url"])
         dockpass.configure(url="http://no-such-host.invalid")
         failed, checks = doctor(dockpass)
-        assert failed == [] and checks["url"]["status"] == "warn"
+        assert failed == [] and checks["url"]["status"] == "warn", checks
         assert "its name is not known here" in line(checks["url"])
 
 
