@@ -13,6 +13,7 @@
 #include "server/version.h"
 #include "store/census.h"
 #include "store/job.h"
+#include "token/encode.h"
 
 /* One scrape. */
 struct scrape {
@@ -326,6 +327,8 @@ void metrics_put_certificate(const char *address, const struct tls_file *file,
 {
 	buf_printf(out, CERTIFICATE_EXPIRY "{listener=\"%s\",file=\"", address);
 	put_escaped(out, file->path);
+	buf_add(out, STR("\",sha256=\""));
+	hex_add(out, digest_str(&file->digest));
 	buf_printf(out, "\"} %lld\n", (long long)file->ends);
 }
 
@@ -443,7 +446,7 @@ static const struct {
 	{ "dockpass_store_readers_limit", "gauge", "Reader slots.", put_slots, true },
 	{ "dockpass_store_last_commit_id", "gauge", "Number of the newest commit.", put_commit, true },
 	{ "dockpass_key_expiry_timestamp_seconds", "gauge", "When the certificate of a signing key ends, in seconds since 1970.", put_keys, false },
-	{ CERTIFICATE_EXPIRY, "gauge", "When a TLS certificate of a listener ends, or the first of its client_ca, in seconds since 1970.", put_certificates, false },
+	{ CERTIFICATE_EXPIRY, "gauge", "When a TLS certificate of a listener ends, or the first of its client_ca, in seconds since 1970; sha256 is of all that are in the file.", put_certificates, false },
 	{ "dockpass_tokens_expiring_soon", "gauge", "Living tokens that die within 7 days and have not been rotated.", put_expiring, false },
 	{ "dockpass_notices_queued", "gauge", "Mail and webhook calls that have not been delivered.", put_notices, true },
 	{ "dockpass_notices_oldest_age_seconds", "gauge", "For how long the oldest of them has waited.", put_oldest, true },

@@ -257,30 +257,44 @@ static enum err read_authorities(struct maker *m)
 	return E_OK;
 }
 
+static enum err note_file(struct maker *m, const struct tls_file *file,
+			  X509 *own, STACK_OF(X509) * list)
+{
+	struct tls_file *out = &m->info->files[m->info->files_count++];
+
+	*out = *file;
+	if (tls_digest(own, list, &out->digest))
+		return cause_set(m->cause, E_MEMORY, "out of memory");
+	return E_OK;
+}
+
 static enum err read_files(struct maker *m)
 {
-	struct info *info = m->info;
 	enum err err = E_OK;
 
 	for (unsigned i = 0; !err && i < m->pairs_count; i++) {
 		const struct config_certificate *from =
 			config_certificate(m->config, i);
+		const struct tls_pair *pair = &m->pairs[i];
+		struct tls_file file = { .path = from->certificate };
 
 		err = tls_pair_read(from, &m->pairs[i], m->cause);
-		info->files[info->files_count++] = (struct tls_file) {
-			.path = from->certificate,
-			.begins = m->pairs[i].begins,
-			.ends = m->pairs[i].ends,
-		};
+		file.begins = pair->begins;
+		file.ends = pair->ends;
+		if (!err)
+			err = note_file(m, &file, pair->own, pair->chain);
 	}
 	if (!err)
 		err = read_authorities(m);
 	if (!err && m->authorities)
-		info->files[info->files_count++] = (struct tls_file) {
-			.path = m->config->client_ca,
-			.clients = true,
-			.ends = tls_authorities_end(m->authorities),
-		};
+		err = note_file(
+			m,
+			&(struct tls_file) {
+				.path = m->config->client_ca,
+				.clients = true,
+				.ends = tls_authorities_end(m->authorities),
+			},
+			NULL, m->authorities);
 	return err;
 }
 

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "server/config.h"
+#include "token/secret.h"
 
 struct ssl_ctx_st;
 struct event_base;
@@ -33,6 +34,8 @@ struct tls_file {
 	const char *path; /* of the configuration */
 	bool clients;	  /* of client_ca */
 	int64_t begins, ends;
+	struct digest
+		digest; /* SHA-256 of its certificates, one after another */
 };
 const struct tls_file *tls_files(const struct ssl_ctx_st *tls, size_t *n);
 /* The i-th line of what may not be as it was meant; NULL: no more. */

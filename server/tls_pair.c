@@ -240,3 +240,27 @@ int64_t tls_authorities_end(STACK_OF(X509) * list)
 	}
 	return first;
 }
+
+static bool add_digest(EVP_MD_CTX *ctx, X509 *certificate)
+{
+	unsigned char *der = NULL;
+	int len = i2d_X509(certificate, &der);
+	bool added = len > 0 && EVP_DigestUpdate(ctx, der, (size_t)len) == 1;
+
+	OPENSSL_free(der);
+	return added;
+}
+
+enum err tls_digest(X509 *own, STACK_OF(X509) * list, struct digest *out)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool done = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 &&
+		    (!own || add_digest(ctx, own));
+
+	*out = (struct digest) { 0 };
+	for (int i = 0; done && i < sk_X509_num(list); i++)
+		done = add_digest(ctx, sk_X509_value(list, i));
+	done = done && EVP_DigestFinal_ex(ctx, out->at, NULL) == 1;
+	EVP_MD_CTX_free(ctx);
+	return done ? E_OK : E_MEMORY;
+}

@@ -7,6 +7,7 @@
 
 #include "server/config.h"
 #include "server/tls_names.h"
+#include "token/secret.h"
 
 struct evp_pkey_st;
 struct x509_st;
@@ -40,5 +41,11 @@ void tls_pair_names(const struct tls_pair *pair, tls_each_name *each,
 enum err tls_authorities_read(const char *path, struct stack_st_X509 **out,
 			      struct cause *cause) MUST_CHECK;
 void tls_authorities_free(struct stack_st_X509 *list); /* NULL is fine */
+/*
+ * The SHA-256 of all of a file, one after another as DER; `own` NULL: of the
+ * list alone. Of one certificate it is what openssl calls its fingerprint.
+ */
+enum err tls_digest(struct x509_st *own, struct stack_st_X509 *list,
+		    struct digest *out) MUST_CHECK;
 /* When the first of them ends; of one certificate. 0: cannot be told. */
 int64_t tls_authorities_end(struct stack_st_X509 *list);

@@ -2,9 +2,13 @@
 things than what is on the disk: it was not told of them, or refused them.
 """
 
+import ssl
+import time
+
 import pytest
 
 from support import secrets
+from support.clock import Clock
 from support.dockpass import PATIENCE, Dockpass
 from support.doctor import doctor, line
 from support.http import Server, always
@@ -84,24 +88,35 @@ def served(dockpass):
     return doctor(dockpass)[1]["served"]
 
 
+def not_after(file):
+    return ssl._ssl._test_decode_cert(str(file))["notAfter"]
+
+
+@pytest.mark.parametrize("days", [1, 90])
 @pytest.mark.parametrize("which", ["own", "more", "clients", "admin"])
-def test_a_certificate_that_was_renewed_and_not_reloaded(tmp_path, which):
-    """What the clients are shown counts, not what lies on the disk."""
-    ours = Certificate(tmp_path)
-    file, key = ours.issue("renewed", *LOCALHOST, days=1)
+def test_a_certificate_that_was_renewed_and_not_reloaded(
+        faketime, tmp_path, which, days):  # pylint: disable=unused-argument
+    """What the clients are shown counts, not what lies on the disk; be it of
+    the very same dates."""
+    ours, clock = Certificate(tmp_path), Clock(tmp_path)
+    clock.set(int(time.time()))
+    env = clock.env()
+    file, key = ours.issue("renewed", *LOCALHOST, days=1, env=env)
     renewed = {"certificate": str(file), "key": str(key)}
     tls = {"own": renewed,
            "more": {**ours.listener["tls"], "certificates": [renewed]},
            "clients": {**ours.listener["tls"], "client_ca": str(file),
                        "client_certificates": "optional"},
            "admin": ours.listener["tls"]}[which]
+    ends = not_after(file)
     with Dockpass(tmp_path, listener={"tls": tls}) as dockpass:
         dockpass.verify = str(ours.ca)
         if which == "admin":
             dockpass.configure(admin={"tls": renewed})
         dockpass.serve()
         assert served(dockpass)["status"] == "ok"
-        ours.issue("renewed", *LOCALHOST, days=90)
+        ours.issue("renewed", *LOCALHOST, days=days, env=env)
+        assert (not_after(file) == ends) == (days == 1)
         check = served(dockpass)
         assert check["status"] == "fail" and str(file) in check["message"]
         assert check["mend"] == "send it SIGHUP: systemctl reload dockpass"

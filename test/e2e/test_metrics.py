@@ -195,7 +195,7 @@ def test_dashboard_and_alerts_name_what_there_is(text):
             re.findall(r'([a-z]+)="', rest))
     # There is one where there is TLS.
     labels["dockpass_certificate_expiry_timestamp_seconds"] = {
-        "listener", "file"}
+        "listener", "file", "sha256"}
     used = set()
     for expr in expressions():
         for name, inside in re.findall(

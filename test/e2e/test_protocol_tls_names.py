@@ -2,6 +2,7 @@
 said of those that are not as they were meant, and what a reload makes of them.
 """
 
+import hashlib
 import socket
 import ssl
 import subprocess
@@ -312,13 +313,18 @@ def test_check_prints_what_it_has_read(own):
 
 # Metrics, and those who read them
 
+def fingerprint(file):
+    return hashlib.sha256(
+        ssl.PEM_cert_to_DER_cert(file.read_text())).hexdigest()
+
+
 def test_all_of_them_are_in_the_metrics(own):
     own.serve()
     told = {name: n for name, n in metrics.scrape(own).items()
             if name.startswith(END)}
     assert told == {
-        f'{END}{{listener="127.0.0.1:{own.port}",file="{file}"}}':
-        ssl.cert_time_to_seconds(ssl._ssl._test_decode_cert(
+        f'{END}{{listener="127.0.0.1:{own.port}",file="{file}",'
+        f'sha256="{fingerprint(file)}"}}': ssl.cert_time_to_seconds(ssl._ssl._test_decode_cert(
             str(file))["notAfter"]) for file, _ in own.files.values()}
 
 
