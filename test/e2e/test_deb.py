@@ -124,3 +124,21 @@ def test_removed_and_installed_again_it_is_started(on_copy):
     again = on_copy(INSTALL, "dpkg -r dockpass", INSTALL)[2]
     assert again[0] == 0
     assert re.search(r"'(re)?start dockpass.service'", again[1]), again[1]
+
+
+SOCKET = "/etc/systemd/system/sockets.target.wants/dockpass.socket"
+
+
+def test_its_socket_is_started_with_it_where_it_is_enabled(on_copy):
+    """By hand, as README says; or it would listen beside that by itself."""
+    _, enabled, removed, again, upgrade, bad, purged, left = on_copy(
+        INSTALL, "systemctl enable dockpass.socket", "dpkg -r dockpass",
+        INSTALL, INSTALL,
+        "dpkg -r dockpass; echo 'bogus: 1' >>/etc/dockpass/dockpass.yaml; "
+        + INSTALL, "dpkg -P dockpass", f"ls {SOCKET}")
+    assert enabled[0] == removed[0] == again[0] == upgrade[0] == 0
+    assert "'start dockpass.socket dockpass.service'" in again[1]
+    assert "'try-restart dockpass.service'" in upgrade[1]
+    assert "mend that, then: systemctl restart dockpass.socket dockpass\n" \
+        in bad[1] + "\n"
+    assert purged[0] == 0 and left[0] != 0

@@ -439,6 +439,32 @@ def test_a_socket_that_is_no_listener_s_is_told(unit):
     assert any("which is no listener" in text for _, text in unit.journal())
 
 
+def listens(unit):
+    """Is it the socket that does, with the service behind it?"""
+    assert unit.ask().status_code == 200
+    return unit.systemctl("is-active", "dockpass.socket", "dockpass.service",
+                          check=False).stdout.split() == ["active", "active"]
+
+
+def test_an_enabled_socket_listens_again_after_each_installation(unit):
+    """The service would by itself, and the socket find the port taken."""
+    unit.systemctl("stop", "dockpass")
+    unit.systemctl("enable", "--now", "dockpass.socket")
+    try:
+        assert listens(unit)
+        before = unit["MainPID"]
+        unit.run("dpkg", "-i", package())  # an upgrade
+        assert listens(unit) and unit["MainPID"] != before
+        unit.run("dpkg", "-r", "dockpass")
+        unit.run("dpkg", "-i", package())
+        assert listens(unit)
+        with asking(unit) as answers:
+            unit.systemctl("restart", "dockpass")
+        assert set(answers) <= {200}, answers
+    finally:
+        unit.systemctl("disable", "dockpass.socket")
+
+
 def test_nothing_listens_once_the_package_is_gone(unit):
     unit.systemctl("stop", "dockpass")
     unit.systemctl("enable", "--now", "dockpass.socket")
