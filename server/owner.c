@@ -129,13 +129,17 @@ static enum err open_to_all(const char *path, const char *mode,
 }
 
 /*
- * A group that has its owner's number is his own, by custom (useradd). Where
- * the sticky bit is, others can add names but not take away.
+ * A group that has its owner's number is his own, by custom (useradd); but who
+ * is in root's is not root, as in images for OpenShift. Where there is an ACL,
+ * the bits of the group are its mask: whom it lets write is seen by them, and
+ * whom a user lets write what is his, is his own affair. Where the sticky bit
+ * is, others can add names but not take away.
  */
 static enum err look(struct walk *walk, struct cause *cause)
 {
 	const struct stat *st = &walk->st;
-	bool group = st->st_mode & S_IWGRP && st->st_gid != st->st_uid;
+	bool own = st->st_uid && st->st_gid == st->st_uid;
+	bool group = st->st_mode & S_IWGRP && !own;
 	bool all = group || st->st_mode & S_IWOTH;
 	const char *rest = walk->rest + strspn(walk->rest, "/");
 

@@ -4,9 +4,10 @@
  *
  * Refused is what lets another choose whom: a folder on the way to the store,
  * or the configuration, that neither root nor the store's owner has, or that
- * others can write (where the sticky bit is, as in /tmp, it may stand above).
- * Links are followed by the same rule: those that root has in a folder that
- * root alone can write, and those of the store's owner.
+ * others can write, by an ACL or as a group, too (where the sticky bit is, as
+ * in /tmp, it may stand above). Links are followed by the same rule: those that
+ * root has in a folder that root alone can write, and those of the store's
+ * owner.
  */
 #pragma once
 

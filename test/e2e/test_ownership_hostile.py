@@ -8,6 +8,7 @@ import ctypes
 import os
 import re
 import shutil
+import struct
 
 import pytest
 import yaml
@@ -141,6 +142,41 @@ def test_what_others_can_write(packaged, mode):
         1, f"dockpass: {path}: others can write it, who could make root write "
         f"what is not theirs; run: chmod go-w {path}")
     path.chmod(mode & ~0o022)
+    packaged.cli("user", "list")
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o664])
+def test_what_roots_group_can_write(packaged, mode):
+    """Who is in it need not be root."""
+    path = packaged.config_file if mode < 0o700 else packaged.folder.parent
+    path.chmod(mode)
+    status, message = packaged.refused("user", "list")
+    assert status == 1 and message.startswith(
+        f"dockpass: {path}: others can write it,"), message
+    path.chmod(mode & ~0o022)
+    packaged.cli("user", "list")
+
+
+def let_write(path, uid):
+    """An ACL, as setfacl -m u:UID:rwx makes it (linux/posix_acl_xattr.h)."""
+    entries = [(1, 7, -1), (2, 7, uid), (4, 5, -1), (16, 7, -1), (32, 5, -1)]
+    try:
+        os.setxattr(path, "system.posix_acl_access", struct.pack(
+            "<I", 2) + b"".join(struct.pack("<HHi", *entry)
+                                for entry in entries))
+    except OSError as error:
+        pytest.skip(f"no ACLs on the disk of {path}: {error}")
+
+
+def test_what_an_acl_lets_another_write(packaged):
+    """In a folder of root's; chmod, as it is told, closes the mask."""
+    path = packaged.folder.parent
+    path.chmod(0o755)
+    packaged.cli("user", "list")
+    let_write(path, ALICE)
+    status, message = packaged.refused("user", "list")
+    assert status == 1 and message.endswith(f"run: chmod go-w {path}")
+    path.chmod(path.stat().st_mode & ~0o022)
     packaged.cli("user", "list")
 
 
