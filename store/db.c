@@ -227,6 +227,10 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 		err = folder_check(folder, mode == DB_CREATE, cause);
 	if (!err && mode == DB_SERVE)
 		err = serve_alone(db, folder, cause);
+	if (!err && mode == DB_CREATE)
+		err = folder_lock(folder, &db->lock, cause);
+	if (!err && mode == DB_CREATE)
+		err = folder_drop_locks(folder, cause);
 	if (!err)
 		err = open_env(db, folder, cause);
 	if (!err && mode == DB_CREATE)
@@ -235,6 +239,10 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 		err = check_format(db, folder, cause);
 	if (err)
 		return err;
+	if (mode == DB_CREATE) {
+		folder_unlock(db->lock); /* a server may start */
+		db->lock = -1;
+	}
 	*out = db;
 	db = NULL;
 	return E_OK;

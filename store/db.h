@@ -59,7 +59,8 @@ enum { KEY_MAX = 511 }; /* bytes, LMDB's own limit */
 struct db;
 
 enum db_mode {
-	DB_CREATE, /* a new store in an empty or missing folder, mode 0700 */
+	DB_CREATE, /* a new store in an empty or missing folder, mode 0700;
+		    * E_BUSY while a server has what was there */
 	DB_ANEW,   /* likewise, where a damaged one is (look_at_store()): it
 		    * becomes data.mdb.damaged; E_BUSY while a server uses it */
 	DB_OPEN,   /* what is there; E_NOT_FOUND if nothing is */

@@ -242,12 +242,21 @@ void folder_unlock(int lock)
 		close(lock);
 }
 
-/* Whoever still has the old files open keeps them, and their locks. */
+enum err folder_drop_locks(const char *folder, struct cause *cause)
+{
+	struct path data = path_of(folder, "data.mdb");
+	struct path locks = path_of(folder, "lock.mdb");
+
+	if (access(data.at, F_OK) && !access(locks.at, F_OK) &&
+	    unlink(locks.at))
+		return cause_errno(cause, "cannot remove it", locks.at);
+	return E_OK;
+}
+
 enum err folder_set_aside(const char *folder, struct cause *cause)
 {
 	struct path data = path_of(folder, "data.mdb");
 	struct path aside = path_of(folder, SET_ASIDE);
-	struct path locks = path_of(folder, "lock.mdb");
 	int lock;
 	enum err err = folder_lock(folder, &lock, cause);
 
@@ -259,8 +268,8 @@ enum err folder_set_aside(const char *folder, struct cause *cause)
 				aside.at);
 	else if (rename(data.at, aside.at) && errno != ENOENT)
 		err = cause_errno(cause, "cannot rename it", data.at);
-	else if (unlink(locks.at) && errno != ENOENT)
-		err = cause_errno(cause, "cannot remove it", locks.at);
+	else
+		err = folder_drop_locks(folder, cause);
 	folder_unlock(lock);
 	return err ? err : folder_sync(folder, cause);
 }

@@ -30,6 +30,12 @@ bool folder_locked(const char *folder);
 void folder_say(int lock, const struct reloads *is);
 bool folder_hear(const char *folder, struct reloads *out);
 /*
+ * Before data.mdb is made, and where it is gone: whoever still has the old one
+ * open keeps it, and its locks, of which LMDB's tell which commit is the
+ * newest. As the one that holds folder_lock().
+ */
+enum err folder_drop_locks(const char *folder, struct cause *cause) MUST_CHECK;
+/*
  * data.mdb, if it is there, becomes data.mdb.damaged, unread. E_BUSY while a
  * server uses it, E_EXISTS: another has that name already.
  */

@@ -168,10 +168,21 @@ static const char *why_unknown(const struct call *call,
 	return "the store that was here is no later state of this backup";
 }
 
+/* One that has what was here before holds no lock that could be seen. */
+static void tell_unserved(struct call *call, bool served)
+{
+	if (!served)
+		call_note(call,
+			  "no server has %s open: start it; one that runs has "
+			  "another store, which no command changes: restart it",
+			  call->config->store);
+}
+
 static void tell_restored(struct call *call, const char *path,
 			  const struct store_facts *facts,
 			  const struct restored *done)
 {
+	bool served = db_served(call->config->store);
 	const char *since = call->opts[OPT_REVOKE_NEWER_THAN];
 
 	if (call->json)
@@ -182,6 +193,7 @@ static void tell_restored(struct call *call, const char *path,
 		json_put_int(&call->out, "taken_away",
 			     (int64_t)done->taken_away);
 		json_put_int(&call->out, "revoked_newer", (int64_t)done->newer);
+		json_put_bool(&call->out, "served", served);
 		buf_add(&call->out, STR("}\n"));
 	}
 	if (since)
@@ -204,6 +216,7 @@ static void tell_restored(struct call *call, const char *path,
 			  since ? ""
 				: ", or repeat with --yes --revoke-newer-than "
 				  "DATE");
+	tell_unserved(call, served);
 }
 
 static int restore_run(struct call *call)

@@ -387,3 +387,39 @@ def test_a_backup_while_others_write(desk):
         writer.join()
     assert seen == sorted(seen) and seen[0] < seen[-1]
     desk.json("store", "check")
+
+
+def test_no_restore_beside_a_server_that_has_what_was_there(desk):
+    """Of data.mdb that was moved away under it: both would share lock.mdb, by
+    which LMDB tells which of two commits is the newest. A change that was
+    acknowledged is gone at the server's next write; as --damaged, refused."""
+    desk.serve()
+    desk.cli("backup", desk.file)
+    (desk.folder / "store/data.mdb").rename(desk.folder / "moved")
+    status, said = desk.refused("restore", desk.file)
+    assert status == 1
+    assert "another server uses this store; stop it first" in said
+    assert not (desk.folder / "store/data.mdb").exists()
+    desk.stop()
+    desk.cli("restore", desk.file)
+    desk.serve()
+    lives(desk, desk.secret)
+
+
+def test_a_restore_says_that_no_server_has_the_store(desk):
+    """Nor can one that runs with what was there be seen: it has no lock in a
+    folder that was made again."""
+    def said(*words):
+        return desk.run("restore", desk.file, *words, "--config",
+                        desk.config_file).stderr
+
+    unserved = f"no server has {desk.folder / 'store'} open: start it; one " \
+        "that runs has another store, which no command changes: restart it"
+    desk.cli("backup", desk.file)
+    assert unserved in said("--yes")
+    desk.serve()
+    assert "no server" not in said("--yes")
+    assert desk.json("restore", desk.file, "--yes")["served"] is True
+    shutil.rmtree(desk.folder / "store")
+    assert unserved in said()
+    assert desk.json("restore", desk.file, "--yes")["served"] is False

@@ -689,33 +689,52 @@ static void hold_lock(const struct fixture *f, const struct pipes *pipes)
 }
 
 /* Whoever hangs with the lock of the old one does not hold up the new one. */
+static void anew_beside_a_lock(struct fixture *f, enum db_mode mode)
+{
+	char data[128], aside[128];
+	struct pipes pipes;
+	struct cause cause;
+	pid_t pid;
+
+	fixture_open(f);
+	db_close(f->db);
+	f->db = NULL;
+	path_in(f, "data.mdb", data);
+	path_in(f, "data.mdb.damaged", aside);
+	pid = child_start(hold_lock, f, &pipes);
+	tell(pipes.down[1]);
+	hear(pipes.up[0]);
+	if (mode == DB_CREATE)
+		assert_int_equal(rename(data, aside), 0);
+	alarm(10); /* else for ever */
+	assert_int_equal(reopen(f, mode, &cause), E_OK);
+	assert_int_equal(access(aside, F_OK), 0);
+	assert_int_equal(done(f->db, (struct change) { .type = CHANGE_GROUP_ADD,
+						       .path = STR("g") }),
+			 1);
+	alarm(0);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	child_end(pid, &pipes, SIGKILL);
+}
+
 static void set_aside_with_its_lock(void **state)
 {
 	struct fixture f;
-	struct pipes pipes;
 	struct cause cause;
-	char path[128];
-	pid_t pid;
 
 	(void)state;
-	fixture_open(&f);
-	db_close(f.db);
-	f.db = NULL;
-	pid = child_start(hold_lock, &f, &pipes);
-	tell(pipes.down[1]);
-	hear(pipes.up[0]);
-	alarm(10); /* else for ever */
-	assert_int_equal(reopen(&f, DB_ANEW, &cause), E_OK);
-	path_in(&f, "data.mdb.damaged", path);
-	assert_int_equal(access(path, F_OK), 0);
-	assert_int_equal(done(f.db, (struct change) { .type = CHANGE_GROUP_ADD,
-						      .path = STR("g") }),
-			 1);
-	alarm(0);
+	anew_beside_a_lock(&f, DB_ANEW);
 	/* Not a second time: that would be the end of the first. */
 	assert_int_equal(reopen(&f, DB_ANEW, &cause), E_EXISTS);
-	assert_int_equal(kill(pid, SIGKILL), 0);
-	child_end(pid, &pipes, SIGKILL);
+	fixture_close(&f);
+}
+
+static void moved_away_without_its_lock(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	anew_beside_a_lock(&f, DB_CREATE);
 	fixture_close(&f);
 }
 
@@ -780,6 +799,7 @@ int main(void)
 		cmocka_unit_test(cursors),
 		cmocka_unit_test(full_by_a_page),
 		cmocka_unit_test(set_aside_with_its_lock),
+		cmocka_unit_test(moved_away_without_its_lock),
 		cmocka_unit_test(another_has_taken_its_place),
 		cmocka_unit_test(ids_count_up_by_family),
 	};
