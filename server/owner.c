@@ -428,11 +428,23 @@ enum err become_server(const struct config *config, bool *root,
 	return err;
 }
 
-/* A store of nobody else's: whom we would have to become, and cannot now. */
-static enum err check_still_root(const struct walk *walk, struct cause *cause)
+/*
+ * A store of nobody else's: whom we would have to become, and cannot now. One
+ * that is not there is for the next start; who names it has his say now.
+ */
+static enum err check_still_root(const struct walk *walk, bool there,
+				 struct cause *cause)
 {
 	uid_t uid = walk->st.st_uid;
 
+	if (!there && walk->who)
+		return cause_set(cause, E_REFUSED,
+				 "%.300s: belongs to user %u, who could make "
+				 "root write what is not his: chown it, or run "
+				 "dockpass as that user",
+				 walk->his, (unsigned)walk->who);
+	if (!there)
+		return E_OK;
 	if (uid != walk->who)
 		return quarrel(walk, walk->at, uid, cause);
 	return uid ? cause_set(cause, E_REFUSED,
@@ -450,10 +462,8 @@ enum err stay_server(const struct config *config, struct cause *cause)
 	if (geteuid())
 		return E_OK;
 	err = walk_both(&walk, config->store, config->path, cause);
-	if (!err)
-		err = check_still_root(&walk, cause);
-	else if (err == E_NOT_FOUND)
-		err = E_OK; /* another store is for the next start */
+	if (!err || err == E_NOT_FOUND)
+		err = check_still_root(&walk, !err, cause);
 	if (!err)
 		err = each_used(config, look_roots, (void *)config, cause);
 	reach(&walk, -1);

@@ -314,3 +314,15 @@ def test_a_reload_of_what_others_can_write(tmp_path):
             said.endswith(f"run: chmod go-w {dockpass.folder}")
         dockpass.folder.chmod(0o755)
         assert dockpass.reload().startswith("done: ")
+
+
+def test_a_reload_of_anothers_configuration_without_a_store(tmp_path):
+    """That the store it names is not there takes nothing from whose it is."""
+    with Dockpass(tmp_path, services=[{"name": "registry"}]) as dockpass:
+        dockpass.serve()
+        dockpass.configure(store=str(dockpass.folder / "nowhere/store"),
+                           issuer="his")
+        os.chown(dockpass.config_file, OWNER, OWNER)
+        said = dockpass.reload()
+        assert said.startswith("the old ones stay: ")
+        assert f"user {OWNER}" in said
