@@ -384,12 +384,14 @@ enum err log_route(const char *file, const char *facility, struct cause *cause)
 	return E_OK;
 }
 
-void log_reopen(void)
+bool log_reopen(void)
 {
 	struct cause cause;
+	enum err err = log_route(logger.file, logger.facility, &cause);
 
-	if (log_route(logger.file, logger.facility, &cause))
+	if (err)
 		log_event(LEVEL_ERROR, "log", "%s", cause.text);
+	return !err;
 }
 
 static int64_t now_ms(void)

@@ -23,12 +23,12 @@ enum { LINE_MAX_BYTES = 16 * 1024 };
  * All lines go to a file and to syslog (server/outlet.h), each unless NULL;
  * those of token requests and changes no longer to standard error then. Called
  * again, opens the file anew, as rotation wants it; no line is lost meanwhile.
- * Unless E_OK all stays as it was. log_reopen() does the same again, and says
- * itself what is wrong. Thread: main.
+ * Unless E_OK all stays as it was. log_reopen() does the same again; false: it
+ * has said itself what is wrong. Thread: main.
  */
 enum err log_route(const char *file, const char *facility,
 		   struct cause *cause) MUST_CHECK;
-void log_reopen(void);
+bool log_reopen(void);
 enum err log_start(enum log_format format) MUST_CHECK;
 void log_stop(void); /* writes what is left */
 

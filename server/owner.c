@@ -470,6 +470,13 @@ enum err stay_server(const struct config *config, struct cause *cause)
 	return err;
 }
 
+enum err stay_log(const struct config *config, struct cause *cause)
+{
+	if (geteuid() || !config->log.file)
+		return E_OK;
+	return look_roots(config->log.file, true, (void *)config, cause);
+}
+
 enum err become_maker(const char *folder, bool *root, struct cause *cause)
 {
 	struct walk walk = { .fd = -1 };

@@ -47,6 +47,8 @@ enum err each_used(const struct config *config, owner_look *fn, void *arg,
  */
 enum err stay_server(const struct config *config,
 		     struct cause *cause) MUST_CHECK;
+/* The look at log.file alone, before it is opened again. */
+enum err stay_log(const struct config *config, struct cause *cause) MUST_CHECK;
 /*
  * As become_owner(), before `folder` is made: the owner of the last folder on
  * the way that is there. Look again with become_owner() once it is.

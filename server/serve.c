@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "server/notify.h"
+#include "server/owner.h"
 #include "server/serve_own.h"
 #include "store/steady.h"
 #include "token/date.h"
@@ -111,7 +112,21 @@ static void tell_ready(const struct server *server)
 		   server->workers_count, server->live->key->libtrust);
 }
 
-/* The log's file is opened again whatever else is wrong: it was rotated. */
+/*
+ * Whatever else is wrong: it was rotated. But where another leads root now, the
+ * one that is open stays. False: it was not opened.
+ */
+static bool reopen_log(const struct server *server)
+{
+	struct cause cause;
+
+	if (!stay_log(server->live->config, &cause))
+		return log_reopen();
+	log_event(LEVEL_ERROR, "log", "its file is not opened again: %s",
+		  cause.text);
+	return false;
+}
+
 static void reload(struct server *server)
 {
 	struct live *live;
@@ -129,7 +144,7 @@ static void reload(struct server *server)
 				live->config->log.syslog, &cause);
 	if (err) {
 		live_drop(live);
-		log_reopen();
+		(void)reopen_log(server);
 		monitor_reload(server->monitor, false, 0);
 		log_event(LEVEL_ERROR, "reload", "the old ones stay: %s",
 			  cause.text);
@@ -165,11 +180,14 @@ static bool all_ended(const struct server *server)
 /* What was rotated is opened again; what would be read is of no use now. */
 static void reload_no_more(const struct server *server)
 {
+	bool opened;
+
 	db_reload_begins(server->services.db);
-	log_reopen();
+	opened = reopen_log(server);
 	log_event(LEVEL_WARNING, "reload",
 		  "the old ones stay, as the server ends; the log's file was "
-		  "opened again");
+		  "%sopened again",
+		  opened ? "" : "not ");
 	db_reload_ends(server->services.db, "it is about to end");
 }
 

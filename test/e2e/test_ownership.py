@@ -5,6 +5,7 @@ nothing is left that the server, who is that somebody, cannot write.
 import os
 import re
 import shutil
+import signal
 import stat
 import tempfile
 from pathlib import Path
@@ -326,3 +327,22 @@ def test_a_reload_of_anothers_configuration_without_a_store(tmp_path):
         said = dockpass.reload()
         assert said.startswith("the old ones stay: ")
         assert f"user {OWNER}" in said
+
+
+def test_a_refused_reload_of_roots_follows_nobody_to_the_log(tmp_path):
+    """A refused reload opens the file again, but not where others lead it."""
+    his, target = tmp_path / "his", tmp_path / "target"
+    (his / "logs").mkdir(parents=True)
+    target.mkdir()
+    with Dockpass(tmp_path, services=[{"name": "registry"}], sandbox=False,
+                  log={"file": str(his / "logs/a.log")}) as dockpass:
+        dockpass.serve()
+        (his / "logs").rename(his / "old")
+        (his / "logs").symlink_to(target)
+        for path in his, his / "logs":
+            os.chown(path, OWNER, OWNER, follow_symlinks=False)
+        dockpass.daemon.send(signal.SIGHUP)
+        wait_until(lambda: "the old ones stay" in "".join(
+            path.read_text() for folder in (target, his / "old")
+            for path in folder.iterdir()), 10, "no word of the reload")
+        assert not list(target.iterdir())
