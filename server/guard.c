@@ -142,15 +142,10 @@ static struct network network_of(const struct guard_try *try)
 
 static bool is_exempt(const struct guard_try *try)
 {
-	static const struct networks local = {
-		2,
-		{ { { [10] = 0xff, 0xff, 127, 0, 0, 1 }, 128 },
-		  { { [15] = 1 }, 128 } },
-	};
 	struct network address = network_of(try);
 
 	return !try->unsure && address.bits &&
-	       (networks_have(&local, &address) ||
+	       (address_is_own(&address) ||
 		networks_have(&try->rules->exempt, &address));
 }
 

@@ -55,7 +55,7 @@ struct guard_try {
 	const struct guard_rules *rules;
 	int64_t now;	    /* ms, by a clock that nobody sets */
 	struct str address; /* one that cannot be read is one of its own */
-	bool unsure; /* it is a proxy's, which said not whose: no exempt */
+	bool unsure;	    /* a proxy's, not known whose: no exempt */
 	struct str user, secret;
 	bool post;
 	struct guard_count counted; /* out: by guard_password() */

@@ -47,22 +47,31 @@ static bool is_forwarding(struct str name)
 	       str_eq_nocase(name, STR("forwarded"));
 }
 
-/* A proxy on this machine, it seems: all its clients are 127.0.0.1. */
-static void warn_unnamed(const struct worker *worker, const struct request *req)
+/*
+ * A proxy on this machine, it seems, that nobody has named: all its clients
+ * have one address, that of who sits here. Elsewhere it has an address of its
+ * own, which is no more than that.
+ */
+static void doubt_local(const struct peer *peer, struct request *req)
 {
 	static _Atomic bool said;
+	struct network address;
 
-	if (req->admin || worker->live->trusted.len ||
-	    !host_is_local(req->address) || atomic_exchange(&said, true))
+	if (req->admin || (peer && peer->trusted) ||
+	    !address_read(req->address, &address) || !address_is_own(&address))
+		return;
+	req->unsure = true;
+	if (atomic_exchange(&said, true))
 		return;
 	log_event(LEVEL_WARNING, "proxy",
 		  "a proxy at " STR_FMT " says for whom it asks, and is not "
 		  "believed: if it is yours, name it under trusted_proxies; "
-		  "until then its clients are one to limits and guard",
+		  "until then its clients are one to limits and guard, and "
+		  "tokens limited to networks are refused",
 		  STR_ARG(req->address));
 }
 
-static void read_headers(struct worker *worker, struct evhttp_request *http,
+static void read_headers(struct evhttp_request *http, const struct peer *peer,
 			 struct request *req, struct reply *reply)
 {
 	const struct evkeyvalq *headers =
@@ -83,7 +92,7 @@ static void read_headers(struct worker *worker, struct evhttp_request *http,
 		} else if (str_eq_nocase(name, STR("connection"))) {
 			reply->close |= has_close(str_of(row->value));
 		} else if (is_forwarding(name)) {
-			warn_unnamed(worker, req);
+			doubt_local(peer, req);
 		}
 	}
 }
@@ -177,6 +186,7 @@ static int fd_of(struct evhttp_request *http)
 void task_begin(struct task *task, struct evhttp_request *http, bool admin)
 {
 	struct worker *worker = task->worker;
+	const struct peer *peer = conns_peer(&worker->conns, fd_of(http));
 
 	clock_gettime(CLOCK_MONOTONIC, &task->begun);
 	task->http = http;
@@ -190,9 +200,8 @@ void task_begin(struct task *task, struct evhttp_request *http, bool admin)
 			  task->begun.tv_nsec / 1000000,
 	};
 	task->reply = (struct reply) { .body = &task->body };
-	read_address(http, worker, conns_peer(&worker->conns, fd_of(http)),
-		     &task->req);
+	read_address(http, worker, peer, &task->req);
 	read_uri(http, &task->req);
-	read_headers(worker, http, &task->req, &task->reply);
+	read_headers(http, peer, &task->req, &task->reply);
 	read_body(http, &task->req);
 }

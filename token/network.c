@@ -20,12 +20,20 @@ bool address_is_ipv4(const struct network *address)
 	return !memcmp(address->at, mapped, sizeof(mapped));
 }
 
+bool address_is_own(const struct network *address)
+{
+	static const struct network own[] = {
+		{ { [10] = 0xff, 0xff, 127, 0, 0, 1 }, BITS6 },
+		{ { [15] = 1 }, BITS6 },
+	};
+
+	return address_eq(address, &own[0]) || address_eq(address, &own[1]);
+}
+
 static bool is_local(const struct network *address)
 {
-	static const unsigned char one[BITS6 / 8] = { [15] = 1 };
-
 	return (address_is_ipv4(address) && address->at[MAPPED / 8] == 127) ||
-	       !memcmp(address->at, one, sizeof(one));
+	       address_is_own(address);
 }
 
 bool host_is_local(struct str host)

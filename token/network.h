@@ -36,6 +36,8 @@ bool address_read(struct str text, struct network *out) MUST_CHECK;
 void address_print(const struct network *address, char out[NETWORK_TEXT_MAX]);
 bool address_eq(const struct network *a, const struct network *b);
 bool address_is_ipv4(const struct network *address);
+/* 127.0.0.1 or ::1: who asks from this machine has it, unless he chooses. */
+bool address_is_own(const struct network *address);
 /*
  * 127.0.0.0/8, ::1 or "localhost", each with a port or without: "[::1]:25". It
  * is this machine, and nothing goes over a network.

@@ -180,6 +180,32 @@ static void what_is_local(void **state)
 }
 
 static const struct {
+	const char *address;
+	bool own;
+} owns[] = {
+	{ "127.0.0.1", true },
+	{ "::1", true },
+	{ "::ffff:127.0.0.1", true },
+	{ "127.0.0.2", false },
+	{ "127.0.1.1", false },
+	{ "::2", false },
+	{ "::", false },
+	{ "::7f00:1", false },
+};
+
+static void whose_a_program_of_this_machine_is(void **state)
+{
+	struct network address;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(owns); i++) {
+		print_message("%s\n", owns[i].address);
+		assert_true(address_read(str_of(owns[i].address), &address));
+		assert_int_equal(address_is_own(&address), owns[i].own);
+	}
+}
+
+static const struct {
 	const char *host, *near;
 } listeners[] = {
 	{ "0.0.0.0", "127.0.0.1" },
@@ -215,6 +241,7 @@ int main(void)
 		cmocka_unit_test(lists_are_read),
 		cmocka_unit_test(a_list_has_an_end),
 		cmocka_unit_test(what_is_local),
+		cmocka_unit_test(whose_a_program_of_this_machine_is),
 		cmocka_unit_test(where_one_is_reached_from_here),
 	};
 
