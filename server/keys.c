@@ -5,7 +5,7 @@
  * can be read: a key's file is there before `keyring` names it, and goes after
  * `keyring` has forgotten it. A file that is not named is nobody's. What
  * registries read is written before `keyring`: if that fails, no key was
- * changed, though one of its two files may be ahead until it is repeated.
+ * changed, and it is written again as it was, as far as the disk lets it.
  *
  * Changes hold an exclusive lock on the folder, so that two commands at a time
  * lose neither's; readers a shared one, so that no file goes under them.
@@ -27,7 +27,6 @@
 enum {
 	LIST_MAX = 8192,
 	PEM_MAX = 64 * 1024,
-	PUBLIC_MAX = 1024 * 1024,
 	NAME_LEN = 43,
 	FOLDER_MAX = PATH_MAX - NAME_LEN - 16
 };
@@ -262,86 +261,49 @@ enum err keys_load(const char *folder, struct keyring **out,
 	return E_OK;
 }
 
-/* What registries read; `end` follows it. */
-static const struct {
-	const char *name, *end;
-	enum err (*print)(const struct keyring *keyring, bool current_only,
-			  struct buf *buf);
-} publics[] = {
-	{ "bundle.pem", "", keyring_print_bundle },
-	{ "jwks.json", "\n", keyring_print_jwks },
-};
-
-const char *keys_public(size_t i)
+static bool has(const struct list *list, const char *name)
 {
-	return i < COUNT(publics) ? publics[i].name : NULL;
+	for (size_t i = 0; i < list->len; i++)
+		if (!strcmp(list->at[i].name, name))
+			return true;
+	return false;
 }
 
-/* Where `folder` has the file, and what it must hold. */
-static enum err print_public(const struct keyring *keyring, const char *folder,
-			     size_t i, struct path *path, struct buf *text,
-			     struct cause *cause)
+/*
+ * After a failure, which may have come when `keyring` was there already: a key
+ * that it does not name goes, which makes room, then what registries read is of
+ * what it names. If nobody can tell what that is, all stays.
+ */
+static void take_back(const struct keys *keys, const char *public,
+		      const char *made)
 {
-	enum err err;
+	AUTO(keys) struct keys is = { .folder = keys->folder, .fd = -1 };
+	enum err err = read_list(&is, NULL);
 
-	*path = path_of(folder, publics[i].name, "");
-	err = publics[i].print(keyring, false, text);
-	buf_add(text, str_of(publics[i].end));
-	if (!err && text->over)
-		err = E_LIMIT;
-	return err ? cause_set(cause, err, "%s: %s", path->at, err_text(err))
-		   : E_OK;
+	if (err && err != E_NOT_FOUND)
+		return;
+	if (made && !has(&is.list, made))
+		(void)!file_erase(pem_path(keys, made).at, NULL);
+	if (is.list.len && !read_keys(&is, NULL))
+		(void)!keys_publish(is.keyring, public, NULL);
 }
 
-static enum err check_folder(const char *folder, struct cause *cause)
-{
-	if (strlen(folder) > FOLDER_MAX)
-		return cause_set(cause, E_LIMIT,
-				 "the public folder's path is too long");
-	return E_OK;
-}
-
-enum err keys_publish(const struct keyring *keyring, const char *folder,
-		      struct cause *cause)
-{
-	enum err err = check_folder(folder, cause);
-
-	if (!err)
-		err = file_make_folder(folder, 0755, cause);
-	for (size_t i = 0; i < COUNT(publics) && !err; i++) {
-		AUTO(buf) struct buf text;
-		struct path path;
-
-		buf_init(&text, PUBLIC_MAX);
-		err = print_public(keyring, folder, i, &path, &text, cause);
-		if (!err)
-			err = file_write(path.at, 0644, buf_str(&text), cause);
-	}
-	return err;
-}
-
-/* The list as it is to be; if what it names cannot be published, it is not. */
+/*
+ * The list as it is to be; if what it names cannot be published, it is not.
+ * `made`: the key that is new in it, or NULL.
+ */
 static enum err publish_list(struct keys *keys, const char *public,
-			     struct cause *cause)
+			     const char *made, struct cause *cause)
 {
 	enum err err = read_keys(keys, cause);
 
 	if (!err)
 		err = keys_publish(keys->keyring, public, cause);
-	return err ? err : write_list(keys, cause);
-}
-
-/* Does the file `keyring` name it? If nobody can tell, it may. */
-static bool is_named(const char *folder, const char *name)
-{
-	struct keys now = { .folder = folder, .fd = -1 };
-
-	if (read_list(&now, NULL))
-		return true;
-	for (size_t i = 0; i < now.list.len; i++)
-		if (!strcmp(now.list.at[i].name, name))
-			return true;
-	return false;
+	if (!err)
+		err = write_list(keys, cause);
+	if (err)
+		take_back(keys, public, made);
+	return err;
 }
 
 static enum err add_key(struct keys *keys, const char *public, enum key_alg alg,
@@ -370,11 +332,7 @@ static enum err add_key(struct keys *keys, const char *public, enum key_alg alg,
 	if (err)
 		return err;
 	list->len++;
-	err = publish_list(keys, public, cause);
-	/* It may have failed after the name was there. */
-	if (err && !is_named(keys->folder, list->at[list->len - 1].name))
-		unlink(path.at);
-	return err;
+	return publish_list(keys, public, list->at[list->len - 1].name, cause);
 }
 
 enum err keys_new(const char *folder, const char *public, enum key_alg alg,
@@ -430,7 +388,7 @@ enum err keys_activate(const char *folder, const char *public, struct str kid,
 		if (list->at[i].state == KEY_CURRENT)
 			list->at[i].state = KEY_RETIRED;
 	list->at[found].state = KEY_CURRENT;
-	return publish_list(&keys, public, cause);
+	return publish_list(&keys, public, NULL, cause);
 }
 
 enum err keys_remove(const char *folder, const char *public, struct str kid,
@@ -454,42 +412,6 @@ enum err keys_remove(const char *folder, const char *public, struct str kid,
 	list->len--;
 	memmove(&list->at[found], &list->at[found + 1],
 		(list->len - found) * sizeof(list->at[0]));
-	err = publish_list(&keys, public, cause);
+	err = publish_list(&keys, public, NULL, cause);
 	return err ? err : file_erase(path.at, cause);
-}
-
-static enum err check_public(const struct keyring *keyring, const char *folder,
-			     size_t i, struct cause *cause)
-{
-	AUTO(buf) struct buf want, got;
-	struct path path;
-	enum err err;
-
-	buf_init(&want, PUBLIC_MAX);
-	buf_init(&got, PUBLIC_MAX);
-	err = print_public(keyring, folder, i, &path, &want, cause);
-	if (!err)
-		err = file_read(path.at, false, &got, cause);
-	if (!err && !str_eq(buf_str(&want), buf_str(&got)))
-		err = cause_set(cause, E_CORRUPT,
-				"%s: is not of the keys in use", path.at);
-	return err;
-}
-
-enum err keys_check_public(const struct keyring *keyring, const char *folder,
-			   struct cause *cause)
-{
-	const struct key *current = keyring_current(keyring);
-	enum err err = check_folder(folder, cause);
-	struct cause what;
-
-	for (size_t i = 0; i < COUNT(publics) && !err; i++)
-		err = check_public(keyring, folder, i, cause);
-	if (!err || err == E_REFUSED) /* beyond the sandbox */
-		return err;
-	what = *cause;
-	return cause_set(cause, err,
-			 "%.300s: reload the server if keys have changed "
-			 "since, else write it again: dockpass key activate %s",
-			 what.text, current ? current->libtrust : "KID");
 }

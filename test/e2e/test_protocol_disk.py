@@ -107,6 +107,8 @@ def test_a_failed_key_leaves_nothing(disk, own, left):
     """A page: the key itself can be written, the keyring cannot."""
     before = set((disk.path / "keys").iterdir())
     known = own.json("key", "list")
+    public = {path: path.read_text()
+              for path in (own.folder / "public").iterdir()}
     disk.fill(but=left)
     status, message = own.refused("key", "new")
     assert status == 1 and f"{disk.folder}/keys/" in message
@@ -114,6 +116,7 @@ def test_a_failed_key_leaves_nothing(disk, own, left):
         ": No space left on device; free some space, then repeat")
     assert set((disk.path / "keys").iterdir()) == before
     assert own.json("key", "list") == known
+    assert {path: path.read_text() for path in public} == public
     disk.free()
     own.cli("key", "new")
     assert len(own.json("key", "list")) == 2
