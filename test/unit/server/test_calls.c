@@ -49,9 +49,15 @@ static void note_fd(const char *call, int fd)
 	note(call, path);
 }
 
+static bool spoilt; /* the disk fails once `keyring` has its name */
+
 int fsync(int fd)
 {
 	note_fd("sync", fd);
+	if (spoilt && strstr(calls, "rename keyring\n")) {
+		errno = EIO;
+		return -1;
+	}
 	return (int)syscall(SYS_fsync, fd);
 }
 
@@ -177,6 +183,24 @@ static void keys_and_their_list(void **state)
 	assert_int_equal(keys_remove(keys, public, str_of(first), &cause),
 			 E_OK);
 	assert_calls(want);
+}
+
+/* Whoever took it away would leave a keyring that cannot be read. */
+static void a_key_that_may_be_named_stays(void **state)
+{
+	AUTO(keyring) struct keyring *keyring = NULL;
+	char kid[60];
+
+	(void)state;
+	make_key(kid);
+	calls[0] = '\0';
+	spoilt = true;
+	assert_int_equal(keys_new(keys, public, ALG_ES256, STR("test"), NOW,
+				  kid, &cause),
+			 E_IO);
+	spoilt = false;
+	keyring = load();
+	assert_int_equal(keyring_len(keyring), 2);
 }
 
 static void what_is_published(void **state)
@@ -325,6 +349,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CALLS(a_file),
 		CALLS(keys_and_their_list),
+		CALLS(a_key_that_may_be_named_stays),
 		CALLS(what_is_published),
 		CALLS(a_store),
 		CALLS(a_store_set_aside),
