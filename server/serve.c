@@ -32,7 +32,8 @@ static void log_warning(void *arg, const char *event, const char *text)
 	log_event(LEVEL_WARNING, event, "%s", text);
 }
 
-/* After the start or a reload; a failed one says one line alone. */
+/* After the start or a reload, and once a day; a failed reload says one line
+   alone. */
 static void say_warnings(const struct server *server)
 {
 	const struct config *config = server->live->config;
@@ -302,7 +303,7 @@ static const char *run(struct server *server)
 		if (got == SIGHUP)
 			reload(server);
 		else
-			live_warn(server->live, time(NULL), log_warning, NULL);
+			say_warnings(server);
 	return leave(server);
 }
 

@@ -15,12 +15,18 @@ enum { JWKS_MAX = 256 * 1024, METRIC_MAX = 16 * 1024 };
 static const char start_it[] =
 	"start it, with systemctl start dockpass or dockpass serve; its log "
 	"says why it ended";
+static const char start_or_restart[] =
+	"start it; or, if its store and keys were others when it started: "
+	"systemctl restart dockpass";
 static const char restart_it[] =
 	"listeners, their tls and admin.address take a restart: systemctl "
 	"restart dockpass; or it was started with other DOCKPASS_* variables";
 static const char reload_it[] = "send it SIGHUP: systemctl reload dockpass";
 static const char see_port[] =
 	"see what has that port: ss -ltnp (package iproute2)";
+static const char see_port_or_restart[] =
+	"see what has that port: ss -ltnp (package iproute2); if it is "
+	"dockpass, it has another store: systemctl restart dockpass";
 static const char not_asked[] =
 	"every listener is for proxies or for clients with a certificate";
 
@@ -136,7 +142,7 @@ static enum health knock(struct doctor *d, const struct near *near)
 	if (reply.end != TRANSFER_DONE)
 		return found_silence(d, near, &reply);
 	if (is_unserved(d))
-		return doctor_found(d, HEALTH_FAIL, see_port,
+		return doctor_found(d, HEALTH_FAIL, see_port_or_restart,
 				    "what listens at %s is another program: "
 				    "nobody serves %s",
 				    near->address, d->call->config->store);
@@ -228,7 +234,7 @@ static enum health found_told(struct doctor *d, const struct near *near,
 				    near->address, reply->status);
 	if (told == TOLD_ANOTHER) {
 		d->found.gravity = GRAVE_DOWN;
-		return doctor_found(d, HEALTH_FAIL, start_it,
+		return doctor_found(d, HEALTH_FAIL, start_or_restart,
 				    "what answers at %s is another dockpass: "
 				    "nobody serves %s",
 				    near->address, config->store);
@@ -318,6 +324,17 @@ static enum health check_shown(struct doctor *d)
 	return compare_tls(d, buf_str(&body));
 }
 
+/* Not seen by its keys: they are the same, or it cannot be asked. */
+static enum health found_unserved(struct doctor *d)
+{
+	d->found.gravity = GRAVE_DOWN;
+	return doctor_found(d, HEALTH_FAIL, "systemctl restart dockpass",
+			    "nobody serves %s; the running server has another "
+			    "store: what commands change here, as a "
+			    "revocation, does not hold",
+			    d->call->config->store);
+}
+
 enum health check_served(struct doctor *d)
 {
 	const struct config *config = d->call->config;
@@ -341,6 +358,8 @@ enum health check_served(struct doctor *d)
 	}
 	if (keys == HEALTH_FAIL)
 		return keys;
+	if (is_unserved(d))
+		return found_unserved(d);
 	files = check_shown(d);
 	if (files == HEALTH_FAIL)
 		return files;

@@ -2,8 +2,10 @@
 things than what is on the disk: it was not told of them, or refused them.
 """
 
+import shutil
 import ssl
 import time
+from datetime import datetime, timezone
 
 import pytest
 
@@ -12,7 +14,7 @@ from support.clock import Clock
 from support.dockpass import PATIENCE, Dockpass
 from support.doctor import doctor, line
 from support.http import Server, always
-from support.process import free_ports
+from support.process import free_ports, wait_until
 from support.site import Certificate, change_key
 
 NO_ADMIN = {"DOCKPASS_ADMIN_ADDRESS": ""}
@@ -160,6 +162,71 @@ def test_a_reload_that_was_refused(tmp_path, admin):
         assert dockpass.stop() == 0
         dockpass.serve()
         assert doctor(dockpass)[0] == []
+
+
+STORES = ["named anew", "made again", "made again, with other keys"]
+
+
+@pytest.mark.parametrize("how", STORES)
+def test_a_store_that_the_server_does_not_have(tmp_path, how):
+    """What commands revoke there goes on to work, whatever the keys are."""
+    with Dockpass(tmp_path).serve() as dockpass:
+        store, other = dockpass.folder / "store", dockpass.folder / "other"
+        if how == "named anew":
+            dockpass.configure(store=str(other))
+        else:
+            store.rename(other)
+            store, other = other, store
+        shutil.copytree(store, other)
+        assert dockpass.reload().startswith("done:")
+        if how == STORES[2]:
+            change_key(dockpass)
+        failed, checks = doctor(dockpass)
+        assert failed == ["served"], checks
+        assert f"nobody serves {dockpass.folder}" in line(checks["served"])
+        assert "systemctl restart dockpass" in line(checks["served"])
+
+
+def test_a_revocation_in_a_store_that_was_made_again(tmp_path):
+    """It does not hold: the server has what was removed under it."""
+    with Dockpass(tmp_path).serve() as dockpass:
+        dockpass.user("ann")
+        secret = dockpass.token("ann", scopes="api")
+        dockpass.cli("backup", tmp_path / "backup")
+        shutil.rmtree(dockpass.folder / "store")
+        dockpass.cli("restore", tmp_path / "backup")
+        dockpass.cli("token", "revoke", "1")
+        assert dockpass.ask(auth=("ann", secret)).status_code == 200
+        failed, checks = doctor(dockpass)
+        assert failed == ["served"], checks
+        assert "does not hold" in line(checks["served"])
+
+
+def test_a_store_that_is_not_served_behind_a_proxy(tmp_path):
+    """Its keys are not seen there; that nobody serves it is."""
+    with Dockpass(tmp_path, listener={"proxy_protocol": True},
+                  trusted_proxies="127.0.0.1") as dockpass:
+        dockpass.serve()
+        store = dockpass.folder / "store"
+        shutil.copytree(store.rename(tmp_path / "aside"), store)
+        failed, checks = doctor(dockpass)
+        assert failed == ["server"], checks
+        assert "if it is dockpass, it has another store: systemctl restart" \
+            in line(checks["server"])
+
+
+@pytest.mark.usefixtures("faketime")
+def test_a_server_looks_for_its_store_every_day(tmp_path):
+    """Not only when it starts or is told to reload."""
+    clock = Clock(tmp_path)
+    midnight = int(datetime(2031, 5, 7, tzinfo=timezone.utc).timestamp())
+    clock.set(midnight - 1)
+    with Dockpass(tmp_path) as dockpass:
+        dockpass.serve(env=clock.env())
+        (dockpass.folder / "store").rename(tmp_path / "aside")
+        clock.set(midnight)
+        wait_until(lambda: "is not the store that is open" in dockpass.output,
+                   10, lambda: dockpass.output)
 
 
 MAIL = {"mail": {"url": "smtp://localhost:25", "from": "a@example.com"}}
