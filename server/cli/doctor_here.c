@@ -6,7 +6,6 @@
 #include "server/jobs/courier.h"
 #include "server/keys.h"
 #include "server/live.h"
-#include "server/owner.h"
 #include "server/thresholds.h"
 #include "server/tls.h"
 #include "store/look.h"
@@ -22,83 +21,6 @@ enum health check_config(struct doctor *d)
 	d->known |= KNOWN_CONFIG;
 	return doctor_found(d, HEALTH_OK, NULL, "%s can be read",
 			    call->config->path);
-}
-
-struct foreign {
-	uid_t owner; /* who it ought to be */
-	bool link;   /* chown -R leaves alone what it leads to */
-};
-
-/* What is not there, or cannot be seen, others tell of. */
-static enum err look_foreign(const char *path, bool sealed, void *arg,
-			     struct cause *cause)
-{
-	struct foreign *foreign = arg;
-	struct stat st;
-
-	(void)sealed;
-	if (stat(path, &st) || st.st_uid == foreign->owner)
-		return E_OK;
-	foreign->link = !lstat(path, &st) && S_ISLNK(st.st_mode);
-	return cause_set(cause, E_REFUSED,
-			 "%.400s %s not the store's owner's, so the server "
-			 "cannot use it",
-			 path, foreign->link ? "leads to what is" : "is");
-}
-
-static enum health check_owners(struct doctor *d)
-{
-	const struct config *config = d->call->config;
-	struct foreign foreign = { 0 };
-	const char *all = doctor_text(d, "%s %s %s", config->store,
-				      config->keys, config->public);
-	struct cause cause;
-	struct stat st;
-	enum err err;
-
-	if (stat(config->store, &st))
-		return doctor_found(d, HEALTH_FAIL, NULL, "%s: not found",
-				    config->store);
-	foreign.owner = st.st_uid;
-	err = each_used(config, look_foreign, &foreign, &cause);
-	if (err)
-		return doctor_found(
-			d, HEALTH_FAIL,
-			err == E_REFUSED && !foreign.link
-				? doctor_text(d, "chown -R --reference=%s %s",
-					      config->store, all)
-				: NULL,
-			"%s", cause.text);
-	d->found.gravity = GRAVE_LATER;
-	if (!st.st_uid)
-		return doctor_found(
-			d, HEALTH_WARN,
-			doctor_text(d,
-				    "make a user for it, chown -R "
-				    "dockpass %s, then restart",
-				    all),
-			"root owns the store, so the server stays root");
-	return doctor_found(d, HEALTH_OK, NULL,
-			    "store, keys and public belong to one user");
-}
-
-/* All that follows is seen as the server sees it. */
-enum health check_owner(struct doctor *d)
-{
-	const struct config *config = d->call->config;
-	enum health health;
-	struct cause cause;
-	bool root;
-	enum err err = become_server(config, &root, &cause);
-
-	if (err == E_NOT_FOUND)
-		config_blame(config->store_place, err, &cause);
-	if (err)
-		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
-	health = check_owners(d);
-	if (health != HEALTH_FAIL)
-		d->known |= KNOWN_OWNER;
-	return health;
 }
 
 enum health check_keys(struct doctor *d)

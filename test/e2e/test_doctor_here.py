@@ -217,6 +217,43 @@ def test_a_file_that_is_another_s(open_path, owner, other,  # noqa: F811
             assert f"{his if link else file} to user 4711" in said
 
 
+def log_of_its_own(dockpass):
+    log = dockpass.folder / "log/log"
+    log.parent.mkdir()
+    log.touch(0o640)
+    dockpass.configure(log={"file": str(log)})
+    return log
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("name, status", [
+    ("store/lost+found/", "ok"), ("store/data.mdb.before", "warn"),
+    ("keys/old.pem", "warn"), ("keys/keyring~", "warn"),
+    ("store/data.mdb", "fail"), ("store/server.lock", "fail"),
+    ("keys/keyring", "fail"), ("log/log", "fail")])
+def test_whose_a_file_is_that_nobody_opens(  # noqa: F811
+        open_path, name, status):
+    """A copy that root made, or what a disk has of its own, is in nobody's
+    way; nor does it hide what is."""
+    with Dockpass(open_path) as dockpass:
+        log_of_its_own(dockpass)
+        file = dockpass.folder / name
+        own(dockpass.folder, OWNER)
+        if name.endswith("/"):
+            file.mkdir(0o700)
+        else:
+            file.touch(0o600)
+        os.chown(file, 0, 0)
+        failed, checks = doctor(dockpass)
+        check = checks["owner"]
+        assert check["status"] == status, check
+        assert ("owner" in failed) == (status == "fail")
+        if status == "warn":
+            assert check["message"].startswith(f"{file} is not the store's")
+        if status != "fail":
+            assert checks["store"]["status"] == "ok"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_a_link_of_roots_to_what_is_the_owners(open_path):  # noqa: F811
     """Whose the link is does not matter."""

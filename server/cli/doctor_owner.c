@@ -1,0 +1,163 @@
+/*
+ * server/cli/doctor_owner.c - whose are the folders and files that the server
+ * uses, and could he open them?
+ */
+#include "server/cli/doctor.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "server/file.h"
+#include "server/owner.h"
+
+enum { KEYRING_MAX = 8192 };
+
+struct foreign {
+	struct doctor *d;
+	uid_t owner;	    /* who it ought to be */
+	struct buf keyring; /* what it says; empty: nobody can tell */
+	bool link;	    /* chown -R leaves alone what it leads to */
+	const char *unused; /* the first that nobody opens; or NULL */
+};
+
+/* The name of what is in the folder itself; NULL: it is elsewhere. */
+static const char *name_in(const char *folder, const char *path)
+{
+	size_t len = strlen(folder);
+
+	if (strncmp(path, folder, len) || path[len] != '/' ||
+	    strchr(path + len + 1, '/'))
+		return NULL;
+	return path + len + 1;
+}
+
+static bool is_of_store(const char *name)
+{
+	static const char *const names[] = { "", "data.mdb", "lock.mdb",
+					     "server.lock" };
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+/* Lines "STATE NAME" are of the files NAME.pem. */
+static bool is_of_keys(const struct foreign *foreign, const char *name)
+{
+	struct str rest = buf_str(&foreign->keyring), line, state;
+
+	if (!rest.len || !*name || !strcmp(name, "keyring"))
+		return true;
+	while (str_cut(&rest, '\n', &line)) {
+		str_cut(&line, ' ', &state);
+		if (str_starts(str_of(name), line) &&
+		    !strcmp(name + line.len, ".pem"))
+			return true;
+	}
+	return false;
+}
+
+/* Of what is there; or may it be of no concern to the server? */
+static bool is_used(const struct foreign *foreign, const char *path)
+{
+	const struct config *config = foreign->d->call->config;
+	const char *name = name_in(config->store, path);
+
+	if (config->log.file && !strcmp(path, config->log.file))
+		return true;
+	if (name)
+		return is_of_store(name);
+	name = name_in(config->keys, path);
+	return !name || is_of_keys(foreign, name);
+}
+
+/* What is not there, or cannot be seen, others tell of. */
+static enum err look_foreign(const char *path, bool sealed, void *arg,
+			     struct cause *cause)
+{
+	struct foreign *foreign = arg;
+	const char *slash = strrchr(path, '/');
+	struct stat st;
+
+	(void)sealed;
+	if (stat(path, &st) || st.st_uid == foreign->owner)
+		return E_OK;
+	if (!is_used(foreign, path)) {
+		/* A disk of its own has that. */
+		if (!foreign->unused && strcmp(slash, "/lost+found"))
+			foreign->unused = doctor_text(foreign->d, "%s", path);
+		return E_OK;
+	}
+	foreign->link = !lstat(path, &st) && S_ISLNK(st.st_mode);
+	return cause_set(cause, E_REFUSED,
+			 "%.400s %s not the store's owner's, so the server "
+			 "cannot use it",
+			 path, foreign->link ? "leads to what is" : "is");
+}
+
+static enum health check_owners(struct doctor *d)
+{
+	const struct config *config = d->call->config;
+	const char *keyring = doctor_text(d, "%s/keyring", config->keys);
+	const char *all = doctor_text(d, "%s %s %s", config->store,
+				      config->keys, config->public);
+	struct foreign foreign = { .d = d };
+	struct cause cause;
+	struct stat st;
+	enum err err;
+
+	if (stat(config->store, &st))
+		return doctor_found(d, HEALTH_FAIL, NULL, "%s: not found",
+				    config->store);
+	foreign.owner = st.st_uid;
+	buf_init(&foreign.keyring, KEYRING_MAX);
+	if (file_read(keyring, true, &foreign.keyring, NULL))
+		foreign.keyring.len = 0;
+	err = each_used(config, look_foreign, &foreign, &cause);
+	buf_done(&foreign.keyring);
+	if (err)
+		return doctor_found(
+			d, HEALTH_FAIL,
+			err == E_REFUSED && !foreign.link
+				? doctor_text(d, "chown -R --reference=%s %s",
+					      config->store, all)
+				: NULL,
+			"%s", cause.text);
+	d->found.gravity = GRAVE_LATER;
+	if (!st.st_uid)
+		return doctor_found(
+			d, HEALTH_WARN,
+			doctor_text(d,
+				    "make a user for it, chown -R "
+				    "dockpass %s, then restart",
+				    all),
+			"root owns the store, so the server stays root");
+	if (foreign.unused)
+		return doctor_found(
+			d, HEALTH_WARN, "move it elsewhere",
+			"%s is not the store's owner's; dockpass has no use "
+			"for it",
+			foreign.unused);
+	return doctor_found(d, HEALTH_OK, NULL,
+			    "store, keys and public belong to one user");
+}
+
+/* All that follows is seen as the server sees it. */
+enum health check_owner(struct doctor *d)
+{
+	const struct config *config = d->call->config;
+	enum health health;
+	struct cause cause;
+	bool root;
+	enum err err = become_server(config, &root, &cause);
+
+	if (err == E_NOT_FOUND)
+		config_blame(config->store_place, err, &cause);
+	if (err)
+		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
+	health = check_owners(d);
+	if (health != HEALTH_FAIL)
+		d->known |= KNOWN_OWNER;
+	return health;
+}
