@@ -33,9 +33,9 @@ enum err become_server(const struct config *config, bool *root,
 		       struct cause *cause) MUST_CHECK;
 /*
  * Calls `fn` for the folders store, keys and public (as "FOLDER/"), for all
- * that is in the first two, and for what registries read in public, be it there
- * or not; ends with its first error. `sealed`: whoever opens it looks at its
- * mode.
+ * that is in the first two, for what registries read in public and for
+ * log.file, be they there or not; ends with its first error. `sealed`: whoever
+ * opens it looks at its mode.
  */
 typedef enum err owner_look(const char *path, bool sealed, void *arg,
 			    struct cause *cause);

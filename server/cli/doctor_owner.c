@@ -96,12 +96,56 @@ static enum err look_foreign(const char *path, bool sealed, void *arg,
 			 path, foreign->link ? "leads to what is" : "is");
 }
 
+/* Is it of another, who must give it away before `owner` can use it? */
+static bool is_closed(const struct config *config, const char *path,
+		      uid_t owner)
+{
+	struct stat st;
+
+	if (stat(path, &st) || S_ISDIR(st.st_mode) || st.st_uid == owner)
+		return false;
+	/* He writes the log, and reads all else. */
+	return path == config->log.file || !(st.st_mode & S_IROTH);
+}
+
+/* "STORE KEYS PUBLIC", and files that options name: what chown -R takes. */
+static const char *list_used(struct doctor *d, uid_t owner)
+{
+	const struct config *config = d->call->config;
+	const char *list = doctor_text(d, "%s %s %s", config->store,
+				       config->keys, config->public);
+	const char *const *at;
+
+	for (size_t i = 0; (at = config_path_at(config, i)); i++)
+		if (*at && is_closed(config, *at, owner))
+			list = doctor_text(d, "%s %s", list, *at);
+	return list;
+}
+
+/* Another than root: what root alone can open would keep it from starting. */
+static const char *move_to_user(struct doctor *d)
+{
+	const struct config *config = d->call->config;
+	const char *list = list_used(d, (uid_t)-1), *also = "";
+
+	if (is_closed(config, config->path, (uid_t)-1))
+		list = doctor_text(d, "%s %s", list, config->path);
+	if (config->log.file)
+		also = doctor_text(d,
+				   "let it make files in %.*s, where the "
+				   "log is, ",
+				   (int)(strrchr(config->log.file, '/') -
+					 config->log.file),
+				   config->log.file);
+	return doctor_text(
+		d, "make a user for it, chown -R dockpass %s, %sthen restart",
+		list, also);
+}
+
 static enum health check_owners(struct doctor *d)
 {
 	const struct config *config = d->call->config;
 	const char *keyring = doctor_text(d, "%s/keyring", config->keys);
-	const char *all = doctor_text(d, "%s %s %s", config->store,
-				      config->keys, config->public);
 	struct foreign foreign = { .d = d };
 	struct cause cause;
 	struct stat st;
@@ -121,17 +165,14 @@ static enum health check_owners(struct doctor *d)
 			d, HEALTH_FAIL,
 			err == E_REFUSED && !foreign.link
 				? doctor_text(d, "chown -R --reference=%s %s",
-					      config->store, all)
+					      config->store,
+					      list_used(d, st.st_uid))
 				: NULL,
 			"%s", cause.text);
 	d->found.gravity = GRAVE_LATER;
 	if (!st.st_uid)
 		return doctor_found(
-			d, HEALTH_WARN,
-			doctor_text(d,
-				    "make a user for it, chown -R "
-				    "dockpass %s, then restart",
-				    all),
+			d, HEALTH_WARN, move_to_user(d),
 			"root owns the store, so the server stays root");
 	if (foreign.unused)
 		return doctor_found(

@@ -4,6 +4,7 @@ done to it.
 
 import ctypes
 import os
+import subprocess
 from datetime import datetime, timedelta, timezone
 from typing import Callable, NamedTuple
 
@@ -223,6 +224,45 @@ def log_of_its_own(dockpass):
     log.touch(0o640)
     dockpass.configure(log={"file": str(log)})
     return log
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_log_that_is_another_s_is_in_what_mends_it(  # noqa: F811
+        open_path):
+    with Dockpass(open_path) as dockpass:
+        log = log_of_its_own(dockpass)
+        own(dockpass.folder, OWNER)
+        os.chown(log, 0, 0)
+        failed, checks = doctor(dockpass)
+        assert failed[0] == "owner", checks
+        mend = checks["owner"]["mend"]
+        assert str(log) in mend.split()
+        subprocess.run(mend, shell=True, check=True)
+        assert doctor(dockpass)[1]["owner"]["status"] == "ok"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_all_that_another_user_than_root_must_have(open_path):  # noqa: F811
+    """Who does what the warning says has a server that starts."""
+    tls = Certificate(open_path).listener["tls"]
+    with Dockpass(open_path, listener={"tls": tls}) as dockpass:
+        log = log_of_its_own(dockpass)
+        dockpass.config_file.chmod(0o600)
+        check = doctor(dockpass)[1]["owner"]
+        assert check["status"] == "warn", check
+        words = check["mend"].split(", then")[0].replace(",", "").split()
+        for file in log, tls["key"], dockpass.config_file:
+            assert str(file) in words
+        assert tls["certificate"] not in words, "all can read it"
+        assert f"make files in {log.parent}" in check["mend"]
+        command = check["mend"].split(", ")[1]
+        assert command.startswith("chown -R dockpass ")
+        subprocess.run(command.replace("dockpass", str(OWNER), 1).split(),
+                       check=True)
+        own(log.parent, OWNER)
+        dockpass.verify = False
+        dockpass.serve()
+        assert doctor(dockpass)[1]["owner"]["status"] == "ok"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
