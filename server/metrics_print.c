@@ -293,26 +293,27 @@ static void put_commit(const struct scrape *s)
 	put(s, txn_id(s->req->txn));
 }
 
+void metrics_put_key(const struct key *key, struct buf *out)
+{
+	buf_printf(out,
+		   METRICS_KEY "{kid=\"%s\",alg=\"" STR_FMT
+			       "\",state=\"" STR_FMT "\"} %lld\n",
+		   key->libtrust, STR_ARG(key_alg_name(key->alg)),
+		   STR_ARG(key_state_name(key->state)),
+		   (long long)key->not_after);
+}
+
 static void put_keys(const struct scrape *s)
 {
 	const struct keyring *keyring = s->req->live->keyring;
 
-	for (size_t i = 0; i < keyring_len(keyring); i++) {
-		const struct key *key = keyring_at(keyring, i);
-
-		buf_printf(s->buf,
-			   "%s{kid=\"%s\",alg=\"" STR_FMT "\",state=\"" STR_FMT
-			   "\"} %lld\n",
-			   s->name, key->libtrust,
-			   STR_ARG(key_alg_name(key->alg)),
-			   STR_ARG(key_state_name(key->state)),
-			   (long long)key->not_after);
-	}
+	for (size_t i = 0; i < keyring_len(keyring); i++)
+		metrics_put_key(keyring_at(keyring, i), s->buf);
 }
 
-/* A path may hold anything but controls. */
 #define CERTIFICATE_EXPIRY "dockpass_certificate_expiry_timestamp_seconds"
 
+/* A path may hold anything but controls. */
 static void put_escaped(struct buf *out, const char *text)
 {
 	for (; *text; text++) {
@@ -445,7 +446,7 @@ static const struct {
 	{ "dockpass_store_readers", "gauge", "Reader slots in use, by all processes.", put_readers, true },
 	{ "dockpass_store_readers_limit", "gauge", "Reader slots.", put_slots, true },
 	{ "dockpass_store_last_commit_id", "gauge", "Number of the newest commit.", put_commit, true },
-	{ "dockpass_key_expiry_timestamp_seconds", "gauge", "When the certificate of a signing key ends, in seconds since 1970.", put_keys, false },
+	{ METRICS_KEY, "gauge", "When the certificate of a signing key ends, in seconds since 1970.", put_keys, false },
 	{ CERTIFICATE_EXPIRY, "gauge", "When a TLS certificate of a listener ends, or the first of its client_ca, in seconds since 1970; sha256 is of all that are in the file.", put_certificates, false },
 	{ "dockpass_tokens_expiring_soon", "gauge", "Living tokens that die within 7 days and have not been rotated.", put_expiring, false },
 	{ "dockpass_notices_queued", "gauge", "Mail and webhook calls that have not been delivered.", put_notices, true },

@@ -66,6 +66,7 @@ enum taken {
 
 /* Does the running server have the keys that are on the disk? */
 enum told {
+	TOLD_UNASKED, /* whoever would tell is not to be asked */
 	TOLD_UNKNOWN,
 	TOLD_ANOTHER, /* it is not this store's */
 	TOLD_ALL,
@@ -150,6 +151,23 @@ bool doctor_is_other(const struct doctor *d);
 /* Does the query of a realm name a service (*out), and not the registry's? */
 bool doctor_realm_service(struct doctor *d, struct str query, struct str *out);
 
+/* A listener, or admin, as a program on this machine meets it. */
+struct near {
+	const char *address, *base; /* "https://127.0.0.1:5001" */
+	const struct config_tls *tls;
+	bool admin;
+	bool open; /* to whom has no PROXY header and no certificate */
+};
+
+/* The i-th; admin, if there is one, comes last. False: no more. */
+bool near_at(struct doctor *d, unsigned i, struct near *out);
+/* The first that can be asked; false: none. */
+bool near_open(struct doctor *d, bool admin, struct near *out);
+/* Who is the owner sees whether the store is served. */
+bool doctor_unserved(const struct doctor *d);
+/* Does it show the certificates that are here? Skipped: it cannot be asked. */
+enum health doctor_shown(struct doctor *d);
+
 /* By asking it. After KNOWN_KEYS. */
 enum told doctor_told(struct doctor *d);
 /* What mends a server that was not told. */
@@ -159,6 +177,8 @@ const char *doctor_bring(struct doctor *d);
 
 /* What mends: how to name an authority; a registry without our section. */
 extern const char doctor_ca[], doctor_paste[];
+/* Of the server here: what mends it; why it is not asked. */
+extern const char doctor_reload[], doctor_see_port[], doctor_not_asked[];
 
 /*
  * Why no token is made for this registry; NULL: they may be. After the checks

@@ -15,28 +15,17 @@ enum { JWKS_MAX = 256 * 1024, METRIC_MAX = 16 * 1024 };
 static const char start_it[] =
 	"start it, with systemctl start dockpass or dockpass serve; its log "
 	"says why it ended";
-static const char start_or_restart[] =
-	"start it; or, if its store and keys were others when it started: "
-	"systemctl restart dockpass";
 static const char restart_it[] =
 	"listeners, their tls and admin.address take a restart: systemctl "
 	"restart dockpass; or it was started with other DOCKPASS_* variables";
-static const char reload_it[] = "send it SIGHUP: systemctl reload dockpass";
-static const char see_port[] =
+const char doctor_reload[] = "send it SIGHUP: systemctl reload dockpass";
+const char doctor_see_port[] =
 	"see what has that port: ss -ltnp (package iproute2)";
 static const char see_port_or_restart[] =
 	"see what has that port: ss -ltnp (package iproute2); if it is "
 	"dockpass, it has another store: systemctl restart dockpass";
-static const char not_asked[] =
+const char doctor_not_asked[] =
 	"every listener is for proxies or for clients with a certificate";
-
-/* A listener, or admin, as a program on this machine meets it. */
-struct near {
-	const char *address, *base; /* "https://127.0.0.1:5001" */
-	const struct config_tls *tls;
-	bool admin;
-	bool open; /* to whom has no PROXY header and no certificate */
-};
 
 static const char *base_url(struct doctor *d, const char *address, bool tls)
 {
@@ -53,8 +42,7 @@ static bool wants_certificate(const struct config_tls *tls)
 				  strcmp(tls->client_certificates, "optional"));
 }
 
-/* The i-th; admin, if there is one, comes last. False: no more. */
-static bool near_at(struct doctor *d, unsigned i, struct near *out)
+bool near_at(struct doctor *d, unsigned i, struct near *out)
 {
 	const struct config *config = d->call->config;
 	const char *address = "";
@@ -74,8 +62,7 @@ static bool near_at(struct doctor *d, unsigned i, struct near *out)
 	return true;
 }
 
-/* The first that can be asked; false: none. */
-static bool find_open(struct doctor *d, bool admin, struct near *out)
+bool near_open(struct doctor *d, bool admin, struct near *out)
 {
 	for (unsigned i = 0; near_at(d, i, out); i++)
 		if (out->open && out->admin == admin)
@@ -83,8 +70,7 @@ static bool find_open(struct doctor *d, bool admin, struct near *out)
 	return false;
 }
 
-/* Who is the owner sees whether it is served. */
-static bool is_unserved(const struct doctor *d)
+bool doctor_unserved(const struct doctor *d)
 {
 	return d->known & KNOWN_OWNER && !db_served(d->call->config->store);
 }
@@ -122,7 +108,7 @@ static enum health ask_health(struct doctor *d, const struct near *near)
 				    "open",
 				    near->address);
 	if (reply.status != 200)
-		return doctor_found(d, HEALTH_FAIL, see_port,
+		return doctor_found(d, HEALTH_FAIL, doctor_see_port,
 				    "what answers at %s is no dockpass (%ld)",
 				    near->address, reply.status);
 	return HEALTH_OK;
@@ -141,7 +127,7 @@ static enum health knock(struct doctor *d, const struct near *near)
 	transfer_connect(d->transfer, &ask, &reply);
 	if (reply.end != TRANSFER_DONE)
 		return found_silence(d, near, &reply);
-	if (is_unserved(d))
+	if (doctor_unserved(d))
 		return doctor_found(d, HEALTH_FAIL, see_port_or_restart,
 				    "what listens at %s is another program: "
 				    "nobody serves %s",
@@ -167,84 +153,8 @@ enum health check_server(struct doctor *d)
 	if (at)
 		return doctor_found(d, HEALTH_OK, NULL, "answers at %s", at);
 	return doctor_found(d, HEALTH_OK, NULL, "listens at %s; %s: not asked",
-			    d->call->config->listeners[0].address, not_asked);
-}
-
-/* Of a set of keys the first is the one that signs. */
-static enum told compare_keys(struct str served, struct str own)
-{
-	static const char mark[] = "\"kid\":\"";
-	const char *at = memmem(served.at, served.len, mark, strlen(mark));
-	struct str rest, kid;
-
-	if (str_eq(served, own))
-		return TOLD_ALL;
-	if (!at)
-		return TOLD_NOT;
-	rest = str_skip(served, (size_t)(at - served.at) + strlen(mark));
-	str_cut(&rest, '"', &kid);
-	return memmem(own.at, own.len, kid.at, kid.len) ? TOLD_NOT : TOLD_GONE;
-}
-
-static enum told ask_keys(struct doctor *d, const struct near *near,
-			  struct transfer_reply *reply)
-{
-	const char *url =
-		doctor_text(d, "%s/.well-known/jwks.json", near->base);
-	AUTO(buf) struct buf head, body, own;
-
-	buf_init(&own, JWKS_MAX);
-	doctor_get(d, url, NULL, true, &head, &body, reply);
-	if (reply->end != TRANSFER_DONE || !body.len ||
-	    keyring_print_jwks(d->keyring, false, &own))
-		return TOLD_UNKNOWN;
-	if (!str_eq(buf_str(&own), buf_str(&body)) && is_unserved(d))
-		return TOLD_ANOTHER;
-	return compare_keys(buf_str(&body), buf_str(&own));
-}
-
-enum told doctor_told(struct doctor *d)
-{
-	struct transfer_reply reply;
-	struct near near;
-
-	return find_open(d, false, &near) ? ask_keys(d, &near, &reply)
-					  : TOLD_UNKNOWN;
-}
-
-const char *doctor_tell(const struct doctor *d)
-{
-	return db_is_stale(d->call->config->store)
-		       ? "systemctl restart dockpass: it has refused its last "
-			 "reload, its log says why"
-		       : "systemctl reload dockpass";
-}
-
-static enum health found_told(struct doctor *d, const struct near *near,
-			      enum told told,
-			      const struct transfer_reply *reply)
-{
-	const struct config *config = d->call->config;
-
-	if (reply->end != TRANSFER_DONE)
-		return doctor_no_answer(d, "the server", near->base, "", reply);
-	if (told == TOLD_UNKNOWN)
-		return doctor_found(d, HEALTH_FAIL, see_port,
-				    "what answers at %s shows no keys (%ld)",
-				    near->address, reply->status);
-	if (told == TOLD_ANOTHER) {
-		d->found.gravity = GRAVE_DOWN;
-		return doctor_found(d, HEALTH_FAIL, start_or_restart,
-				    "what answers at %s is another dockpass: "
-				    "nobody serves %s",
-				    near->address, config->store);
-	}
-	if (told != TOLD_ALL)
-		return doctor_found(d, HEALTH_FAIL, reload_it,
-				    "the running server has other keys than "
-				    "%s: they changed, and it was not told",
-				    config->keys);
-	return HEALTH_OK;
+			    d->call->config->listeners[0].address,
+			    doctor_not_asked);
 }
 
 /* Of a listener's files, by the lines that the server has of its own. */
@@ -260,7 +170,7 @@ static enum health compare_files(struct doctor *d, const struct near *near,
 		if (!own.over && memmem(lines.at, lines.len, own.at, own.len))
 			continue;
 		return doctor_found(
-			d, HEALTH_FAIL, reload_it,
+			d, HEALTH_FAIL, doctor_reload,
 			files[i].clients
 				? "the server asks for certificates of others "
 				  "than %s has: it changed, and it was not told"
@@ -303,8 +213,7 @@ static bool has_tls(struct doctor *d)
 	return false;
 }
 
-/* HEALTH_SKIPPED: the server cannot be asked. */
-static enum health check_shown(struct doctor *d)
+enum health doctor_shown(struct doctor *d)
 {
 	AUTO(buf) struct buf head, body;
 	struct transfer_reply reply;
@@ -315,64 +224,11 @@ static enum health check_shown(struct doctor *d)
 	buf_init(&body, 0);
 	if (!has_tls(d))
 		return HEALTH_OK;
-	if (!find_open(d, true, &near))
+	if (!near_open(d, true, &near))
 		return HEALTH_SKIPPED;
 	url = doctor_text(d, "%s/metrics", near.base);
 	doctor_get(d, url, NULL, true, &head, &body, &reply);
 	if (reply.end != TRANSFER_DONE || reply.status != 200)
 		return HEALTH_SKIPPED;
 	return compare_tls(d, buf_str(&body));
-}
-
-/* Not seen by its keys: they are the same, or it cannot be asked. */
-static enum health found_unserved(struct doctor *d)
-{
-	d->found.gravity = GRAVE_DOWN;
-	return doctor_found(d, HEALTH_FAIL, "systemctl restart dockpass",
-			    "nobody serves %s; the running server has another "
-			    "store: what commands change here, as a "
-			    "revocation, does not hold",
-			    d->call->config->store);
-}
-
-enum health check_served(struct doctor *d)
-{
-	const struct config *config = d->call->config;
-	enum health keys = HEALTH_SKIPPED, files;
-	struct transfer_reply reply;
-	struct reloads is;
-	struct near near;
-
-	if (db_reloads(config->store, &is) && *is.why.text)
-		return doctor_found(
-			d, HEALTH_FAIL,
-			"mend that and reload it, or systemctl restart "
-			"dockpass if it says so",
-			"the running server has refused its last "
-			"reload, and goes by what was there before: %s",
-			is.why.text);
-	if (find_open(d, false, &near)) {
-		enum told told = ask_keys(d, &near, &reply);
-
-		keys = found_told(d, &near, told, &reply);
-	}
-	if (keys == HEALTH_FAIL)
-		return keys;
-	if (is_unserved(d))
-		return found_unserved(d);
-	files = check_shown(d);
-	if (files == HEALTH_FAIL)
-		return files;
-	if (keys == HEALTH_SKIPPED)
-		return doctor_found(d, HEALTH_SKIPPED, NULL, "%s: not asked",
-				    not_asked);
-	if (files == HEALTH_SKIPPED)
-		return doctor_found(d, HEALTH_SKIPPED, NULL,
-				    "it has the keys of %s; which certificates "
-				    "it shows admin.address would tell, and "
-				    "cannot be asked",
-				    config->keys);
-	return doctor_found(d, HEALTH_OK, NULL,
-			    "the running server has the keys of %s",
-			    config->keys);
 }

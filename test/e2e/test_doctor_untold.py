@@ -86,6 +86,27 @@ def test_keys_that_it_was_not_told_of_where_certificates_are_optional(
         assert doctor(dockpass)[0] == ["served"]
 
 
+@pytest.mark.parametrize("what", ["new", "activate", "remove"])
+def test_keys_that_it_was_not_told_of_behind_a_proxy(tmp_path, what):
+    """admin.address has them, with their states, where no listener is asked."""
+    with Dockpass(tmp_path, listener={"proxy_protocol": True},
+                  trusted_proxies="127.0.0.1") as dockpass:
+        dockpass.serve()
+        check = served(dockpass)
+        assert check["status"] == "ok", check
+        if what == "new":
+            dockpass.cli("key", "new")
+        else:
+            _, old = change_key(dockpass)
+        if what == "remove":
+            dockpass.cli("key", "remove", old)
+        failed, checks = doctor(dockpass)
+        assert failed == ["served"], checks
+        assert "has other keys than" in line(checks["served"])
+        assert dockpass.reload().startswith("done:")
+        assert served(dockpass)["status"] == "ok"
+
+
 def served(dockpass):
     return doctor(dockpass)[1]["served"]
 
