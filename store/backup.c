@@ -98,6 +98,29 @@ static enum err check_seal(int fd, const char *path, struct cause *cause)
 	return E_OK;
 }
 
+/*
+ * Whoever can write it chooses who is an administrator: anybody can make a
+ * seal. Of root's and our own, as the store's owner.
+ */
+static enum err check_writers(int fd, const char *path, struct cause *cause)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return cause_errno(cause, "cannot look at it", path);
+	if (st.st_uid && st.st_uid != geteuid())
+		return cause_set(cause, E_MODE,
+				 "%s: belongs to user %u, who chooses what is "
+				 "in it; if you trust it, run: chown root %s",
+				 path, (unsigned)st.st_uid, path);
+	if (S_ISREG(st.st_mode) && st.st_mode & (S_IWGRP | S_IWOTH))
+		return cause_set(cause, E_MODE,
+				 "%s: group or others can write it; if you "
+				 "trust what is in it, run: chmod go-w %s",
+				 path, path);
+	return E_OK;
+}
+
 /* All that a restore will read and put, be it verified or not. */
 static enum err read_rows(struct txn *txn)
 {
@@ -161,7 +184,9 @@ enum err backup_open(const char *path, struct db **out,
 	*facts = (struct store_facts) { 0 };
 	if (fd < 0)
 		return cause_errno(cause, "cannot open it", path);
-	err = check_seal(fd, path, cause);
+	err = check_writers(fd, path, cause);
+	if (!err)
+		err = check_seal(fd, path, cause);
 	if (!err)
 		err = check_inside(path, fd, facts, cause);
 	if (!err)

@@ -15,7 +15,8 @@ enum err backup_write(struct db *db, int fd, struct cause *cause) MUST_CHECK;
 /*
  * Checks the seal, store_verify()s the copy (store/look.h) and opens it for
  * reading: all three the one file that had this name. It must not change while
- * it is open, and `path` live as long. E_CORRUPT: *cause names it.
+ * it is open, and `path` live as long. E_CORRUPT: *cause names it. E_MODE:
+ * somebody else than we and root can write it.
  */
 enum err backup_open(const char *path, struct db **out,
 		     struct store_facts *facts, struct cause *cause) MUST_CHECK;

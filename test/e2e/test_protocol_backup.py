@@ -423,3 +423,20 @@ def test_a_restore_says_that_no_server_has_the_store(desk):
     shutil.rmtree(desk.folder / "store")
     assert unserved in said()
     assert desk.json("restore", desk.file, "--yes")["served"] is False
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("mode, owner", [(0o666, 0), (0o644, 54321)])
+def test_a_backup_that_others_can_write(desk, mode, owner):
+    """Whoever writes it chooses who is an administrator, and by what
+    password: the seal has no secret in it."""
+    desk.cli("backup", desk.file)
+    desk.file.chmod(mode)
+    os.chown(desk.file, owner, owner)
+    status, message = desk.refused("restore", desk.file, "--yes")
+    assert status == 1 and message.startswith(f"dockpass: {desk.file}: ")
+    assert message.endswith(("run: chmod go-w", "run: chown root")[owner > 0]
+                            + f" {desk.file}")
+    os.chown(desk.file, 0, 0)
+    desk.file.chmod(0o644)
+    desk.cli("restore", desk.file, "--yes")

@@ -704,6 +704,48 @@ static void what_is_no_file_is_no_backup(void **state)
 	copy_end(&c);
 }
 
+/* Who writes it chooses what is in it. */
+static const struct {
+	mode_t mode;
+	uid_t owner; /* as root alone; 0: as it is */
+	enum err err;
+	const char *said;
+} writers[] = {
+	{ 0600, 0, E_OK, "" },
+	{ 0644, 0, E_OK, "" },
+	{ 0620, 0, E_MODE, "group or others can write it; if you trust" },
+	{ 0602, 0, E_MODE, "run: chmod go-w /" },
+	{ 0600, 54321, E_MODE, "belongs to user 54321, who chooses" },
+	{ 0444, 54321, E_MODE, "run: chown root /" },
+};
+
+static void what_others_write_is_no_backup(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(writers); i++) {
+		struct cause cause = { "" };
+		struct store_facts facts;
+		struct db *copy;
+		struct copy c;
+
+		if (writers[i].owner && geteuid()) {
+			print_message("only root can give files away\n");
+			continue;
+		}
+		copy_make(&c);
+		assert_int_equal(chmod(c.path, writers[i].mode), 0);
+		if (writers[i].owner)
+			assert_int_equal(
+				chown(c.path, writers[i].owner, (gid_t)-1), 0);
+		assert_int_equal(backup_open(c.path, &copy, &facts, &cause),
+				 writers[i].err);
+		assert_non_null(strstr(cause.text, writers[i].said));
+		assert_true(!copy == !!writers[i].err);
+		db_close(copy);
+		copy_end(&c);
+	}
+}
+
 /* It is sound; who reads it is told what does. */
 static void a_copy_of_another_format(void **state)
 {
@@ -984,6 +1026,7 @@ int main(void)
 		cmocka_unit_test(whatever_has_changed_is_no_backup),
 		cmocka_unit_test(each_byte_of_the_seal_counts),
 		cmocka_unit_test(what_is_no_file_is_no_backup),
+		cmocka_unit_test(what_others_write_is_no_backup),
 		cmocka_unit_test(a_copy_of_another_format),
 		cmocka_unit_test(another_file_of_its_name_is_not_it),
 		cmocka_unit_test(each_damaged_row_is_found),
