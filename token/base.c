@@ -39,6 +39,9 @@ enum err errno_err(int number)
 	}
 }
 
+/* The unit's ProtectSystem=strict looks like such a disk. */
+#define BY_UNIT " (under systemd: ReadWritePaths=, by systemctl edit dockpass)"
+
 static struct {
 	int number;
 	const char *remedy, *advice;
@@ -47,7 +50,8 @@ static struct {
 	  "; run as root or as its owner" },
 	{ ENOSPC, "; free some space", "; free some space, then repeat" },
 	{ EDQUOT, "; free some space", "; free some space, then repeat" },
-	{ EROFS, "; make it writable", "; make it writable, then repeat" },
+	{ EROFS, "; make it writable" BY_UNIT,
+	  "; make it writable" BY_UNIT ", then repeat" },
 };
 
 void errno_advise_denied(const char *advice)

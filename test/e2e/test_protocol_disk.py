@@ -221,7 +221,8 @@ def test_a_disk_that_is_read_only(disk, own, command):
     disk.remount("rw")
     assert status == 1 and f"{disk.folder}/store" in message
     assert message.endswith(
-        ": Read-only file system; make it writable, then repeat")
+        ": Read-only file system; make it writable (under systemd: "
+        "ReadWritePaths=, by systemctl edit dockpass), then repeat")
 
 
 # In MiB; those of server/thresholds.h are 100 and 256.

@@ -188,6 +188,29 @@ def test_a_start_that_fails_says_why(unit):
                for _, text in unit.journal())
 
 
+ELSEWHERE = {"the store": {"store": "/srv/dockpass/store"},
+             "the log": {"log": {"file": "/srv/dockpass/log/dockpass.log"}}}
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_a_place_that_the_unit_does_not_let_it_write(unit, what):
+    """Why is said, and what to do; README says it, too."""
+    unit.systemctl("stop", "dockpass")
+    unit.shell("rm -rf /srv/dockpass; install -d -o dockpass /srv/dockpass "
+               "/srv/dockpass/log; cp -a /var/lib/dockpass/store "
+               "/srv/dockpass")
+    unit.configure(**ELSEWHERE[what])
+    assert unit.systemctl("start", "dockpass", check=False).returncode == 1
+    wait_until(lambda: any(re.search(
+        r"/srv/dockpass/.*: Read-only file system; make it writable \(under "
+        r"systemd: ReadWritePaths=, by systemctl edit dockpass\)", text)
+        for _, text in unit.journal()), 10, unit.journal)
+    edit = re.search(r"`(\[Service\])` and\s+`(ReadWritePaths=\S+)`", README)
+    unit.drop_in("\n".join(edit.groups()) + "\n")
+    unit.systemctl("restart", "dockpass")
+    assert unit.ask().status_code == 200
+
+
 # What is changed while it runs
 
 def test_reloaded_is_what_it_says(unit):
