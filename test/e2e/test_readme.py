@@ -1,5 +1,6 @@
 """README and the example configuration say what the program says."""
 
+import os
 import re
 import subprocess
 
@@ -9,6 +10,7 @@ import yaml
 from conformance.matrix import CLIENTS, COLUMNS, REGISTRIES
 from conformance.operations import OPERATIONS
 from conformance.report import Cell, Report, Suite
+from support import secrets
 from support.dockpass import ENV, PROGRAM, STORE_MEND, TOP
 
 README = (TOP / "README.md").read_text()
@@ -210,6 +212,22 @@ def test_registry_example_is_what_registry_config_prints(tmp_path):
         "--config", str(tmp_path / "made/dockpass.yaml")))
     text = (TOP / "docker/registry.yml").read_text()
     assert yaml.safe_load(text)["auth"] == printed["auth"]
+
+
+def test_setting_up_as_it_stands(tmp_path):
+    """The lines from the folder to a token, in a shell that knows nothing: in
+    a container, under cron, USER is not set."""
+    lines = section("Setting up").lstrip("\n").split("\n\n")[0].splitlines()
+    steps = "\n".join(lines[1:-1]).replace("/srv/dockpass", f"{tmp_path}/it")
+    steps = re.sub(r"--expires \S+", "--expires 30d", steps)
+    done = subprocess.run(
+        ["sh", "-euc", f'sudo() {{ "$@"; }}\ndockpass() {{ {PROGRAM} "$@"; }}\n'
+         + steps], capture_output=True, text=True, check=False, timeout=60,
+        env={"PATH": ENV["PATH"]})
+    secret = re.search(r"^glpat-\S+$", done.stdout, re.M)
+    assert done.returncode == 0 and secret, done.stderr
+    secrets.remember(secret[0])
+    assert (tmp_path / "it").stat().st_uid == os.geteuid()
 
 
 def test_files_that_readme_names_are_there():
