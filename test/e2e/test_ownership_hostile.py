@@ -236,6 +236,39 @@ def test_root_that_stays_root_writes_no_log_where_another_leads_it(
     assert not list(target.iterdir())
 
 
+@pytest.mark.parametrize("name", ["keys", "log"])
+def test_root_that_stays_root_goes_through_no_folder_of_all(
+        packaged, open_path, name):  # noqa: F811
+    """Above the last: others could put another in its place."""
+    own(packaged.folder, 0)
+    shared = folder_of(open_path, "shared")
+    if name == "keys":
+        (packaged.folder / "keys").rename(shared / "keys")
+        packaged.configure(keys=str(shared / "keys"))
+    else:
+        (shared / "logs").mkdir()
+        packaged.configure(log={"file": str(shared / "logs/a.log")})
+    shared.chmod(0o777)
+    for command in ("check", "serve"):
+        status, message = packaged.refused(command)
+        assert status == 1 and f"{shared}: others can write it" in message
+    shared.chmod(0o755)
+    packaged.cli("check")
+
+
+def test_a_log_in_a_folder_that_a_group_writes(
+        packaged, open_path):  # noqa: F811
+    """As /var/log is syslog's."""
+    own(packaged.folder, 0)
+    logs = folder_of(open_path, "logs")
+    os.chown(logs, 0, ALICE)
+    logs.chmod(0o775)
+    packaged.configure(log={"file": str(logs / "a.log")})
+    packaged.serve()
+    assert packaged.reload().startswith("done:")
+    assert (logs / "a.log").read_text()
+
+
 @contextlib.contextmanager
 def exchanging(one, other):
     """The owner renames them into each other's place, all the time."""
