@@ -25,9 +25,10 @@ def closed(certificate, how):
     """A listener that cannot be asked as any other, or (optional) can."""
     if how == "proxy":
         return {"proxy_protocol": True}
-    return {"tls": {**certificate.listener["tls"],
-                    "client_ca": str(certificate.ca),
-                    "client_certificates": how}}
+    tls = {**certificate.listener["tls"], "client_ca": str(certificate.ca)}
+    if how != "default":  # which is "required"
+        tls["client_certificates"] = how
+    return {"tls": tls}
 
 
 @pytest.mark.parametrize("how", ["required", "optional", "proxy"])
@@ -54,7 +55,18 @@ def test_an_admin_for_those_with_a_certificate_is_looked_at(tmp_path):
         assert f"does not answer at https://{free}" in line(checks["server"])
 
 
-@pytest.mark.parametrize("how", ["required", "proxy"])
+def test_one_that_runs_is_not_asked_there_either(tmp_path):
+    certificate = Certificate(tmp_path)
+    with Dockpass(tmp_path) as dockpass:
+        dockpass.configure(admin=closed(certificate, "required"))
+        dockpass.serve()
+        failed, checks = doctor(dockpass)
+        assert failed == [] and checks["server"]["status"] == "ok", checks
+        assert "which certificates it shows admin.address would tell" in \
+            checks["served"]["message"]
+
+
+@pytest.mark.parametrize("how", ["required", "default", "proxy"])
 def test_what_cannot_be_asked_is_not_ok(tmp_path, how):
     listener = closed(Certificate(tmp_path), how)
     with Dockpass(tmp_path, listener=listener,
@@ -319,6 +331,19 @@ def test_a_server_that_was_not_told_and_gives_nothing(tmp_path):
                 "skipped"
             change_key(dockpass)
             assert "signer" in doctor(dockpass, liar.url)[0]
+
+
+def test_a_key_changed_for_a_server_that_refused_its_reload(tmp_path):
+    """Another reload is what it would refuse again."""
+    with Dockpass(tmp_path).serve() as dockpass:
+        with registry(dockpass) as liar:
+            change_key(dockpass)
+            text = dockpass.config_file.read_text()
+            dockpass.config_file.write_text("nix: 1\n")
+            assert "the old ones stay" in dockpass.reload()
+            dockpass.config_file.write_text(text)
+            mend = doctor(dockpass, liar.url)[1]["signer"]["mend"]
+            assert "restart dockpass: it has refused its last reload" in mend
 
 
 def test_a_service_that_is_none(tmp_path):
