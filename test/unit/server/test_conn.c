@@ -295,6 +295,21 @@ static void they_end_a_few_at_a_time(void **state)
 	assert_true(ends[2 * ENDS_MAX].gone);
 }
 
+/* Before its turn comes; the others get theirs, in the order of their replies.
+ */
+static void who_has_gone_is_in_no_list(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ENDS; i++)
+		conns_reply(&conns, ends[i].fd);
+	on_event(ends[1].bev, 0, &ends[1]);
+	assert_ptr_equal(TAILQ_FIRST(&conns.replied), ends[0].conn);
+	assert_ptr_equal(TAILQ_NEXT(ends[0].conn, in_replied), ends[2].conn);
+	assert_null(TAILQ_NEXT(ends[2].conn, in_replied));
+	turn();
+	assert_true(TAILQ_EMPTY(&conns.replied));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
@@ -308,6 +323,7 @@ int main(void)
 		TEST(a_reply_is_to_be_taken_in_time),
 		TEST(one_that_ends_is_given_nothing),
 		TEST(they_end_a_few_at_a_time),
+		TEST(who_has_gone_is_in_no_list),
 	};
 
 	return cmocka_run_group_tests_name("conn", tests, NULL, NULL);
