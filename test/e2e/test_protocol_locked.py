@@ -109,3 +109,15 @@ def test_nobody_hangs_and_who_watches_is_told(own, stopped):
     assert metrics.scrape(own)[key] == 0
     assert login(own, own.secret).ok
     assert metrics.scrape(own)[key] == 1
+
+
+@pytest.mark.usefixtures("stopped")
+def test_an_end_waits_no_longer_than_ten_seconds(own):
+    own.serve()
+    assert login(own, own.secret).status_code == 503
+    own.daemon.send(signal.SIGTERM)
+    began = time.monotonic()
+    assert own.daemon.process.wait(30 * PATIENCE) == 0
+    assert 9.5 < time.monotonic() - began < 11.5 * PATIENCE
+    assert own.logged(0, event="stop")[-1]["message"] == \
+        "left at once: 10 s are over"
