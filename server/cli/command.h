@@ -182,6 +182,16 @@ void call_say_waits(struct db *db);
 /* Fills in time and actor, waits for the disk. Returns the exit status. */
 int call_commit(struct call *call, struct change *change) MUST_CHECK;
 /*
+ * How many tokens break max_token_lifetime, and when they will be revoked for
+ * it, as long as it is so. Both 0: none.
+ */
+struct limit_sweep {
+	uint64_t count;
+	int64_t at;
+};
+enum err call_sweep(struct call *call, struct limit_sweep *out) MUST_CHECK;
+void call_warn_sweep(struct call *call, const struct limit_sweep *sweep);
+/*
  * Of what is done already, beside the store: an entry of its log, or a warning
  * that there is none. After call_config().
  */

@@ -89,8 +89,7 @@ static int settings_get(struct call *call)
 	return EXIT_DONE;
 }
 
-/* How many tokens break the limit, as long as it is so. */
-static enum err count_sweep(struct call *call, uint64_t *count, int64_t *when)
+enum err call_sweep(struct call *call, struct limit_sweep *out)
 {
 	struct check check = {
 		.job = JOB_LIFETIME,
@@ -103,35 +102,43 @@ static enum err count_sweep(struct call *call, uint64_t *count, int64_t *when)
 	int64_t marker;
 	enum err err;
 
+	*out = (struct limit_sweep) { 0 };
 	txn_read(call->db, &txn);
 	err = settings_read(&txn, &check.settings);
 	if (!err)
 		err = job_get(&txn, JOB_LIFETIME, &state);
-	if (err)
+	if (!err)
+		err = expiry_scan(&txn, &check, NULL, NULL, &list);
+	if (err || !list.len)
 		return err;
-	*when = job_next(JOB_LIFETIME, &state, &check.settings, call->now,
-			 &marker);
-	err = expiry_scan(&txn, &check, NULL, NULL, &list);
-	*count = list.len;
-	return err;
+	out->count = list.len;
+	out->at = job_next(JOB_LIFETIME, &state, &check.settings, call->now,
+			   &marker);
+	return E_OK;
 }
 
-static int tell_sweep(struct call *call)
+void call_warn_sweep(struct call *call, const struct limit_sweep *sweep)
 {
-	uint64_t count;
-	int64_t when;
-	enum err err = count_sweep(call, &count, &when);
+	bool one = sweep->count == 1;
 
-	if (err)
-		return call_failed(call, err);
-	if (count)
+	if (sweep->count)
 		call_warn(call,
 			  "dockpass: warning: %llu token%s longer and will be "
 			  "revoked at %s; dockpass settings set "
 			  "max_token_lifetime none before then keeps %s",
-			  (unsigned long long)count,
-			  count == 1 ? " lives" : "s live", time_print(when).at,
-			  count == 1 ? "it" : "them");
+			  (unsigned long long)sweep->count,
+			  one ? " lives" : "s live", time_print(sweep->at).at,
+			  one ? "it" : "them");
+}
+
+static int tell_sweep(struct call *call)
+{
+	struct limit_sweep sweep;
+	enum err err = call_sweep(call, &sweep);
+
+	if (err)
+		return call_failed(call, err);
+	call_warn_sweep(call, &sweep);
 	return EXIT_DONE;
 }
 

@@ -180,7 +180,8 @@ static void tell_unserved(struct call *call, bool served)
 
 static void tell_restored(struct call *call, const char *path,
 			  const struct store_facts *facts,
-			  const struct restored *done)
+			  const struct restored *done,
+			  const struct limit_sweep *sweep)
 {
 	bool served = db_served(call->config->store);
 	const char *since = call->opts[OPT_REVOKE_NEWER_THAN];
@@ -194,6 +195,9 @@ static void tell_restored(struct call *call, const char *path,
 			     (int64_t)done->taken_away);
 		json_put_int(&call->out, "revoked_newer", (int64_t)done->newer);
 		json_put_bool(&call->out, "served", served);
+		json_put_int(&call->out, "limit_revokes",
+			     (int64_t)sweep->count);
+		put_time(&call->out, "limit_revokes_at", sweep->at);
 		buf_add(&call->out, STR("}\n"));
 	}
 	if (since)
@@ -216,6 +220,7 @@ static void tell_restored(struct call *call, const char *path,
 			  since ? ""
 				: ", or repeat with --yes --revoke-newer-than "
 				  "DATE");
+	call_warn_sweep(call, sweep);
 	tell_unserved(call, served);
 }
 
@@ -227,6 +232,7 @@ static int restore_run(struct call *call)
 	AUTO(db) struct db *copy = NULL;
 	struct store_facts facts;
 	struct restored done;
+	struct limit_sweep sweep;
 	enum err err;
 	int status;
 
@@ -247,8 +253,9 @@ static int restore_run(struct call *call)
 	if (err)
 		return call_failed(call, err);
 	call->lost = "the store is restored all the same";
-	tell_restored(call, path, &facts, &done);
-	return EXIT_DONE;
+	err = call_sweep(call, &sweep);
+	tell_restored(call, path, &facts, &done, &sweep);
+	return err ? call_failed(call, err) : EXIT_DONE;
 }
 
 /* clang-format off */

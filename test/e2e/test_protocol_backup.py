@@ -440,3 +440,26 @@ def test_a_backup_that_others_can_write(desk, mode, owner):
     os.chown(desk.file, 0, 0)
     desk.file.chmod(0o644)
     desk.cli("restore", desk.file, "--yes")
+
+
+def test_a_restore_says_whom_a_limit_that_it_brings_back_revokes(desk):
+    """As `settings set` does: in three hours they are gone."""
+    def run(*words):
+        done = desk.run(*words, "--config", desk.config_file)
+        return done.stdout, done.stderr
+
+    warning = "1 token lives longer and will be revoked at "
+    keep = ["settings", "set", "max_token_lifetime", "none"]
+    restore = ["restore", desk.file, "--yes"]
+    assert warning in run("settings", "set", "max_token_lifetime", "30")[1]
+    desk.cli("backup", desk.file)
+    desk.cli(*keep)
+    assert warning in run(*restore)[1]
+    told, said = run(*restore, "--json")
+    assert json.loads(told)["limit_revokes"] == 1
+    assert warning + json.loads(told)["limit_revokes_at"] in said
+    desk.cli(*keep)
+    desk.cli("backup", desk.file, "--yes")
+    assert "revoked at" not in run(*restore)[1]
+    told = desk.json(*restore)
+    assert (told["limit_revokes"], told["limit_revokes_at"]) == (0, None)
