@@ -172,13 +172,15 @@ enum health doctor_shown(struct doctor *d);
 enum told doctor_told(struct doctor *d);
 /* What mends a server that was not told. */
 const char *doctor_tell(const struct doctor *d);
+/* After TOLD_NOT, TOLD_GONE. `then`: what else, when it was told; or NULL. */
+enum health doctor_untold(struct doctor *d, enum told told, const char *then);
 /* What mends a registry that does not have our keys. */
 const char *doctor_bring(struct doctor *d);
 
 /* What mends: how to name an authority; a registry without our section. */
 extern const char doctor_ca[], doctor_paste[];
 /* Of the server here: what mends it; why it is not asked. */
-extern const char doctor_reload[], doctor_see_port[], doctor_not_asked[];
+extern const char doctor_see_port[], doctor_not_asked[];
 
 /*
  * Why no token is made for this registry; NULL: they may be. After the checks

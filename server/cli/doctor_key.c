@@ -272,31 +272,16 @@ static const struct key *signer_of(struct doctor *d, struct str token)
 	return NULL;
 }
 
-/* As after a leak: it comes before what the registry has to be told. */
-static enum health found_gone(struct doctor *d)
-{
-	d->found.gravity = GRAVE_DOWN;
-	return doctor_found(
-		d, HEALTH_FAIL,
-		doctor_text(d, "%s; then %s", doctor_tell(d), doctor_bring(d)),
-		"the running server signs with a key that %s no "
-		"longer has: it was removed, and the server was "
-		"not told",
-		d->call->config->keys);
-}
-
 enum health check_signer(struct doctor *d)
 {
 	enum told told = doctor_told(d);
 	const struct key *key;
 
+	/* As after a leak: it comes before what the registry has to be told. */
 	if (told == TOLD_GONE)
-		return found_gone(d);
+		return doctor_untold(d, told, doctor_bring(d));
 	if (!d->given && told == TOLD_NOT)
-		return doctor_found(d, HEALTH_FAIL, doctor_tell(d),
-				    "the running server has other keys than "
-				    "%s: they changed, and it was not told",
-				    d->call->config->keys);
+		return doctor_untold(d, told, NULL);
 	if (!d->given)
 		return doctor_found(d, HEALTH_SKIPPED, NULL,
 				    "the realm gives nothing to the anonymous");
@@ -304,8 +289,10 @@ enum health check_signer(struct doctor *d)
 	if (!key)
 		return doctor_found(
 			d, HEALTH_FAIL,
-			"if it is this dockpass, systemctl reload dockpass; "
-			"else make the realm lead to this one",
+			doctor_text(d,
+				    "if it is this dockpass, %s; else make the "
+				    "realm lead to this one",
+				    doctor_tell(d)),
 			"what %.200s gives is signed by no key of %s", d->realm,
 			d->call->config->keys);
 	if (key->state != KEY_CURRENT)

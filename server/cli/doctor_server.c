@@ -18,7 +18,6 @@ static const char start_it[] =
 static const char restart_it[] =
 	"listeners, their tls and admin.address take a restart: systemctl "
 	"restart dockpass; or it was started with other DOCKPASS_* variables";
-const char doctor_reload[] = "send it SIGHUP: systemctl reload dockpass";
 const char doctor_see_port[] =
 	"see what has that port: ss -ltnp (package iproute2)";
 static const char see_port_or_restart[] =
@@ -170,7 +169,7 @@ static enum health compare_files(struct doctor *d, const struct near *near,
 		if (!own.over && memmem(lines.at, lines.len, own.at, own.len))
 			continue;
 		return doctor_found(
-			d, HEALTH_FAIL, doctor_reload,
+			d, HEALTH_FAIL, doctor_tell(d),
 			files[i].clients
 				? "the server asks for certificates of others "
 				  "than %s has: it changed, and it was not told"

@@ -133,9 +133,29 @@ enum told doctor_told(struct doctor *d)
 const char *doctor_tell(const struct doctor *d)
 {
 	return db_is_stale(d->call->config->store)
-		       ? "systemctl restart dockpass: it has refused its last "
-			 "reload, its log says why"
-		       : "systemctl reload dockpass";
+		       ? "systemctl reload dockpass (SIGHUP); if it refuses "
+			 "that again, systemctl restart dockpass: its log says "
+			 "why"
+		       : "systemctl reload dockpass (SIGHUP)";
+}
+
+enum health doctor_untold(struct doctor *d, enum told told, const char *then)
+{
+	const char *keys = d->call->config->keys, *mend = doctor_tell(d);
+
+	if (then)
+		mend = doctor_text(d, "%s; then %s", mend, then);
+	if (told != TOLD_GONE)
+		return doctor_found(d, HEALTH_FAIL, mend,
+				    "the running server has other keys than "
+				    "%s: they changed, and it was not told",
+				    keys);
+	d->found.gravity = GRAVE_DOWN;
+	return doctor_found(d, HEALTH_FAIL, mend,
+			    "the running server signs with a key that %s no "
+			    "longer has: it was removed, and the server was "
+			    "not told",
+			    keys);
 }
 
 static enum health found_told(struct doctor *d, const struct near *near,
@@ -158,10 +178,7 @@ static enum health found_told(struct doctor *d, const struct near *near,
 				    near->address, config->store);
 	}
 	if (told != TOLD_ALL)
-		return doctor_found(d, HEALTH_FAIL, doctor_reload,
-				    "the running server has other keys than "
-				    "%s: they changed, and it was not told",
-				    config->keys);
+		return doctor_untold(d, told, NULL);
 	return HEALTH_OK;
 }
 
@@ -187,9 +204,7 @@ enum health check_served(struct doctor *d)
 
 	if (db_reloads(config->store, &is) && *is.why.text)
 		return doctor_found(
-			d, HEALTH_FAIL,
-			"mend that and reload it, or systemctl restart "
-			"dockpass if it says so",
+			d, HEALTH_FAIL, doctor_tell(d),
 			"the running server has refused its last "
 			"reload, and goes by what was there before: %s",
 			is.why.text);

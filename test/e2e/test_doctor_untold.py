@@ -98,10 +98,16 @@ def test_keys_that_it_was_not_told_of_where_certificates_are_optional(
         assert doctor(dockpass)[0] == ["served"]
 
 
-@pytest.mark.parametrize("what", ["new", "activate", "remove"])
-def test_keys_that_it_was_not_told_of_behind_a_proxy(tmp_path, what):
+WHAT = {"new": "the running server has other keys than",
+        "activate": "the running server has other keys than",
+        "remove": "the running server signs with a key that"}
+
+
+@pytest.mark.parametrize("what", WHAT)
+@pytest.mark.parametrize("proxy", [False, True])
+def test_keys_that_it_was_not_told_of(tmp_path, what, proxy):
     """admin.address has them, with their states, where no listener is asked."""
-    with Dockpass(tmp_path, listener={"proxy_protocol": True},
+    with Dockpass(tmp_path, listener={"proxy_protocol": proxy},
                   trusted_proxies="127.0.0.1") as dockpass:
         dockpass.serve()
         check = served(dockpass)
@@ -114,7 +120,7 @@ def test_keys_that_it_was_not_told_of_behind_a_proxy(tmp_path, what):
             dockpass.cli("key", "remove", old)
         failed, checks = doctor(dockpass)
         assert failed == ["served"], checks
-        assert "has other keys than" in line(checks["served"])
+        assert WHAT[what] in line(checks["served"])
         assert dockpass.reload().startswith("done:")
         assert served(dockpass)["status"] == "ok"
 
@@ -154,7 +160,7 @@ def test_a_certificate_that_was_renewed_and_not_reloaded(
         assert (not_after(file) == ends) == (days == 1)
         check = served(dockpass)
         assert check["status"] == "fail" and str(file) in check["message"]
-        assert check["mend"] == "send it SIGHUP: systemctl reload dockpass"
+        assert check["mend"] == "systemctl reload dockpass (SIGHUP)"
         assert dockpass.reload().startswith("done:")
         assert served(dockpass)["status"] == "ok"
 
@@ -186,7 +192,9 @@ def test_a_reload_that_was_refused(tmp_path, admin):
         failed, checks = doctor(dockpass)
         assert failed == ["served"], checks
         assert "has refused its last reload" in line(checks["served"])
-        assert "systemctl restart dockpass" in line(checks["served"])
+        assert checks["served"]["mend"].startswith(
+            "systemctl reload dockpass (SIGHUP); if it refuses that again, "
+            "systemctl restart dockpass")
         assert dockpass.reload().startswith("done:")
         assert doctor(dockpass)[0] == []
         dockpass.config_file.write_text("nix: 1\n")
@@ -315,8 +323,14 @@ def test_a_leaked_key_that_the_server_still_signs_with(tmp_path, anonymous):
             assert failed[0] == "signer", checks
             said = line(checks["signer"])
             assert "it was removed, and the server was not told" in said
-            assert said.index("systemctl reload dockpass; then") < said.index(
+            assert said.index("systemctl reload dockpass (SIGHUP); then") < said.index(
                 "public/bundle.pem")
+            text = dockpass.config_file.read_text()
+            dockpass.config_file.write_text("nix: 1\n")
+            assert "the old ones stay" in dockpass.reload()
+            dockpass.config_file.write_text(text)
+            assert "if it refuses that again, systemctl restart" in line(
+                doctor(dockpass, liar.url)[1]["signer"])
             dockpass.reload()
             failed, checks = doctor(dockpass, liar.url)
             assert failed[0] == "key", checks
