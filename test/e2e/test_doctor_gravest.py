@@ -5,7 +5,7 @@ import pytest
 from support.dockpass import Dockpass
 from support.doctor import doctor
 from support.process import free_ports
-from support.site import Certificate
+from support.site import Certificate, change_key
 from test_doctor_here import (Row, close_mail, damage, later, look, mode,
                               new_key, stop, tamper)
 from test_protocol_disk import Disk, disk, own  # noqa: F401
@@ -26,6 +26,11 @@ def other_tls_key(dockpass):
                                          "key": str(key)}})
 
 
+def removed_key(dockpass):
+    """With which the server goes on to sign."""
+    dockpass.cli("key", "remove", change_key(dockpass)[1])
+
+
 # What is wrong at one time, which of them is to be mended first.
 TOGETHER = {
     "a bundle, and it does not run": Row(
@@ -40,6 +45,8 @@ TOGETHER = {
         ["public", "server", "mail"]),
     "mail, and keys that the server does not know": Row(
         both(close_mail, new_key), "served", ["reload dockpass"], ["mail"]),
+    "a bundle, and a key that was removed and signs": Row(
+        both(removed_key, tamper), "served", ["reload dockpass"], ["public"]),
 }
 
 
