@@ -74,13 +74,30 @@ bool doctor_unserved(const struct doctor *d)
 	return d->known & KNOWN_OWNER && !db_served(d->call->config->store);
 }
 
+/* Of a server that has this store. */
+static enum health found_stuck(struct doctor *d, const struct near *near,
+			       const struct transfer_reply *reply)
+{
+	if (reply->end == TRANSFER_LATE)
+		return doctor_found(
+			d, HEALTH_FAIL,
+			"its log's lines of watchdog say what does not go on; "
+			"systemctl restart dockpass",
+			"dockpass runs, but gives no answer at %s within %d s",
+			near->base, DOCTOR_ASK_SECONDS);
+	if (reply->end == TRANSFER_CUT)
+		return doctor_no_answer(d, "dockpass, which runs", near->base,
+					"", reply);
+	return doctor_found(d, HEALTH_FAIL, restart_it,
+			    "dockpass runs, but does not answer at %s: %.300s",
+			    near->base, reply->said);
+}
+
 static enum health found_silence(struct doctor *d, const struct near *near,
 				 const struct transfer_reply *reply)
 {
 	if (db_served(d->call->config->store))
-		return doctor_found(d, HEALTH_FAIL, restart_it,
-				    "dockpass runs, but does not answer at %s",
-				    near->base);
+		return found_stuck(d, near, reply);
 	if (reply->end == TRANSFER_REFUSED)
 		return doctor_found(d, HEALTH_FAIL, start_it,
 				    "dockpass does not run: nothing listens at "

@@ -3,6 +3,7 @@ things than what is on the disk: it was not told of them, or refused them.
 """
 
 import shutil
+import signal
 import ssl
 import time
 from datetime import datetime, timezone
@@ -64,6 +65,38 @@ def test_one_that_runs_is_not_asked_there_either(tmp_path):
         assert failed == [] and checks["server"]["status"] == "ok", checks
         assert "which certificates it shows admin.address would tell" in \
             checks["served"]["message"]
+
+
+def test_one_that_hangs(tmp_path):
+    """Its configuration is not the reason."""
+    with Dockpass(tmp_path) as dockpass:
+        dockpass.serve()
+        dockpass.daemon.send(signal.SIGSTOP)
+        try:
+            failed, checks = doctor(dockpass)
+        finally:
+            dockpass.daemon.send(signal.SIGCONT)
+        assert failed == ["server"], checks
+        said = line(checks["server"])
+        assert "dockpass runs, but gives no answer at http://127.0.0.1:" \
+            f"{dockpass.port} within 10 s" in said
+        assert "lines of watchdog" in said and "DOCKPASS_" not in said
+
+
+@pytest.mark.parametrize("now", [False, True])
+def test_tls_where_none_is_or_the_other_way_round(tmp_path, now):
+    """What is written now takes a restart."""
+    tls = Certificate(tmp_path).listener["tls"]
+    with Dockpass(tmp_path, listener={"tls": tls} if not now else {}) \
+            as dockpass:
+        dockpass.verify = False
+        dockpass.serve()
+        other = {"address": f"127.0.0.1:{dockpass.port}"}
+        dockpass.configure(listeners=[{**other, "tls": tls} if now else other])
+        failed, checks = doctor(dockpass)
+        assert "server" in failed, checks
+        assert "their tls and admin.address take a restart" in \
+            line(checks["server"])
 
 
 @pytest.mark.parametrize("how", ["required", "default", "proxy"])
