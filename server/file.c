@@ -233,10 +233,20 @@ bool file_same(const char *a, const char *b)
 	return one.st_dev == two.st_dev && one.st_ino == two.st_ino;
 }
 
+/* What its owner may only read, he may write once he says so. */
+static int open_to_erase(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 && errno == EACCES && !chmod(path, 0600))
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd;
+}
+
 static bool overwrite(const char *path)
 {
 	static const char zeros[CHUNK];
-	AUTO(fd) int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	AUTO(fd) int fd = open_to_erase(path);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode))

@@ -33,7 +33,10 @@ enum err file_write_by(const char *path, unsigned mode, bool replace,
 bool file_write_all(int fd, struct str text) MUST_CHECK;
 /* Do both name the same? What is not there has its name alone. */
 bool file_same(const char *a, const char *b);
-/* Overwrites the bytes, removes the file; its folder is synced. */
+/*
+ * Overwrites the bytes, removes the file; its folder is synced. A link is
+ * removed itself, but the bytes are those of what it leads to.
+ */
 enum err file_erase(const char *path, struct cause *cause) MUST_CHECK;
 /*
  * One that is there keeps its mode; E_EXISTS: it is no folder. Missing parents

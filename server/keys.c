@@ -307,7 +307,8 @@ static enum err publish_list(struct keys *keys, const char *public,
 }
 
 static enum err add_key(struct keys *keys, const char *public, enum key_alg alg,
-			struct str name, int64_t now, struct cause *cause)
+			struct str name, int64_t now, char kid[60],
+			struct cause *cause)
 {
 	struct list *list = &keys->list;
 	enum key_state state = list->len ? KEY_NEXT : KEY_CURRENT;
@@ -331,6 +332,7 @@ static enum err add_key(struct keys *keys, const char *public, enum key_alg alg,
 	err = file_write(path.at, 0600, buf_str(&pem), cause);
 	if (err)
 		return err;
+	memcpy(kid, keyring_at(keys->keyring, list->len)->libtrust, 60);
 	list->len++;
 	return publish_list(keys, public, list->at[list->len - 1].name, cause);
 }
@@ -346,11 +348,8 @@ enum err keys_new(const char *folder, const char *public, enum key_alg alg,
 	if (!err)
 		err = keys_open(&keys, LOCK_EX, true, cause);
 	if (!err)
-		err = add_key(&keys, public, alg, name, now, cause);
-	if (err)
-		return err;
-	memcpy(kid, keyring_at(keys.keyring, keys.list.len - 1)->libtrust, 60);
-	return E_OK;
+		err = add_key(&keys, public, alg, name, now, kid, cause);
+	return err;
 }
 
 static enum err find(const struct keys *keys, struct str kid, size_t *out,
@@ -397,6 +396,7 @@ enum err keys_remove(const char *folder, const char *public, struct str kid,
 	AUTO(keys) struct keys keys = { .folder = folder, .fd = -1 };
 	struct list *list = &keys.list;
 	enum err err = keys_open(&keys, LOCK_EX, false, cause);
+	struct cause what = { "" };
 	struct path path;
 	size_t found;
 
@@ -413,5 +413,10 @@ enum err keys_remove(const char *folder, const char *public, struct str kid,
 	memmove(&list->at[found], &list->at[found + 1],
 		(list->len - found) * sizeof(list->at[0]));
 	err = publish_list(&keys, public, NULL, cause);
-	return err ? err : file_erase(path.at, cause);
+	if (err)
+		return err;
+	err = file_erase(path.at, &what);
+	return err ? cause_set(cause, err, "the key's file is still there: %s",
+			       what.text)
+		   : E_OK;
 }

@@ -22,11 +22,14 @@ enum err keys_load(const char *folder, struct keyring **out,
 		   struct cause *cause) MUST_CHECK;
 
 /*
- * Each publishes what it makes of the keys, in the folder `public`; if that is
- * full, or cannot be written, no key is changed.
- *
+ * The next three change keys, and publish what they make of them in the folder
+ * `public`; if that is full, or cannot be written, no key is changed. What
+ * fails later, as the disk does once `keyring` has its name, leaves the change
+ * made: see keys_load().
+ */
+/*
  * Makes a key, and the folder if there is none. The first key of a keyring is
- * the current one. *kid: its libtrust id.
+ * the current one. *kid: its libtrust id, or "" if that is not known.
  */
 enum err keys_new(const char *folder, const char *public, enum key_alg alg,
 		  struct str name, int64_t now, char kid[60],
@@ -37,7 +40,10 @@ enum err keys_new(const char *folder, const char *public, enum key_alg alg,
  */
 enum err keys_activate(const char *folder, const char *public, struct str kid,
 		       struct cause *cause) MUST_CHECK;
-/* E_REFUSED for the current key. The PEM file is overwritten and removed. */
+/*
+ * E_REFUSED for the current key. The PEM file is overwritten and removed, last
+ * of all.
+ */
 enum err keys_remove(const char *folder, const char *public, struct str kid,
 		     struct cause *cause) MUST_CHECK;
 /* What registries read, as a name in public/; NULL: that was all. */

@@ -67,6 +67,33 @@ static bool changed(struct call *call, struct keyring **keyring,
 	return !err;
 }
 
+static bool is_made(struct call *call, const struct keyring *before,
+		    struct str kid)
+{
+	AUTO(keyring) struct keyring *now = NULL;
+	const struct key *was = before ? keyring_find(before, kid) : NULL, *is;
+	struct cause what;
+
+	if (keys_load(call->config->keys, &now, &what))
+		return false;
+	is = keyring_find(now, kid);
+	return is && was ? is->state != was->state : !is != !was;
+}
+
+/* It may have failed once it was made: at the disk, or at the key's file. */
+static int failed(struct call *call, struct keyring **keyring,
+		  enum change_type type, struct str kid, enum err err)
+{
+	struct cause what = call->cause;
+
+	if (!is_made(call, *keyring, kid))
+		return call_failed(call, err);
+	if (!changed(call, keyring, type, kid))
+		return EXIT_REFUSED;
+	err = cause_set(&call->cause, err, "%.800s; %s", what.text, call->lost);
+	return call_failed(call, err);
+}
+
 static void print_json(struct buf *out, const struct key *key)
 {
 	json_open(out, '{');
@@ -140,7 +167,7 @@ static int key_new_command(struct call *call)
 		       str_of(call->config->issuer), call->now, kid,
 		       &call->cause);
 	if (err)
-		return call_failed(call, err);
+		return failed(call, &keyring, CHANGE_KEY_NEW, str_of(kid), err);
 	if (!changed(call, &keyring, CHANGE_KEY_NEW, str_of(kid)))
 		return EXIT_REFUSED;
 	print_key(call, keyring, str_of(kid));
@@ -210,7 +237,7 @@ static int key_change(struct call *call,
 	err = change(call->config->keys, call->config->public, kid,
 		     &call->cause);
 	if (err)
-		return call_failed(call, err);
+		return failed(call, &keyring, type, kid, err);
 	if (!changed(call, &keyring, type, kid))
 		return EXIT_REFUSED;
 	if (call->json)

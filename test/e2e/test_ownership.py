@@ -129,6 +129,16 @@ def test_there_is_no_other_command(foreign):
     assert listed - tried == {"init", "serve", "doctor"}
 
 
+def test_a_key_that_its_owner_may_only_read_is_removed(foreign):
+    """It is a mode that keys may have: see modes_are_checked in test_keys."""
+    kid = foreign.json("key", "new")["kid"]
+    for file in (foreign.folder / "keys").glob("*.pem"):
+        file.chmod(0o400)
+    foreign.cli("key", "remove", kid)
+    assert len(list((foreign.folder / "keys").glob("*.pem"))) == 1
+    assert f"kid={kid}" in foreign.cli("audit", "list").splitlines()[-1]
+
+
 def test_what_the_server_writes_is_its_own(foreign):
     """Its lock, its log, what it notes of tokens, after a rotation too."""
     logs = foreign.folder / "logs"

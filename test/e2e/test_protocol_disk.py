@@ -122,6 +122,21 @@ def test_a_failed_key_leaves_nothing(disk, own, left):
     assert len(own.json("key", "list")) == 2
 
 
+def test_a_removed_key_whose_file_cannot_be_erased(disk, own):
+    """It is removed, and in the log; who asked is told what is left."""
+    key = own.json("key", "new")
+    file = disk.folder / f"keys/{key['rfc7638']}.pem"
+    for words in ["--bind", file, file], ["-o", "remount,bind,ro", file]:
+        subprocess.run([*disk.inside, "mount", *words], check=True, timeout=20)
+    status, message = own.refused("key", "remove", key["kid"])
+    assert status == 1
+    assert f"the key's file is still there: {file}: " in message
+    assert message.endswith(
+        "the keys are changed all the same; see dockpass key list")
+    assert len(own.json("key", "list")) == 1
+    assert f"kid={key['kid']}" in own.cli("audit", "list").splitlines()[-1]
+
+
 def test_no_room_to_publish_changes_no_key(disk, tmp_path):
     """`public` on a disk of its own: what could be repeated was not done."""
     with Filled(tmp_path) as own:

@@ -49,12 +49,12 @@ static void note_fd(const char *call, int fd)
 	note(call, path);
 }
 
-static bool spoilt; /* the disk fails once `keyring` has its name */
+static const char *spoilt; /* the disk fails once this call was made */
 
 int fsync(int fd)
 {
 	note_fd("sync", fd);
-	if (spoilt && strstr(calls, "rename keyring\n")) {
+	if (spoilt && strstr(calls, spoilt)) {
 		errno = EIO;
 		return -1;
 	}
@@ -194,13 +194,36 @@ static void a_key_that_may_be_named_stays(void **state)
 	(void)state;
 	make_key(kid);
 	calls[0] = '\0';
-	spoilt = true;
+	spoilt = "rename keyring\n";
 	assert_int_equal(keys_new(keys, public, ALG_ES256, STR("test"), NOW,
 				  kid, &cause),
 			 E_IO);
-	spoilt = false;
+	spoilt = NULL;
 	keyring = load();
 	assert_int_equal(keyring_len(keyring), 2);
+	assert_non_null(keyring_find(keyring, str_of(kid)));
+}
+
+/* Then it is forgotten all the same, and who asked is told of the file. */
+static void a_removed_key_that_cannot_be_erased(void **state)
+{
+	AUTO(keyring) struct keyring *keyring = NULL;
+	char first[60], second[60], name[64], call[80];
+
+	(void)state;
+	make_key(first);
+	make_key(second);
+	snprintf(name, sizeof(name), "%s.pem", file_of(second));
+	snprintf(call, sizeof(call), "sync %s\n", name);
+	calls[0] = '\0';
+	spoilt = call;
+	assert_int_equal(keys_remove(keys, public, str_of(second), &cause),
+			 E_IO);
+	spoilt = NULL;
+	assert_non_null(strstr(cause.text, "the key's file is still there: "));
+	assert_non_null(strstr(cause.text, name));
+	keyring = load();
+	assert_int_equal(keyring_len(keyring), 1);
 }
 
 static void what_is_published(void **state)
@@ -350,6 +373,7 @@ int main(void)
 		CALLS(a_file),
 		CALLS(keys_and_their_list),
 		CALLS(a_key_that_may_be_named_stays),
+		CALLS(a_removed_key_that_cannot_be_erased),
 		CALLS(what_is_published),
 		CALLS(a_store),
 		CALLS(a_store_set_aside),

@@ -353,6 +353,28 @@ static void a_removed_key_is_overwritten(void **state)
 	(void)a;
 }
 
+/* Where it leads is another disk's, perhaps. */
+static void a_removed_key_may_be_a_link(void **state)
+{
+	struct id a = make(), b = make();
+	const char *kept = in(top, "elsewhere", "");
+	AUTO(buf) struct buf text;
+
+	(void)state;
+	buf_init(&text, TEXT_MAX);
+	assert_int_equal(rename(in(keys, b.name, ".pem"), kept), 0);
+	assert_int_equal(symlink(kept, in(keys, b.name, ".pem")), 0);
+	assert_int_equal(keys_remove(keys, public, str_of(b.name), &cause),
+			 E_OK);
+	read_text(kept, &text);
+	assert_true(text.len > 500);
+	for (size_t i = 0; i < text.len; i++)
+		assert_int_equal(text.at[i], 0);
+	assert_int_equal(files_in(keys), 2);
+	assert_states("current");
+	(void)a;
+}
+
 static void publishing(void **state)
 {
 	struct id a = make(), b = make();
@@ -457,6 +479,7 @@ int main(void)
 		TEST(a_stray_file_is_nobodys),
 		TEST(order_of_writing),
 		TEST(a_removed_key_is_overwritten),
+		TEST(a_removed_key_may_be_a_link),
 		TEST(publishing),
 		TEST(publishing_where_a_file_stands),
 		TEST(changes_do_not_lose_each_other),
