@@ -756,6 +756,14 @@ static void another_has_taken_its_place(void **state)
 	assert_int_equal(unlink(place), 0);
 	assert_int_equal(rename(aside, place), 0);
 	assert_int_equal(db_in_place(f.db, NULL), E_OK);
+	/* A file in the place of the folder. */
+	snprintf(aside, sizeof(aside), "%s.old", f.folder);
+	assert_int_equal(rename(f.folder, aside), 0);
+	assert_int_equal(close(open(f.folder, O_CREAT | O_WRONLY, 0600)), 0);
+	assert_int_equal(db_in_place(f.db, NULL), E_NOT_FOUND);
+	assert_int_equal(unlink(f.folder), 0);
+	assert_int_equal(rename(aside, f.folder), 0);
+	assert_int_equal(db_in_place(f.db, NULL), E_OK);
 	fixture_close(&f);
 }
 
