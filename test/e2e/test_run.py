@@ -19,13 +19,17 @@ from support.process import end_pause, free_ports, is_open, wait_until
 from support.site import Certificate
 
 
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory):
+def copy(folder):
     """The checkout's files and its program, without its run/."""
-    folder = tmp_path_factory.mktemp("clone") / "dockpass"
     mine = {str(TOP): [".git", "run"], str(TOP / "build"): [
         name for name in os.listdir(TOP / "build") if name != "release"]}
     shutil.copytree(TOP, folder, ignore=lambda at, _: mine.get(at, []))
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clone") / "dockpass"
+    copy(folder)
     yield folder
     kill_servers(folder)
 
@@ -47,12 +51,13 @@ def kill_servers(clone):
 class Run:
     """One `make run`, in a process group of its own, as in a terminal."""
 
-    def __init__(self, clone, auth_port, registry_port, **env):
+    def __init__(self, clone, auth_port, registry_port, words=("make", "run"),
+                 inside=".", **env):
         self.clone = clone
         self.log = clone.parent / f"run-{auth_port}-{time.monotonic_ns()}.log"
         with open(self.log, "wb") as out:
             self.process = subprocess.Popen(
-                ["make", "run"], cwd=clone, stdin=subprocess.DEVNULL,
+                words, cwd=clone / inside, stdin=subprocess.DEVNULL,
                 stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
                 preexec_fn=heed_interrupts,
                 env={**os.environ, "DOCKPASS_PORT": str(auth_port),
