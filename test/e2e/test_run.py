@@ -381,6 +381,17 @@ def test_the_end_of_one_server_ends_the_other(clone):
     assert not is_open(a)
 
 
+def test_one_that_ends_before_it_is_waited_for(clone, tmp_path):
+    """While the lines are printed: docker is asked for its version then."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nkill -9 $(cat run/registry.pid); sleep 1\n")
+    docker.chmod(0o755)
+    with Run(clone, *free_ports(2),
+             PATH=f"{tmp_path}:{os.environ['PATH']}") as run:
+        assert run.process.wait(30) != 0
+    assert "registry has ended" in run.output
+
+
 def arguments(pid):
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as f:
