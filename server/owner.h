@@ -34,8 +34,9 @@ enum err become_server(const struct config *config, bool *root,
 /*
  * Calls `fn` for the folders store, keys and public (as "FOLDER/"), for all
  * that is in the first two, for what registries read in public and for
- * log.file, be they there or not; ends with its first error. `sealed`: whoever
- * opens it looks at its mode.
+ * log.file, be they there or not; ends with its first error. Of a store that
+ * the sandbox does not list, for what db.h names. `sealed`: whoever opens it
+ * looks at its mode.
  */
 typedef enum err owner_look(const char *path, bool sealed, void *arg,
 			    struct cause *cause);

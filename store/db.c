@@ -347,6 +347,11 @@ const char *db_folder(const struct db *db)
 	return folder;
 }
 
+const char *db_file(size_t i)
+{
+	return folder_file(i);
+}
+
 enum err db_in_place(const struct db *db, struct cause *cause)
 {
 	const char *folder = db_folder(db);

@@ -97,6 +97,8 @@ bool db_is_stale(const char *folder);
 void db_close(struct db *db); /* NULL is fine */
 void db_cleanup(struct db **db);
 const char *db_folder(const struct db *db);
+/* What a store's folder holds, be it there or not; NULL: that was all. */
+const char *db_file(size_t i);
 /*
  * Does its folder still have the store that is open? E_NOT_FOUND: another, or
  * none; other errors: nobody can tell.

@@ -58,16 +58,22 @@ static enum err check_mode(const char *path, const char *mode, bool missing_ok,
 	return E_OK;
 }
 
-static bool is_store_file(const char *name)
+const char *folder_file(size_t i)
 {
-	static const char *const names[] = { ".",	    "..",
-					     "data.mdb",    "lock.mdb",
+	static const char *const files[] = { "data.mdb", "lock.mdb",
 					     "server.lock", SET_ASIDE };
 
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (!strcmp(name, names[i]))
+	return i < COUNT(files) ? files[i] : NULL;
+}
+
+static bool is_store_file(const char *name)
+{
+	const char *file;
+
+	for (size_t i = 0; (file = folder_file(i)); i++)
+		if (!strcmp(name, file))
 			return true;
-	return false;
+	return !strcmp(name, ".") || !strcmp(name, "..");
 }
 
 /* Files of a creation that was cut short may be there, strange ones not. */

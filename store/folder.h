@@ -6,6 +6,8 @@
 
 #include "store/db.h"
 
+/* A name that a file has there; NULL: that was all. */
+const char *folder_file(size_t i);
 /* Mode 0700; one that exists must hold nothing but a creation cut short. */
 enum err folder_make(const char *folder, struct cause *cause) MUST_CHECK;
 /*

@@ -297,9 +297,14 @@ def test_a_folder_above_that_was_closed_meanwhile(foreign, open_path):
         f"find it: {ACTS}")
 
 
-@pytest.mark.parametrize("name", [
-    "", "dockpass.yaml", "keys", "keys/keyring", "public", "public/jwks.json",
-    "store", "store/data.mdb"])
+QUARREL = "chown one of them, or run dockpass as that user"
+OF_ANOTHER = {"": QUARREL, "dockpass.yaml": QUARREL, "keys": QUARREL,
+              "keys/keyring": QUARREL, "public": QUARREL,
+              "public/jwks.json": QUARREL, "store/data.mdb": QUARREL,
+              "store": "the server runs as root: restart dockpass"}
+
+
+@pytest.mark.parametrize("name", OF_ANOTHER)
 def test_a_reload_of_roots_takes_nothing_of_anothers(tmp_path, name):
     """What the next start refuses; the old ones stay, within the sandbox."""
     with Dockpass(tmp_path, services=[{"name": "registry"}]) as dockpass:
@@ -310,10 +315,48 @@ def test_a_reload_of_roots_takes_nothing_of_anothers(tmp_path, name):
         said = dockpass.reload()
         assert said.startswith("the old ones stay: ")
         assert f"{place}" in said and f"user {OWNER}" in said
-        assert "dockpass as that user" in said or "restart dockpass" in said
+        assert said.endswith(OF_ANOTHER[name])
         assert dockpass.ask().status_code == 200
         os.chown(place, 0, 0)
         assert dockpass.reload().startswith("done: ")
+
+
+def store_apart(dockpass):
+    """Where the sandbox does not list it."""
+    apart = dockpass.folder.parent / "apart"
+    apart.mkdir()
+    store = (dockpass.folder / "store").rename(apart / "store")
+    dockpass.configure(store=str(store))
+    return store
+
+
+@pytest.mark.parametrize("name", ["data.mdb", "lock.mdb", "server.lock"])
+def test_a_reload_of_roots_sees_the_files_of_a_store_apart(tmp_path, name):
+    with Dockpass(tmp_path) as dockpass:
+        place = store_apart(dockpass) / name
+        dockpass.serve()
+        os.chown(place, OWNER, OWNER)
+        said = dockpass.reload()
+        assert said.startswith("the old ones stay: ")
+        assert f"{place} to user {OWNER}" in said and said.endswith(QUARREL)
+        status, message = dockpass.refused("check")
+        assert status == 1 and f"{place} to user {OWNER}" in message
+        os.chown(place, 0, 0)
+        assert dockpass.reload().startswith("done: ")
+
+
+def test_a_reload_of_roots_whose_store_is_apart_or_gone(tmp_path):
+    """Another one is for the next start."""
+    with Dockpass(tmp_path) as dockpass:
+        store = store_apart(dockpass)
+        dockpass.serve()
+        assert dockpass.reload().startswith("done: ")
+        aside = store.rename(store.with_name("aside"))
+        before = len(dockpass.log("store"))
+        assert dockpass.reload().startswith("done: ")
+        line, = dockpass.logged(before, event="store")
+        assert "is not the store that is open" in line["message"]
+        aside.rename(store)
 
 
 def test_a_reload_of_what_others_can_write(tmp_path):

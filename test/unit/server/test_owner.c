@@ -61,6 +61,48 @@ static void root_stays_with_roots_folder(void **state)
 	assert_false(root);
 }
 
+static enum err pass(const char *path, bool sealed, void *arg,
+		     struct cause *out)
+{
+	(void)path, (void)sealed, (void)arg, (void)out;
+	return E_OK;
+}
+
+static bool is_denied(const struct config *config, const char *folder)
+{
+	char says[PATH_MAX + 64];
+
+	snprintf(says, sizeof(says),
+		 "%s: cannot read the folder: Permission denied", folder);
+	return each_used(config, pass, NULL, &cause) &&
+	       !strncmp(cause.text, says, strlen(says));
+}
+
+/* That the sandbox does not list a store is the one exception. */
+static void a_folder_that_cannot_be_read_was_not_looked_at(void **state)
+{
+	const char *shut[] = { top, keys };
+	struct config config = { .store = top, .keys = keys, .public = public };
+
+	(void)state;
+	assert_int_equal(each_used(&config, pass, NULL, &cause), E_OK);
+	for (size_t i = 0; i < COUNT(shut); i++) {
+		int status = -1;
+		pid_t pid;
+
+		assert_int_equal(chmod(top, i ? 0755 : 0311), 0);
+		assert_int_equal(chmod(keys, 0300), 0);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (!pid)
+			_exit((!geteuid() && setuid(12345)) ||
+			      !is_denied(&config, shut[i]));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+	assert_int_equal(chmod(keys, 0700), 0);
+}
+
 enum { OWNER = 12345, OTHER = 23456 };
 
 /*
@@ -207,6 +249,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(root_becomes_the_owner),
 		TEST(root_stays_with_roots_folder),
+		TEST(a_folder_that_cannot_be_read_was_not_looked_at),
 		TEST(who_has_a_say),
 		TEST(what_root_uses),
 	};
