@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "server/http/ready.h"
 #include "server/live.h"
 #include "server/metrics.h"
 #include "server/tls.h"
@@ -106,16 +107,39 @@ static enum health found_silence(struct doctor *d, const struct near *near,
 	return doctor_no_answer(d, "the server", near->base, "", reply);
 }
 
+static bool has_text(struct str s, const char *text)
+{
+	return memmem(s.at, s.len, text, strlen(text));
+}
+
+/* Its words for why: {"status":"not ready","checks":{...}}. */
+static enum health found_unready(struct doctor *d, const struct near *near,
+				 struct str said)
+{
+	if (has_text(said, READY_ENDING))
+		return doctor_found(d, HEALTH_FAIL,
+				    "once it has ended (admin.drain), "
+				    "systemctl start dockpass",
+				    "the server has been told to end, and "
+				    "reads nothing any more");
+	return doctor_found(d, HEALTH_FAIL, "its log says why",
+			    "the server is not ready: %s/readyz says %.*s",
+			    near->base, SHOW(said));
+}
+
 /* Its certificate is of another name: nobody is told a secret here. */
 static enum health ask_health(struct doctor *d, const struct near *near)
 {
-	const char *url = doctor_text(d, "%s/healthz", near->base);
+	const char *url = doctor_text(d, "%s/%s", near->base,
+				      near->admin ? "readyz" : "healthz");
 	AUTO(buf) struct buf head, body;
 	struct transfer_reply reply;
 
 	doctor_get(d, url, NULL, true, &head, &body, &reply);
 	if (reply.end != TRANSFER_DONE)
 		return found_silence(d, near, &reply);
+	if (reply.status == 503 && has_text(buf_str(&body), READY_NOT))
+		return found_unready(d, near, buf_str(&body));
 	if (reply.status == 503)
 		return doctor_found(d, HEALTH_FAIL,
 				    "its log's lines of overload name the "

@@ -19,9 +19,8 @@ static const char *check_key(struct request *req)
 
 static const char *check_draining(struct request *req)
 {
-	return atomic_load(&req->services->monitor->draining)
-		       ? "the server has been told to end"
-		       : "ok";
+	return atomic_load(&req->services->monitor->draining) ? READY_ENDING
+							      : "ok";
 }
 
 static const struct {
@@ -44,7 +43,7 @@ enum status ready_get(struct request *req, struct reply *reply)
 		ready &= str_eq(str_of(said[i]), STR("ok"));
 	}
 	json_open(body, '{');
-	json_put_str(body, "status", ready ? STR("ready") : STR("not ready"));
+	json_put_str(body, "status", ready ? STR("ready") : STR(READY_NOT));
 	json_key(body, "checks");
 	json_open(body, '{');
 	for (size_t i = 0; i < COUNT(checks); i++)

@@ -8,4 +8,8 @@
 
 #include "server/http/request.h"
 
+/* In its words. */
+#define READY_NOT    "not ready"
+#define READY_ENDING "the server has been told to end"
+
 enum status ready_get(struct request *req, struct reply *reply);

@@ -83,6 +83,24 @@ def test_one_that_hangs(tmp_path):
         assert "lines of watchdog" in said and "DOCKPASS_" not in said
 
 
+@pytest.mark.parametrize("proxy", [False, True])
+def test_one_that_has_been_told_to_end(tmp_path, proxy):
+    """It answers as before, and will not be there for long."""
+    with Dockpass(tmp_path, listener={"proxy_protocol": proxy},
+                  trusted_proxies="127.0.0.1") as dockpass:
+        dockpass.configure(admin={"drain": 300})
+        dockpass.serve()
+        dockpass.daemon.send(signal.SIGTERM)
+        wait_until(lambda: "told to end" in dockpass.output, 20,
+                   lambda: dockpass.output)
+        failed, checks = doctor(dockpass)
+        assert failed == ["server"], checks
+        assert line(checks["server"]).startswith(
+            "the server has been told to end, and reads nothing any more: "
+            "once it has ended (admin.drain), systemctl start dockpass")
+        dockpass.daemon.send(signal.SIGTERM)
+
+
 @pytest.mark.parametrize("now", [False, True])
 def test_tls_where_none_is_or_the_other_way_round(tmp_path, now):
     """What is written now takes a restart."""
