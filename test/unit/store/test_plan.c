@@ -248,6 +248,7 @@ static void a_group_that_was_made_again(void **state)
 #define FLAG(name, is)                                                         \
 	{ .type = CHANGE_USER_FLAG, .user = S("root"), .flags = USER_##name,   \
 	  .on = is }
+#define PERSON "project_4_bot_0a1b" /* (5) as the bot of p would be called */
 
 /* root (2) is an admin with a password, and a maintainer of p (4). */
 static const struct {
@@ -274,6 +275,8 @@ static const struct {
 	{ "a person of a bot's name",
 	  { REMOVE_SPACE("g/app"), MADE(BOT, .flags = USER_EXTERNAL) },
 	  4, "14 '' 0" },
+	{ "a bot of a person's name",
+	  { GONE(PERSON), SPACE_TOKEN(PAT_PROJECT, "p", D9) }, 5, "4 '' 0" },
 };
 /* clang-format on */
 
@@ -307,6 +310,7 @@ static void a_user_who_was_made_again(void **state)
 					       .value = STR("old") });
 		done(c.f.db,
 		     (struct change)MEMBER("root", "p", ROLE_MAINTAINER));
+		add_user(c.f.db, PERSON, 0);
 		copy_write(&c);
 		for (size_t n = 0; users[i].since[n].type; n++)
 			done(c.f.db, users[i].since[n]);
