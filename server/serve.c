@@ -185,6 +185,7 @@ static void reload_no_more(const struct server *server)
 
 	db_reload_begins(server->services.db);
 	opened = reopen_log(server);
+	monitor_reload(server->monitor, false, 0);
 	log_event(LEVEL_WARNING, "reload",
 		  "the old ones stay, as the server ends; the log's file was "
 		  "%sopened again",

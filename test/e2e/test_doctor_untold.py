@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from support import secrets
+from support import metrics, secrets
 from support.clock import Clock
 from support.dockpass import PATIENCE, Dockpass
 from support.doctor import doctor, line
@@ -83,21 +83,38 @@ def test_one_that_hangs(tmp_path):
         assert "lines of watchdog" in said and "DOCKPASS_" not in said
 
 
+def end_slowly(dockpass):
+    """A second SIGTERM ends it at once."""
+    dockpass.configure(admin={"drain": 300})
+    dockpass.serve()
+    dockpass.daemon.send(signal.SIGTERM)
+    wait_until(lambda: "told to end" in dockpass.output, 20,
+               lambda: dockpass.output)
+
+
 @pytest.mark.parametrize("proxy", [False, True])
 def test_one_that_has_been_told_to_end(tmp_path, proxy):
     """It answers as before, and will not be there for long."""
     with Dockpass(tmp_path, listener={"proxy_protocol": proxy},
                   trusted_proxies="127.0.0.1") as dockpass:
-        dockpass.configure(admin={"drain": 300})
-        dockpass.serve()
-        dockpass.daemon.send(signal.SIGTERM)
-        wait_until(lambda: "told to end" in dockpass.output, 20,
-                   lambda: dockpass.output)
+        end_slowly(dockpass)
         failed, checks = doctor(dockpass)
         assert failed == ["server"], checks
         assert line(checks["server"]).startswith(
             "the server has been told to end, and reads nothing any more: "
             "once it has ended (admin.drain), systemctl start dockpass")
+        dockpass.daemon.send(signal.SIGTERM)
+
+
+def test_a_reload_that_came_after_the_end_did(tmp_path):
+    """It was not taken: whoever asks is told so, without admin.address too."""
+    with Dockpass(tmp_path) as dockpass:
+        end_slowly(dockpass)
+        assert dockpass.reload().startswith("the old ones stay, as")
+        assert metrics.scrape(dockpass)["dockpass_reload_successful"] == 0
+        failed, checks = doctor(dockpass, env=NO_ADMIN)
+        assert failed == ["served"], checks
+        assert "has refused its last reload" in line(checks["served"])
         dockpass.daemon.send(signal.SIGTERM)
 
 
