@@ -1,0 +1,127 @@
+"""dockpass doctor: whose are the files that the server uses? Only root gives
+files away.
+"""
+
+import os
+import subprocess
+
+import pytest
+
+from support.dockpass import Dockpass
+from support.doctor import doctor, line
+from support.site import Certificate
+from test_ownership import (  # noqa: F401, pylint: disable=unused-import
+    OWNER, open_path, own)
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0,
+                                reason="only root gives files away")
+
+
+@pytest.mark.parametrize("owner, other", [
+    (0, 4711), (OWNER, 0), (OWNER, 4711)])
+@pytest.mark.parametrize("link", [False, True])
+def test_a_file_that_is_another_s(open_path, owner, other,  # noqa: F811
+                                  link):
+    """A link is as good as what it leads to."""
+    with Dockpass(open_path) as dockpass:
+        own(dockpass.folder, owner)
+        file = next((dockpass.folder / "keys").glob("*.pem"))
+        if link:
+            his = open_path / "his.pem"
+            file.symlink_to(file.rename(his))
+        os.chown(file, other, other)
+        failed, checks = doctor(dockpass)
+        said = line(checks["owner"])
+        assert failed[0] == "owner", checks
+        if owner and link:
+            assert f"{file} leads to what is not the store's" in said
+            assert checks["owner"]["mend"] is None
+        elif owner:
+            assert f"{file} is not the store's owner's, so" in said
+            assert "chown -R --reference=" in said
+        else:
+            assert f"{his if link else file} to user 4711" in said
+
+
+def log_of_its_own(dockpass):
+    log = dockpass.folder / "log/log"
+    log.parent.mkdir()
+    log.touch(0o640)
+    dockpass.configure(log={"file": str(log)})
+    return log
+
+
+def test_a_log_that_is_another_s_is_in_what_mends_it(  # noqa: F811
+        open_path):
+    with Dockpass(open_path) as dockpass:
+        log = log_of_its_own(dockpass)
+        own(dockpass.folder, OWNER)
+        os.chown(log, 0, 0)
+        failed, checks = doctor(dockpass)
+        assert failed[0] == "owner", checks
+        mend = checks["owner"]["mend"]
+        assert str(log) in mend.split()
+        subprocess.run(mend, shell=True, check=True)
+        assert doctor(dockpass)[1]["owner"]["status"] == "ok"
+
+
+def test_all_that_another_user_than_root_must_have(open_path):  # noqa: F811
+    """Who does what the warning says has a server that starts."""
+    tls = Certificate(open_path).listener["tls"]
+    with Dockpass(open_path, listener={"tls": tls}) as dockpass:
+        log = log_of_its_own(dockpass)
+        dockpass.config_file.chmod(0o600)
+        check = doctor(dockpass)[1]["owner"]
+        assert check["status"] == "warn", check
+        words = check["mend"].split(", then")[0].replace(",", "").split()
+        for file in log, tls["key"], dockpass.config_file:
+            assert str(file) in words
+        assert tls["certificate"] not in words, "all can read it"
+        assert f"make files in {log.parent}" in check["mend"]
+        command = check["mend"].split(", ")[1]
+        assert command.startswith("chown -R dockpass ")
+        subprocess.run(command.replace("dockpass", str(OWNER), 1).split(),
+                       check=True)
+        own(log.parent, OWNER)
+        dockpass.verify = False
+        dockpass.serve()
+        assert doctor(dockpass)[1]["owner"]["status"] == "ok"
+
+
+@pytest.mark.parametrize("name, status", [
+    ("store/lost+found/", "ok"), ("store/data.mdb.before", "warn"),
+    ("keys/old.pem", "warn"), ("keys/keyring~", "warn"),
+    ("store/data.mdb", "fail"), ("store/server.lock", "fail"),
+    ("keys/keyring", "fail"), ("log/log", "fail")])
+def test_whose_a_file_is_that_nobody_opens(  # noqa: F811
+        open_path, name, status):
+    """A copy that root made, or what a disk has of its own, is in nobody's
+    way; nor does it hide what is."""
+    with Dockpass(open_path) as dockpass:
+        log_of_its_own(dockpass)
+        file = dockpass.folder / name
+        own(dockpass.folder, OWNER)
+        if name.endswith("/"):
+            file.mkdir(0o700)
+        else:
+            file.touch(0o600)
+        os.chown(file, 0, 0)
+        failed, checks = doctor(dockpass)
+        check = checks["owner"]
+        assert check["status"] == status, check
+        assert ("owner" in failed) == (status == "fail")
+        if status == "warn":
+            assert check["message"].startswith(f"{file} is not the store's")
+        if status != "fail":
+            assert checks["store"]["status"] == "ok"
+
+
+def test_a_link_of_roots_to_what_is_the_owners(open_path):  # noqa: F811
+    """Whose the link is does not matter."""
+    with Dockpass(open_path) as dockpass:
+        file = next((dockpass.folder / "keys").glob("*.pem"))
+        file.symlink_to(file.rename(dockpass.folder / "aside.pem"))
+        own(dockpass.folder)
+        os.lchown(file, 0, 0)
+        failed, checks = doctor(dockpass)
+        assert checks["owner"]["status"] == "ok" and "keys" not in failed
