@@ -10,7 +10,6 @@
 
 #include "server/config_table.h"
 #include "server/file.h"
-#include "server/http/field.h"
 #include "token/network.h"
 
 /* Where an option was set: "dockpass.yaml:7: services[0].ttl". */
@@ -126,7 +125,7 @@ enum { HOST_MAX = 255 };
 
 static bool host_char(char c)
 {
-	return field_is_alnum(c) || c == '.' || c == '-' || c == '_';
+	return ascii_is_alnum(c) || c == '.' || c == '-' || c == '_';
 }
 
 static bool host_valid(struct str host)

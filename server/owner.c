@@ -201,8 +201,8 @@ static enum err follow(struct walk *walk, int fd, uid_t owner, const char *path,
 		return cause_errno(cause, "cannot tell its owner", path);
 	}
 	text[len] = '\0';
-	walk->sealed =
-		false; /* that was said of the folders as they are named */
+	/* That was said of the folders as they are named. */
+	walk->sealed = false;
 	if (walk->shared)
 		return cause_set(cause, E_REFUSED,
 				 "%.300s: is a link in a folder that others "
@@ -509,8 +509,7 @@ enum err become_maker(const char *folder, bool *root, struct cause *cause)
 	if (geteuid())
 		return E_OK;
 	err = walk_to(&walk, folder, cause);
-	/* Where all make names, it is as who runs it; then see become_owner().
-	 */
+	/* Where all make names: as who runs it; then see become_owner(). */
 	if (!err || err == E_NOT_FOUND)
 		err = become_found(&walk, root, cause);
 	reach(&walk, -1);

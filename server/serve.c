@@ -292,8 +292,7 @@ static int wait_signal(struct server *server, int64_t *day)
 	}
 }
 
-/* Until a signal ends it; what it warns of comes nearer every day. As leave().
- */
+/* Until a signal ends it; what is warned of comes nearer. As leave(). */
 static const char *run(struct server *server)
 {
 	int64_t day = time(NULL) / DAY;

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "token/path.h"
-
 enum {
 	TLS_NAME_MAX = 253, /* RFC 1035 2.3.4, as text */
 	NAMES_MAX = 4096
@@ -40,7 +38,7 @@ void tls_names_free(struct tls_names *names)
 
 static bool name_char(char c)
 {
-	return is_alnum(c) || c == '-' || c == '_' ||
+	return ascii_is_low(c) || c == '-' || c == '_' ||
 	       c == ':'; /* of an IPv6 address */
 }
 

@@ -14,7 +14,6 @@
 #include "store/user.h"
 
 #include "store/record.h"
-#include "token/path.h"
 
 enum { USER_VERSION = 1, NAME_MAX_LEN = 255 };
 
@@ -47,7 +46,7 @@ static struct name_key name_key(struct str name)
 
 static bool name_char(char c, bool first)
 {
-	return is_alnum(ascii_lower(c)) || c == '_' ||
+	return ascii_is_alnum(c) || c == '_' ||
 	       (!first && (c == '.' || c == '-'));
 }
 

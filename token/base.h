@@ -144,8 +144,16 @@ bool str_cut(struct str *rest, char sep, struct str *head);
  */
 enum err str_to_u64(struct str s, uint64_t max, uint64_t *out) MUST_CHECK;
 
-/* ASCII lower case; locale never matters. */
+/* Of ASCII alone: locale never matters. */
 char ascii_lower(char c);
+static inline bool ascii_is_low(char c) /* a-z, 0-9 */
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+static inline bool ascii_is_alnum(char c) /* A-Z, too */
+{
+	return ascii_is_low(c) || (c >= 'A' && c <= 'Z');
+}
 
 /*
  * Length of the character that s, not empty, begins with, in UTF-8 (RFC 3629:

@@ -1,11 +1,6 @@
 /* token/path.c - see the header. */
 #include "token/path.h"
 
-bool is_alnum(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
 /* 0 if there is none. */
 static size_t separator_len(struct str s)
 {
@@ -25,7 +20,7 @@ static bool component_valid(struct str s)
 	for (;;) {
 		size_t n = 0;
 
-		while (n < s.len && is_alnum(s.at[n]))
+		while (n < s.len && ascii_is_low(s.at[n]))
 			n++;
 		s = str_skip(s, n);
 		if (!n || !s.len)

@@ -18,5 +18,3 @@ enum { PATH_LEN_MAX = 255 /* bytes */ };
 /* Lower case already; at most PATH_LEN_MAX. The empty text is no path. */
 bool path_valid(struct str path);
 size_t path_depth(struct str path); /* how many components; 0 for no text */
-
-bool is_alnum(char c); /* a-z, 0-9 */

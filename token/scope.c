@@ -45,7 +45,7 @@ static bool is_digit(char c)
 
 static bool is_host_char(char c)
 {
-	return is_alnum(c) || c == '-';
+	return ascii_is_low(c) || c == '-';
 }
 
 static bool all(struct str s, bool (*is)(char))
@@ -95,7 +95,7 @@ static size_t type_find(struct str text)
 
 	str_cut(&text, '(', &name);
 	if (classed && (text.len < 2 || text.at[text.len - 1] != ')' ||
-			!all(str_head(text, text.len - 1), is_alnum)))
+			!all(str_head(text, text.len - 1), ascii_is_low)))
 		return COUNT(types);
 	while (i < COUNT(types) && !str_eq(types[i].name, name))
 		i++;

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "server/http/field.h"
 #include "server/http/request.h"
 #include "server/live.h"
 #include "token/claims.h"
@@ -177,7 +176,7 @@ static void add_escaped(struct buf *out, struct str text)
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.at[i];
 
-		if (field_is_alnum((char)c) || (c && strchr("-._~", c))) {
+		if (ascii_is_alnum((char)c) || (c && strchr("-._~", c))) {
 			buf_add_char(out, (char)c);
 			continue;
 		}

@@ -9,7 +9,6 @@
 #include "server/config_check.h"
 #include "token/date.h"
 #include "token/encode.h"
-#include "token/path.h"
 
 enum { NAME_MAX_LEN = 253, TEXT_SIZE = 4096 };
 
@@ -33,14 +32,14 @@ static bool is_secret_name(struct str name)
 	for (size_t i = 0; i < name.len; i++) {
 		char c = name.at[i];
 
-		if (!is_alnum(c) && (edge || (c != '-' && c != '.')))
+		if (!ascii_is_low(c) && (edge || (c != '-' && c != '.')))
 			return false;
 		if (c == '.' && name.at[i - 1] == '-')
 			return false;
 		edge = c == '.';
 	}
 	return name.len && name.len <= NAME_MAX_LEN &&
-	       is_alnum(name.at[name.len - 1]);
+	       ascii_is_low(name.at[name.len - 1]);
 }
 
 static int read_format(struct call *call, enum handover_format *out)

@@ -5,7 +5,7 @@
 
 static bool is_token68(char c) /* RFC 9110 11.2 */
 {
-	return field_is_alnum(c) || (c && strchr("-._~+/", c));
+	return ascii_is_alnum(c) || (c && strchr("-._~+/", c));
 }
 
 /* An element of a list may be empty (RFC 9110 5.6.1.2). */

@@ -10,16 +10,10 @@
 
 #include "token/base.h"
 
-static inline bool field_is_alnum(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c >= '0' && c <= '9');
-}
-
 /* A byte of a token: tchar, 5.6.2. */
 static inline bool field_is_token(char c)
 {
-	return field_is_alnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
+	return ascii_is_alnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 static inline bool field_begins(struct str s, char c)

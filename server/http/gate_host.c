@@ -15,7 +15,7 @@
 /* unreserved and sub-delims, but for letters and digits */
 static bool is_name(unsigned char c)
 {
-	return field_is_alnum((char)c) ||
+	return ascii_is_alnum((char)c) ||
 	       (c && strchr("-._~!$&'()*+,;=", (char)c));
 }
 
@@ -85,7 +85,7 @@ size_t gate_host_run(const struct gate *gate, struct str s)
 	size_t n = 0;
 
 	if (gate->host == HOST_NAME)
-		while (n < s.len && (field_is_alnum(s.at[n]) ||
+		while (n < s.len && (ascii_is_alnum(s.at[n]) ||
 				     s.at[n] == '.' || s.at[n] == '-'))
 			n++;
 	return n;
