@@ -97,7 +97,7 @@ def test_an_action_that_there_is_not(own):
         status, line = own.refused("audit", *command, "--action", "USER_ADD")
         assert status == 2
         assert "--action: 'USER_ADD' is no action; there are: user_add " \
-            in line and " key_remove; usage: " in line
+            in line and " refresh_remove; usage: " in line
         text = own.run("audit", command[0], "--help").stdout
         assert "--action NAME" in text
         listed = re.search(r"\nActions.*:\n((?:  [a-z_]+: .+\n)+)", text)
