@@ -28,6 +28,17 @@ struct claims {
 enum err claims_header(const struct key *key, enum kid_style style, bool x5c,
 		       struct buf *out) MUST_CHECK;
 
+/*
+ * What the JWT `text` says of itself; nobody has looked whether it is true.
+ * E_SYNTAX: it is none, or has no `sub` or `exp`. Control characters of the
+ * subject are '?'.
+ */
+struct claims_seen {
+	char subject[256]; /* "" for the anonymous */
+	int64_t expires_at;
+};
+enum err claims_look(struct str text, struct claims_seen *out) MUST_CHECK;
+
 /* Signs with one key. One thread at a time; the key must outlive it. */
 struct signer;
 enum err signer_new(const struct key *key, struct signer **out) MUST_CHECK;

@@ -194,6 +194,55 @@ bool secret_hide(char *text)
 	return found;
 }
 
+/* With a prefix of one's own before the body at `body`, of any length. */
+static void each_own(struct str word, size_t body, secret_found *found,
+		     void *arg)
+{
+	size_t prefix = body < PREFIX_MAX ? body : PREFIX_MAX;
+
+	for (; prefix; prefix--)
+		found(arg, FOUND_OWN,
+		      str_head(str_skip(word, body - prefix),
+			       prefix + BODY_LEN));
+}
+
+/* Other letters may stand on either side: "\nglpat-...". */
+static void each_in_word(struct str word, secret_found *found, void *arg)
+{
+	static const struct {
+		struct str prefix;
+		size_t len;
+	} known[] = {
+		{ STR(PAT_PREFIX), sizeof(PAT_PREFIX) - 1 + BODY_LEN },
+		{ STR(REFRESH_PREFIX),
+		  sizeof(REFRESH_PREFIX) - 1 + REFRESH_RANDOM / 3 * 4 },
+	};
+
+	for (size_t at = 0; at < word.len; at++) {
+		struct str rest = str_skip(word, at);
+
+		for (size_t i = 0; i < COUNT(known); i++)
+			if (rest.len >= known[i].len &&
+			    str_starts(rest, known[i].prefix))
+				found(arg, FOUND_KNOWN,
+				      str_head(rest, known[i].len));
+		if (rest.len >= BODY_LEN && checks(rest.at))
+			each_own(word, at, found, arg);
+	}
+}
+
+void secret_each(struct str text, secret_found *found, void *arg)
+{
+	size_t len;
+
+	for (; text.len; text = str_skip(text, len ? len : 1)) {
+		len = 0;
+		while (len < text.len && is_base64url(text.at[len]))
+			len++;
+		each_in_word(str_head(text, len), found, arg);
+	}
+}
+
 enum err secret_digest(struct str text, struct digest *out)
 {
 	struct digest digest;

@@ -69,6 +69,21 @@ bool secret_hide(char *text);
  */
 void secret_hide_wrapped(char *text);
 
+/*
+ * All in `text`, of any bytes, that has the form of a secret, as often as it is
+ * there; for a prefix of one's own each one that it may be, the longest first.
+ * The slices point into `text`.
+ */
+enum found { FOUND_KNOWN, /* glpat-, dprt- */ FOUND_OWN, FOUND_JWT };
+typedef void secret_found(void *arg, enum found what, struct str text);
+void secret_each(struct str text, secret_found *found, void *arg);
+/*
+ * The same of what may have leaked: also in its words in base64, those in them,
+ * and so on (config.json, "Authorization: Basic", a Kubernetes secret), and the
+ * JWTs. What was decoded is wiped: the slices live as long as the call.
+ */
+void secret_each_within(struct str text, secret_found *found, void *arg);
+
 /* In constant time, but for their lengths. */
 bool secret_eq(struct str a, struct str b);
 /* SHA-256 of the text, 0 to any number of bytes. */

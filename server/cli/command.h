@@ -31,7 +31,8 @@
 	  "sees internal projects as a member only")                           \
 	X(PASSWORD_STDIN, "password-stdin", NULL,                              \
 	  "read a password from standard input")                               \
-	X(STDIN, "stdin", NULL, "by its secret, read from standard input")     \
+	X(STDIN, "stdin", NULL,                                                \
+	  "by what holds secrets, read from standard input")                   \
 	X(UNUSED, "unused", "DURATION",                                        \
 	  "those active that nobody has used for so long: 90d")                \
 	X(DATE, "date", "YYYY-MM-DD", "the day that it believes in")           \

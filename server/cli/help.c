@@ -12,6 +12,11 @@
 #include "store/reason.h"
 #include "store/setting.h"
 
+#define LEAKED                                                                 \
+	"--stdin takes what leaked as it is, up to 64 KiB: a secret, a line "  \
+	"of a shell or a log,\na header (Authorization: Basic ...), an "       \
+	"address with a password, Docker's config.json,\na Kubernetes "        \
+	"secret. Each token of which a secret is in it counts.\n"
 #define ROLES                                                                  \
 	"Roles, in a private project and what lies below a group:\n"           \
 	"  guest, planner           nothing; pull where it is not private\n"   \
@@ -103,6 +108,8 @@ static const struct {
 	{ "member add", ROLES },
 	{ "token create", SCOPES },
 	{ "token create", ROLES },
+	{ "token show", LEAKED },
+	{ "token revoke", LEAKED },
 	{ "explain", SCOPES },
 	{ "job run",
 	  "expiring: tokens that die within expiry_notice_days; expired: those "

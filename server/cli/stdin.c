@@ -40,7 +40,7 @@ static enum err read_all(const char *what, struct buf *text, bool terminal,
 }
 
 /* Typed, it is not shown. */
-static enum err read_text(const char *what, struct buf *text,
+static enum err read_text(const char *what, bool line, struct buf *text,
 			  struct cause *cause)
 {
 	struct termios shown, hidden;
@@ -51,31 +51,52 @@ static enum err read_text(const char *what, struct buf *text,
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	fprintf(stderr, "%s, then Enter (it is not shown): ", what);
-	err = read_all(what, text, true, cause);
+	fprintf(stderr, "%s, then Enter%s (it is not shown): ", what,
+		line ? "" : " and Ctrl-D");
+	err = read_all(what, text, line, cause);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
 	fputc('\n', stderr);
 	return err;
 }
 
-enum err stdin_line(const char *what, size_t max, struct buf *text,
-		    struct str *line, struct cause *cause)
+static enum err empty(const char *what, struct cause *cause)
+{
+	return cause_set(cause, E_SYNTAX,
+			 "the %s on standard input is empty; pipe it in", what);
+}
+
+static enum err read_whole(const char *what, bool line, size_t max,
+			   struct buf *text, struct cause *cause)
 {
 	enum err err;
 
-	*line = (struct str) { 0 };
-	buf_init(text, max + 1 + CHUNK);
-	err = read_text(what, text, cause);
-	if (err)
-		return err == E_LIMIT ? too_long(what, max, cause) : err;
+	buf_init(text, max + CHUNK);
+	err = read_text(what, line, text, cause);
+	return err == E_LIMIT ? too_long(what, max - line, cause) : err;
+}
+
+enum err stdin_text(const char *what, size_t max, struct buf *text,
+		    struct cause *cause)
+{
+	enum err err = read_whole(what, false, max, text, cause);
+
+	if (!err && text->len > max)
+		return too_long(what, max, cause);
+	return !err && !text->len ? empty(what, cause) : err;
+}
+
+enum err stdin_line(const char *what, size_t max, struct buf *text,
+		    struct str *line, struct cause *cause)
+{
+	enum err err = read_whole(what, true, max + 1, text, cause);
+
 	*line = buf_str(text);
+	if (err)
+		return err;
 	if (line->len && line->at[line->len - 1] == '\n')
 		line->len--;
 	if (!line->len)
-		return cause_set(cause, E_SYNTAX,
-				 "the %s on standard input is empty; pipe it "
-				 "in",
-				 what);
+		return empty(what, cause);
 	if (str_has(*line, '\0') || str_has(*line, '\n'))
 		return cause_set(cause, E_SYNTAX,
 				 "the %s on standard input holds a NUL or a "

@@ -1,4 +1,4 @@
-/* server/cli/stdin.h - a secret as one line of standard input. */
+/* server/cli/stdin.h - what is secret, from standard input. */
 #pragma once
 
 #include "token/buf.h"
@@ -11,3 +11,9 @@
  */
 enum err stdin_line(const char *what, size_t max, struct buf *text,
 		    struct str *line, struct cause *cause) MUST_CHECK;
+/*
+ * All of it, of any bytes, in *text, which the caller wipes; of a terminal up
+ * to its end (Ctrl-D), not shown. E_SYNTAX: nothing came.
+ */
+enum err stdin_text(const char *what, size_t max, struct buf *text,
+		    struct cause *cause) MUST_CHECK;

@@ -1,9 +1,7 @@
 /* server/cli/token.c - dockpass token show, revoke; table of its commands. */
 #include "server/cli/token.h"
 
-#include "server/cli/stdin.h"
 #include "store/changelog.h"
-#include "store/refresh.h"
 #include "token/date.h"
 
 int token_check_owner(struct call *call, bool needed)
@@ -20,46 +18,6 @@ int token_check_owner(struct call *call, bool needed)
 	return EXIT_DONE;
 }
 
-/* The id of the token that has a secret, or whose refresh token has it. */
-static enum err find_secret(struct call *call, struct str secret, uint64_t *id)
-{
-	AUTO(txn) struct txn txn = { 0 };
-	struct refresh refresh;
-	struct digest digest;
-	struct pat pat;
-	enum err err = secret_digest(secret, &digest);
-
-	if (err)
-		return err;
-	txn_read(call->db, &txn);
-	err = pat_find(&txn, &digest, &pat);
-	*id = pat.id;
-	if (err != E_NOT_FOUND)
-		return err;
-	err = refresh_find(&txn, &digest, &refresh);
-	*id = refresh.pat;
-	return err == E_NOT_FOUND
-		       ? cause_set(&call->cause, err,
-				   "no token has this secret: mistyped, of "
-				   "another server, or a refresh token that is "
-				   "gone")
-		       : err;
-}
-
-static int read_secret(struct call *call, uint64_t *id)
-{
-	AUTO(buf) struct buf text;
-	struct str secret;
-	enum err err =
-		stdin_line("secret", SECRET_MAX, &text, &secret, &call->cause);
-
-	if (!err && !call_store(call))
-		return EXIT_REFUSED;
-	if (!err)
-		err = find_secret(call, str_trim(secret), id);
-	return err ? call_failed(call, err) : EXIT_DONE;
-}
-
 int token_read_id(struct call *call, uint64_t *id)
 {
 	if (!str_to_u64(call->args[0], INT64_MAX, id) && *id)
@@ -70,17 +28,19 @@ int token_read_id(struct call *call, uint64_t *id)
 			  call->args[0].at);
 }
 
+static int check_which(struct call *call)
+{
+	return call->argc == !!call->opts[OPT_STDIN]
+		       ? call_usage(call, "%s: say one of ID and --stdin",
+				    call->command->words)
+		       : EXIT_DONE;
+}
+
 /* Opens the store as well. */
 static int read_id(struct call *call, uint64_t *id)
 {
-	int status;
+	int status = token_read_id(call, id);
 
-	if (call->argc == !!call->opts[OPT_STDIN])
-		return call_usage(call, "%s: say one of ID and --stdin",
-				  call->command->words);
-	if (!call->argc)
-		return read_secret(call, id);
-	status = token_read_id(call, id);
 	if (status)
 		return status;
 	return call_store(call) ? EXIT_DONE : EXIT_REFUSED;
@@ -89,8 +49,12 @@ static int read_id(struct call *call, uint64_t *id)
 static int token_show(struct call *call)
 {
 	uint64_t id = 0;
-	int status = read_id(call, &id);
+	int status = check_which(call);
 
+	if (!status && !call->argc)
+		return token_show_found(call);
+	if (!status)
+		status = read_id(call, &id);
 	return status ? status : token_print(call, id, (struct str) { 0 });
 }
 
@@ -120,32 +84,38 @@ static int check_revoke(struct call *call)
 		       : EXIT_DONE;
 }
 
-static int token_revoke(struct call *call)
+void token_note_family(struct call *call, uint64_t id)
 {
-	struct change change = { .type = CHANGE_TOKEN_REVOKE };
 	struct str others;
-	int status = check_revoke(call);
 
-	if (status || call->opts[OPT_UNUSED])
-		return status ? status : token_revoke_unused(call);
-	status = read_id(call, &change.id);
-
-	if (status)
-		return status;
-	change.recursive = call->opts[OPT_FAMILY] != NULL;
-	status = call_commit(call, &change);
-	if (status)
-		return status;
-	/* Who named it by its secret has not seen whose it is. */
-	if (call->opts[OPT_STDIN])
-		call_note(call, "revoked: " STR_FMT,
-			  STR_ARG(token_whose(call, change.id)));
-	if (!change.recursive && !token_family(call, change.id, &others) &&
+	if (!call->opts[OPT_FAMILY] && !token_family(call, id, &others) &&
 	    others.len)
 		call_note(call,
 			  "of its family these work on: " STR_FMT "; dockpass "
 			  "token revoke %llu --family ends them all",
-			  STR_ARG(others), (unsigned long long)change.id);
+			  STR_ARG(others), (unsigned long long)id);
+}
+
+static int token_revoke(struct call *call)
+{
+	struct change change = {
+		.type = CHANGE_TOKEN_REVOKE,
+		.recursive = call->opts[OPT_FAMILY] != NULL,
+	};
+	int status = check_revoke(call);
+
+	if (status || call->opts[OPT_UNUSED])
+		return status ? status : token_revoke_unused(call);
+	status = check_which(call);
+	if (!status && !call->argc)
+		return token_revoke_found(call);
+	if (!status)
+		status = read_id(call, &change.id);
+	if (!status)
+		status = call_commit(call, &change);
+	if (status)
+		return status;
+	token_note_family(call, change.id);
 	return call->json ? token_print(call, change.id, (struct str) { 0 })
 			  : EXIT_DONE;
 }

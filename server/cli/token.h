@@ -8,6 +8,9 @@ int token_create(struct call *call);
 int token_list(struct call *call);
 int token_rotate(struct call *call);
 int token_revoke_unused(struct call *call);
+/* --stdin: each token of which a secret is in what leaked. */
+int token_show_found(struct call *call);
+int token_revoke_found(struct call *call);
 
 /* Of the three ways to name an owner, at most one. Returns an exit status. */
 int token_check_owner(struct call *call, bool needed);
@@ -39,6 +42,9 @@ void printer_cleanup(struct printer *p);
  */
 enum err token_family(struct call *call, uint64_t id,
 		      struct str *out) MUST_CHECK;
+
+/* Says which of them work on, if it was revoked without them. */
+void token_note_family(struct call *call, uint64_t id);
 
 /* When a token was revoked, and by whom; nothing if it was not. */
 void token_print_revoked(struct call *call, struct txn *txn,

@@ -424,6 +424,70 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* By whatever it is signed. */
+static void a_token_tells_whose_it_is(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(algs); i++) {
+		AUTO(buf) struct buf header, jwt;
+		AUTO(signer) struct signer *signer = NULL;
+		struct claims_seen seen;
+
+		buf_init(&header, PART_MAX);
+		buf_init(&jwt, PART_MAX);
+		assert_int_equal(signer_new(key_at(i), &signer), E_OK);
+		assert_int_equal(
+			claims_header(key_at(i), KID_LIBTRUST, true, &header),
+			E_OK);
+		assert_int_equal(
+			claims_sign(&usual, buf_str(&header), signer, &jwt),
+			E_OK);
+		assert_int_equal(claims_look(buf_str(&jwt), &seen), E_OK);
+		assert_string_equal(seen.subject, "alice");
+		assert_int_equal(seen.expires_at, NOW + 300);
+	}
+}
+
+static void what_a_token_says_of_itself(void **state)
+{
+	static const struct {
+		const char *rule, *claims, *subject;
+		int64_t expires_at;
+	} rows[] = {
+		{ "both", "{\"sub\":\"a\",\"exp\":7}", "a", 7 },
+		{ "the anonymous", "{\"sub\":\"\",\"exp\":7}", "", 7 },
+		{ "an end of its line", "{\"sub\":\"a\\nb\",\"exp\":7}", "a?b",
+		  7 },
+		{ "no sub", "{\"exp\":7}", NULL, 0 },
+		{ "no exp", "{\"sub\":\"a\"}", NULL, 0 },
+		{ "an exp that is a text", "{\"sub\":\"a\",\"exp\":\"7\"}",
+		  NULL, 0 },
+		{ "an exp before all time", "{\"sub\":\"a\",\"exp\":-7}", NULL,
+		  0 },
+		{ "a sub that is a number", "{\"sub\":1,\"exp\":7}", NULL, 0 },
+		{ "a list", "[1]", NULL, 0 },
+		{ "half", "{\"sub\":", NULL, 0 },
+		{ "nothing", "", NULL, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		AUTO(buf) struct buf jwt;
+		struct claims_seen seen;
+
+		print_message("%s\n", rows[i].rule);
+		buf_init(&jwt, PART_MAX);
+		buf_add(&jwt, STR("e30."));
+		base64url_add(&jwt, str_of(rows[i].claims));
+		buf_add(&jwt, STR(".c2ln"));
+		assert_int_equal(claims_look(buf_str(&jwt), &seen),
+				 rows[i].subject ? E_OK : E_SYNTAX);
+		assert_string_equal(seen.subject,
+				    rows[i].subject ? rows[i].subject : "");
+		assert_int_equal(seen.expires_at, rows[i].expires_at);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -437,6 +501,8 @@ int main(void)
 		cmocka_unit_test(headers),
 		cmocka_unit_test(x5c_is_the_certificate),
 		cmocka_unit_test(header_over_a_limit),
+		cmocka_unit_test(a_token_tells_whose_it_is),
+		cmocka_unit_test(what_a_token_says_of_itself),
 	};
 
 	return cmocka_run_group_tests_name("claims", tests, setup, teardown);
