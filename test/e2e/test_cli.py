@@ -354,7 +354,7 @@ def test_json_is_on_every_command_that_prints():
                if "--json" not in run(*command.split(), "--help").stdout}
     assert without == {"serve", "user remove", "group remove",
                        "project remove", "member add", "member remove",
-                       "key remove", "settings set"}
+                       "key remove", "settings set", "reload"}
 
 
 SILENT = ["member add g bob guest", "member add g bob owner",
