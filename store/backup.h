@@ -55,8 +55,12 @@ struct restored {
  * What was only observed (last uses, runs of jobs, mail) stays as the store has
  * it, but for what of it cannot be read. A limit of tokens' life counts from
  * then on, as if it had been set anew: nothing is revoked within its three
- * hours. A store that knows nothing of the copy's life (a new one, after a
- * loss) cannot tell: see out->descends.
+ * hours.
+ *
+ * A store of another history (another copy was restored, or its log was pruned
+ * past this one) says less: what it has and is tighter stays so; what it has
+ * not is taken away only if its own log says so. One that is new, or an earlier
+ * state of the copy, cannot tell anything: see out->descends.
  */
 enum err backup_restore(struct db *db, struct db *copy,
 			const struct restore *how, struct restored *out,

@@ -327,3 +327,23 @@ bool changelog_follows(struct txn *txn, struct txn *older, uint64_t *since)
 	*since = count_since(txn, then.number);
 	return true;
 }
+
+uint64_t changelog_fork(struct txn *txn, struct txn *other)
+{
+	AUTO(cursor) struct cursor cursor;
+	uint64_t shared = 0;
+
+	cursor_open(other, TABLE_LOG, STR(""), &cursor);
+	while (cursor_next(&cursor)) {
+		struct unpack u = { .rest = cursor.key };
+		uint64_t number = unpack_u64(&u);
+		struct log_end mine, its;
+
+		if (!find(txn, number, &mine) || !find(other, number, &its))
+			continue;
+		if (!digest_eq(&mine.digest, &its.digest))
+			break;
+		shared = number;
+	}
+	return shared;
+}

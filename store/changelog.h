@@ -88,3 +88,5 @@ enum err changelog_revoked(struct txn *txn, const struct pat *pat,
  * A log that was pruned past it cannot tell: then it does not.
  */
 bool changelog_follows(struct txn *txn, struct txn *older, uint64_t *since);
+/* The newest entry that both logs have; 0: there is none. */
+uint64_t changelog_fork(struct txn *txn, struct txn *other);

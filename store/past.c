@@ -74,7 +74,10 @@ static void note_user(struct past *past, struct txn *copy,
 	else if (change->type == CHANGE_USER_FLAG)
 		user->flags =
 			change->on ? user->flags | flags : user->flags & ~flags;
-	if (change->type != CHANGE_USER_FLAG)
+	else if (change->type == CHANGE_USER_REMOVE)
+		user->flags |= USER_BLOCKED;
+	if (change->type == CHANGE_USER_ADD ||
+	    change->type == CHANGE_USER_PASSWORD)
 		user->password = change->value;
 }
 
@@ -128,6 +131,7 @@ static void note_change(struct past *past, struct txn *copy,
 	case CHANGE_USER_ADD:
 	case CHANGE_USER_FLAG:
 	case CHANGE_USER_PASSWORD:
+	case CHANGE_USER_REMOVE:
 		note_user(past, copy, change);
 		break;
 	case CHANGE_PROJECT_ADD:
@@ -146,13 +150,10 @@ static void note_change(struct past *past, struct txn *copy,
 void past_read(struct txn *now, struct txn *copy, struct arena *arena,
 	       struct past *out)
 {
+	const struct key8 key = key_u64(changelog_fork(now, copy) + 1);
 	AUTO(cursor) struct cursor cursor;
-	struct log_end then;
-	struct key8 key;
 
 	*out = (struct past) { .arena = arena };
-	changelog_head(copy, &then);
-	key = key_u64(then.number + 1);
 	cursor_open(now, TABLE_LOG, STR(""), &cursor);
 	for (cursor_seek(&cursor, STR_OF(key.at)); cursor_next(&cursor);) {
 		struct log_entry entry;

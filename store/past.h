@@ -16,8 +16,8 @@ struct past {
 };
 
 /*
- * Reads the log of `now` from the copy's head on, which it has. Failures stick
- * to the transactions.
+ * Reads the log of `now` from where it and the copy's part: that is the copy's
+ * head if `now` is a later state of it. Failures stick to the transactions.
  */
 void past_read(struct txn *now, struct txn *copy, struct arena *arena,
 	       struct past *out);

@@ -100,22 +100,26 @@ static enum err find_user(struct plan *plan, const struct user *then,
 /*
  * Who is gone is blocked, and has no more than he had at last; who was made
  * again has no more than he has now. A password that was replaced is no longer
- * one.
+ * one. A store of another history has these only if its log says so: who is not
+ * there may not have been yet, and the copy's password may be the newer.
  */
 static void plan_user(struct plan *plan, struct str key, struct str value)
 {
-	struct user then, now;
+	struct user then, last, now;
 	enum err err;
 
-	if (!plan->descends || user_unpack(plan->copy, key, value, &then))
+	if (!plan->lived || user_unpack(plan->copy, key, value, &then))
 		return;
+	last = then;
+	past_user(&plan->past, &last);
 	err = find_user(plan, &then, &now);
-	if (err == E_NOT_FOUND) {
-		now = then;
-		past_user(&plan->past, &now);
-		now.flags |= USER_BLOCKED;
-	} else if (err) {
+	if (err && err != E_NOT_FOUND)
 		return;
+	if (err) {
+		now = last;
+		now.flags |= plan->descends ? USER_BLOCKED : 0;
+	} else if (!plan->descends) {
+		now.password = last.password;
 	}
 	plan_flags(plan, &then, now.flags);
 	if (then.password.len && !secret_eq(then.password, now.password))
@@ -159,7 +163,7 @@ static void plan_project(struct plan *plan, struct str key, struct str value)
 	struct space then, now;
 	enum err err;
 
-	if (!plan->descends || space_unpack(plan->copy, key, value, &then) ||
+	if (!plan->lived || space_unpack(plan->copy, key, value, &then) ||
 	    then.kind != SPACE_PROJECT)
 		return;
 	err = find_space(plan, then.path, &now);
@@ -182,8 +186,9 @@ static void plan_project(struct plan *plan, struct str key, struct str value)
 }
 
 /*
- * Over that of the copy: his role now, or when he or the space was removed.
- * False: the store failed.
+ * Over that of the copy: his role now, or when he or the space was removed; in
+ * a store of another history he may not have had one yet. False: the store
+ * failed.
  */
 static bool role_now(struct plan *plan, const struct space *space,
 		     const struct user *member, enum role *role)
@@ -191,13 +196,19 @@ static bool role_now(struct plan *plan, const struct space *space,
 	struct user user = { 0 };
 	struct space still;
 	enum err err = find_space(plan, space->path, &still);
+	enum role has = ROLE_NONE;
+	bool ended = false;
 
 	if (!err)
 		err = find_user(plan, member, &user);
-	if (err == E_NOT_FOUND)
+	if (!err) {
+		err = member_get(plan->now, still.id, user.id, &has);
+		ended = err == E_NOT_FOUND && plan->descends;
+	}
+	if (err == E_NOT_FOUND && !ended)
 		past_member(&plan->past, space->id, member->id, role);
-	else if (!err && member_get(plan->now, still.id, user.id, role))
-		*role = ROLE_NONE;
+	else
+		*role = has;
 	return !plan->now->err;
 }
 
@@ -210,8 +221,7 @@ static void plan_member(struct plan *plan, struct str key, struct str value)
 	enum role then, now;
 	uint64_t id;
 
-	if (!plan->descends ||
-	    member_unpack(plan->copy, key, value, &id, &then) ||
+	if (!plan->lived || member_unpack(plan->copy, key, value, &id, &then) ||
 	    space_get(plan->copy, unpack_u64(&u), &space) ||
 	    user_get(plan->copy, id, &member))
 		return;
@@ -265,7 +275,7 @@ static void plan_settings(struct plan *plan)
 {
 	struct settings then, now;
 
-	if (!plan->descends || settings_read(plan->copy, &then) ||
+	if (!plan->lived || settings_read(plan->copy, &then) ||
 	    settings_read(plan->now, &now))
 		return;
 	for (enum setting setting = 0; setting < SETTING_COUNT; setting++)
@@ -317,7 +327,7 @@ enum err plan_make(struct plan *plan)
 {
 	AUTO(cursor) struct cursor c = { 0 };
 
-	if (plan->descends)
+	if (plan->lived)
 		past_read(plan->now, plan->copy, &plan->arena, &plan->past);
 	plan_restore(plan);
 	plan_counters(plan);

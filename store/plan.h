@@ -14,8 +14,9 @@ struct plan {
 	struct txn *now, *copy; /* the store as it is; the copy */
 	const struct restore *how;
 	bool descends; /* see struct restored: the caller's to say */
+	bool lived;    /* the store has seen changes that the copy has not */
 	struct arena arena;
-	struct past past; /* if it descends */
+	struct past past; /* if it has lived */
 	struct again *first, **end;
 	uint64_t count; /* what is taken away by them */
 	uint64_t newer; /* tokens among that, by how->newer_than alone */

@@ -49,6 +49,16 @@ static void drop_damaged(struct txn *txn)
 				   (struct str) { (const char *)key, len });
 }
 
+/* A new one, or an earlier state of the copy, knows nothing that is not in it.
+ */
+static bool has_lived(struct txn *now, struct txn *copy)
+{
+	uint64_t since;
+
+	return txn_count(now, TABLE_LOG) &&
+	       !changelog_follows(copy, now, &since);
+}
+
 static bool pruned_past(struct txn *now, struct txn *copy)
 {
 	struct log_end anchor, then;
@@ -76,6 +86,7 @@ enum err backup_restore(struct db *db, struct db *copy,
 	txn_write(db, &to);
 	plan.descends = done.descends =
 		changelog_follows(&to, &from, &done.lost);
+	plan.lived = done.descends || has_lived(&to, &from);
 	done.pruned = pruned_past(&to, &from);
 	done.fresh = !txn_count(&to, TABLE_LOG);
 	err = plan_make(&plan);

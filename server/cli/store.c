@@ -168,6 +168,16 @@ static const char *why_unknown(const struct call *call,
 	return "the store that was here is no later state of this backup";
 }
 
+static const char *but_for(struct call *call, const struct restored *done)
+{
+	if (!done->taken_away)
+		return "";
+	return arena_printf(&call->arena,
+			    ", but for what that store still had so: %llu",
+			    (unsigned long long)done->taken_away)
+		.at;
+}
+
 /* One that has what was here before holds no lock that could be seen. */
 static void tell_unserved(struct call *call, bool served)
 {
@@ -213,10 +223,11 @@ static void tell_restored(struct call *call, const char *path,
 	else
 		call_warn(call,
 			  "%s: what was revoked or blocked after %s may work "
-			  "again; look through dockpass token list and revoke "
-			  "it%s",
+			  "again%s; look through dockpass token list, user "
+			  "list, project list and settings list, and revoke or "
+			  "close it%s",
 			  why_unknown(call, done),
-			  time_print(facts->changed_at).at,
+			  time_print(facts->changed_at).at, but_for(call, done),
 			  since ? ""
 				: ", or repeat with --yes --revoke-newer-than "
 				  "DATE");

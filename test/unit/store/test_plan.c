@@ -322,6 +322,135 @@ static void a_user_who_was_made_again(void **state)
 	}
 }
 
+/* clang-format off */
+#define PASSWORD(who, is)                                                      \
+	{ .type = CHANGE_USER_PASSWORD, .user = S(who), .value = S(is) }
+
+/*
+ * Root has another password on Tuesday, zoe is new, bob is new in p. After
+ * both: root's flags, password, role in p; g/app; zoe's flags, bob's role in p.
+ */
+static const struct change monday[] = {
+	PASSWORD("root", "mon"), MEMBER("root", "p", ROLE_MAINTAINER),
+	SET("g/app", VISIBLE(PUBLIC)),
+}, tuesday[] = {
+	MADE("zoe"), PASSWORD("root", "tue"),
+	MEMBER("zoe", "p", ROLE_DEVELOPER), MEMBER("bob", "p", ROLE_DEVELOPER),
+};
+static const struct {
+	const char *what;
+	struct change since;
+	const char *after;
+} wrong_first[] = {
+	{ "nothing", { .type = CHANGE_GROUP_ADD, .path = S("new") },
+	  "1 'tue' 40, 2 0 0 30, 0 30" },
+	{ "blocked", FLAG(BLOCKED, 1), "5 'tue' 40, 2 0 0 30, 0 30" },
+	{ "no administrator", FLAG(ADMIN, 0), "0 'tue' 40, 2 0 0 30, 0 30" },
+	{ "another password", PASSWORD("root", "new"),
+	  "1 'new' 40, 2 0 0 30, 0 30" },
+	{ "no member", OUT("root", "p"), "1 'tue' 0, 2 0 0 30, 0 30" },
+	{ "a lesser one", MEMBER("root", "p", ROLE_GUEST),
+	  "1 'tue' 10, 2 0 0 30, 0 30" },
+	{ "gone", GONE("root"), "5 'tue' 40, 2 0 0 30, 0 30" },
+	{ "closed", SET("g/app", VISIBLE(PRIVATE)),
+	  "1 'tue' 40, 0 0 0 30, 0 30" },
+	{ "removed", REMOVE_SPACE("g/app"), "1 'tue' 40, 2 0 0 30, 0 30" },
+};
+/* clang-format on */
+
+static void all_done(struct db *db, const struct change *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		done(db, list[i]);
+}
+
+static void look_at_all(struct db *db, char out[128])
+{
+	char root[32], app[32], others[32];
+	AUTO(txn) struct txn txn;
+	enum role role = ROLE_NONE;
+	struct user zoe;
+
+	look_at(db, 2, root);
+	look(db, app);
+	txn_read(db, &txn);
+	assert_int_equal(user_find(&txn, STR("zoe"), &zoe), E_OK);
+	(void)!member_get(&txn, 4, 3, &role);
+	snprintf(others, sizeof(others), "%x %d", zoe.flags, role);
+	snprintf(out, 128, "%s, %s, %s", root, app, others);
+}
+
+/* Monday's is the wrong one; it is there before `since`, or thereafter. */
+static void come_by_monday(size_t i, bool first)
+{
+	struct copy before, c;
+	struct fixture fresh;
+	struct db *db;
+	char after[128];
+
+	copy_make(&c);
+	assert_int_equal(unlink(c.path), 0);
+	all_done(c.f.db, monday, COUNT(monday));
+	copy_write(&c);
+	before = c;
+	snprintf(before.path, sizeof(before.path), "%.80s.monday", c.path);
+	assert_int_equal(rename(c.path, before.path), 0);
+	all_done(c.f.db, tuesday, COUNT(tuesday));
+	copy_write(&c);
+	fixture_open(&fresh);
+	db = first ? fresh.db : c.f.db;
+	if (first)
+		bring_back(&before, db, 0);
+	done(db, wrong_first[i].since);
+	if (!first)
+		bring_back(&before, db, 0);
+	assert_false(bring_back(&c, db, 0).descends);
+	sound(db);
+	look_at_all(db, after);
+	assert_string_equal(after, wrong_first[i].after);
+	assert_int_equal(unlink(before.path), 0);
+	fixture_close(&fresh);
+	copy_end(&c);
+}
+
+static void the_wrong_copy_first(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(wrong_first); i++) {
+		print_message("%s\n", wrong_first[i].what);
+		come_by_monday(i, false);
+		come_by_monday(i, true);
+	}
+}
+
+/* What was opened after it is not closed for it. */
+static void an_earlier_state_says_nothing(void **state)
+{
+	const struct change closed[] = { FLAG(BLOCKED, 1),
+					 SET("g/app", REGISTRY(DISABLED)) };
+	const struct change opened[] = { FLAG(BLOCKED, 0),
+					 SET("g/app", REGISTRY(ENABLED)) };
+	struct fixture earlier;
+	struct restored out;
+	struct copy c;
+
+	(void)state;
+	copy_make(&c);
+	assert_int_equal(unlink(c.path), 0);
+	fixture_open(&earlier);
+	set_up(earlier.db);
+	all_done(earlier.db, closed, COUNT(closed));
+	all_done(c.f.db, closed, COUNT(closed));
+	all_done(c.f.db, opened, COUNT(opened));
+	copy_write(&c);
+	out = bring_back(&c, earlier.db, 0);
+	assert_false(out.descends || out.taken_away);
+	/* The other way round it is a later one. */
+	assert_true(bring_back(&c, c.f.db, 0).descends);
+	fixture_close(&earlier);
+	copy_end(&c);
+}
+
 static bool known(struct db *db, unsigned char first)
 {
 	const struct digest digest = { { first } };
@@ -418,6 +547,8 @@ int main(void)
 		cmocka_unit_test(a_project_that_was_made_again),
 		cmocka_unit_test(a_group_that_was_made_again),
 		cmocka_unit_test(a_user_who_was_made_again),
+		cmocka_unit_test(the_wrong_copy_first),
+		cmocka_unit_test(an_earlier_state_says_nothing),
 		cmocka_unit_test(refresh_tokens_that_gave_way),
 		cmocka_unit_test(what_the_log_does_not_tell_stays_closed),
 	};

@@ -1,0 +1,107 @@
+"""A restore: beside which servers, of which files, and what it says."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from test_protocol_backup import desk, lives  # noqa: F401
+
+
+def test_no_restore_beside_a_server_that_has_what_was_there(desk):
+    """Of data.mdb that was moved away under it: both would share lock.mdb, by
+    which LMDB tells which of two commits is the newest. A change that was
+    acknowledged is gone at the server's next write; as --damaged, refused."""
+    desk.serve()
+    desk.cli("backup", desk.file)
+    (desk.folder / "store/data.mdb").rename(desk.folder / "moved")
+    status, said = desk.refused("restore", desk.file)
+    assert status == 1
+    assert "another server uses this store; stop it first" in said
+    assert not (desk.folder / "store/data.mdb").exists()
+    desk.stop()
+    desk.cli("restore", desk.file)
+    desk.serve()
+    lives(desk, desk.secret)
+
+
+def test_a_restore_says_that_no_server_has_the_store(desk):
+    """Nor can one that runs with what was there be seen: it has no lock in a
+    folder that was made again."""
+    def said(*words):
+        return desk.run("restore", desk.file, *words, "--config",
+                        desk.config_file).stderr
+
+    unserved = f"no server has {desk.folder / 'store'} open: start it; one " \
+        "that runs has another store, which no command changes: restart it"
+    desk.cli("backup", desk.file)
+    assert unserved in said("--yes")
+    desk.serve()
+    assert "no server" not in said("--yes")
+    assert desk.json("restore", desk.file, "--yes")["served"] is True
+    shutil.rmtree(desk.folder / "store")
+    assert unserved in said()
+    assert desk.json("restore", desk.file, "--yes")["served"] is False
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("mode, owner", [(0o666, 0), (0o644, 54321)])
+def test_a_backup_that_others_can_write(desk, mode, owner):
+    """Whoever writes it chooses who is an administrator, and by what
+    password: the seal has no secret in it."""
+    desk.cli("backup", desk.file)
+    desk.file.chmod(mode)
+    os.chown(desk.file, owner, owner)
+    status, message = desk.refused("restore", desk.file, "--yes")
+    assert status == 1 and message.startswith(f"dockpass: {desk.file}: ")
+    assert message.endswith(("run: chmod go-w", "run: chown root")[owner > 0]
+                            + f" {desk.file}")
+    os.chown(desk.file, 0, 0)
+    desk.file.chmod(0o644)
+    desk.cli("restore", desk.file, "--yes")
+
+
+def test_a_restore_says_whom_a_limit_that_it_brings_back_revokes(desk):
+    """As `settings set` does: in three hours they are gone."""
+    def run(*words):
+        done = desk.run(*words, "--config", desk.config_file)
+        return done.stdout, done.stderr
+
+    warning = "1 token lives longer and will be revoked at "
+    keep = ["settings", "set", "max_token_lifetime", "none"]
+    restore = ["restore", desk.file, "--yes"]
+    assert warning in run("settings", "set", "max_token_lifetime", "30")[1]
+    desk.cli("backup", desk.file)
+    desk.cli(*keep)
+    assert warning in run(*restore)[1]
+    told, said = run(*restore, "--json")
+    assert json.loads(told)["limit_revokes"] == 1
+    assert warning + json.loads(told)["limit_revokes_at"] in said
+    desk.cli(*keep)
+    desk.cli("backup", desk.file, "--yes")
+    assert "revoked at" not in run(*restore)[1]
+    told = desk.json(*restore)
+    assert (told["limit_revokes"], told["limit_revokes_at"]) == (0, None)
+
+
+def test_the_wrong_backup_first_and_then_the_right_one(desk):
+    """What the store that is replaced has blocked, closed and tightened is
+    there to be seen, though its log has another history than the backup's."""
+    ask = ["explain", "--anonymous", "--access", "repository:g/open:pull"]
+    desk.cli("project", "add", "g/open", "--visibility", "public")
+    desk.cli("backup", desk.file)
+    desk.user("bob")
+    newer = desk.file.with_name("newer")
+    desk.cli("backup", newer)
+    desk.serve()
+    desk.cli("user", "block", "ann")
+    desk.cli("project", "set", "g/open", "--visibility", "private")
+    desk.cli("settings", "set", "require_token_expiry", "true")
+    for backup in desk.file, newer:
+        desk.cli("restore", backup, "--yes")
+        lives(desk, desk.secret, 401)
+        assert desk.json(*ask)["granted"] == []
+        assert desk.json("settings", "get", "require_token_expiry") is True
+    assert {user["name"]: user["state"] for user in
+            desk.json("user", "list")} == {"ann": "blocked", "bob": "active"}
