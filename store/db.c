@@ -233,6 +233,8 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 		err = folder_drop_locks(folder, cause);
 	if (!err)
 		err = open_env(db, folder, cause);
+	if (!err && mode == DB_SERVE)
+		holder_serve(db);
 	if (!err && mode == DB_CREATE)
 		err = create_tables(db, folder, now, cause);
 	if (!err)

@@ -77,6 +77,11 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 		 struct db **out, struct cause *cause) MUST_CHECK;
 bool db_served(const char *folder); /* by a server, now */
 /*
+ * Likewise, and it has the data.mdb that is there now, not one that was moved
+ * away under it. Not for who has the folder's store open and writes.
+ */
+bool db_in_service(const char *folder);
+/*
  * Of the server of a store: which process it is (0: we cannot see it, it is in
  * another container), how often it began to read its files again, and ended,
  * and why it goes on with what it had ("": it does not).

@@ -24,5 +24,7 @@ enum err err_of(int code);
 /* That this process holds the lock: seen by db_holder(). False: it is not. */
 bool holder_claim(const struct db *db);
 void holder_leave(const struct db *db);
+/* That this process serves it: seen by db_in_service(), till it is closed. */
+void holder_serve(const struct db *db);
 /* E_BUSY: all slots are taken; *cause names the processes. */
 enum err readers_full(const struct db *db, struct cause *cause);

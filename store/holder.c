@@ -5,12 +5,13 @@
  * of the kernel's on the first byte of data.mdb, which LMDB never locks: of
  * that the kernel tells the process, and it ends with it. It orders nothing,
  * nobody waits for it: another program may have it, then the holder is not
- * known.
+ * known. A server has one on the second byte, for as long as the file is open.
  */
 #include "store/db_own.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,35 @@ long db_holder(const struct db *db)
 
 	errno = number;
 	return known && other.l_pid > 0 ? (long)other.l_pid : 0;
+}
+
+static const struct flock served = {
+	.l_type = F_RDLCK,
+	.l_whence = SEEK_SET,
+	.l_start = 1,
+	.l_len = 1,
+};
+
+void holder_serve(const struct db *db)
+{
+	struct flock own = served;
+	int fd;
+
+	if (!mdb_env_get_fd(db->env, &fd))
+		(void)fcntl(fd, F_OFD_SETLK, &own);
+}
+
+bool db_in_service(const char *folder)
+{
+	struct flock other = served;
+	char path[PATH_MAX];
+	AUTO(fd) int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/data.mdb", folder);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	other.l_type = F_WRLCK;
+	return fd >= 0 && !fcntl(fd, F_GETLK, &other) &&
+	       other.l_type != F_UNLCK;
 }
 
 void db_on_wait(struct db *db, void (*on_wait)(const struct db *db, bool on))

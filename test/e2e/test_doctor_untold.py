@@ -273,7 +273,8 @@ def test_a_reload_that_was_refused(tmp_path, admin):
         assert doctor(dockpass)[0] == []
 
 
-STORES = ["named anew", "made again", "made again, with other keys"]
+STORES = ["named anew", "made again", "made again, with other keys",
+          "its data made again"]
 
 
 @pytest.mark.parametrize("how", STORES)
@@ -283,12 +284,15 @@ def test_a_store_that_the_server_does_not_have(tmp_path, how):
         store, other = dockpass.folder / "store", dockpass.folder / "other"
         if how == "named anew":
             dockpass.configure(store=str(other))
+            shutil.copytree(store, other)
+        elif how == "its data made again":  # server.lock lies there as before
+            shutil.copy(store / "data.mdb", other)
+            other.rename(store / "data.mdb")
         else:
             store.rename(other)
-            store, other = other, store
-        shutil.copytree(store, other)
+            shutil.copytree(other, store)
         assert dockpass.reload().startswith("done:")
-        if how == STORES[2]:
+        if how == "made again, with other keys":
             change_key(dockpass)
         failed, checks = doctor(dockpass)
         assert failed == ["served"], checks

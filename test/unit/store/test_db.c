@@ -369,6 +369,31 @@ static void reloads_in_turn(void **state)
 	}
 }
 
+/* Not another that has its name, nor what a command has open. */
+static void what_the_server_has(void **state)
+{
+	char place[128], aside[128];
+	struct cause cause;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	path_in(&f, "data.mdb", place);
+	path_in(&f, "data.old", aside);
+	assert_false(db_in_service(f.folder));
+	assert_int_equal(reopen(&f, DB_SERVE, &cause), E_OK);
+	assert_true(db_in_service(f.folder));
+	assert_int_equal(rename(place, aside), 0);
+	assert_false(db_in_service(f.folder));
+	assert_int_equal(close(open(place, O_CREAT | O_WRONLY, 0600)), 0);
+	assert_false(db_in_service(f.folder));
+	assert_int_equal(rename(aside, place), 0);
+	assert_true(db_in_service(f.folder));
+	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_OK);
+	assert_false(db_in_service(f.folder));
+	fixture_close(&f);
+}
+
 static void write_when_told(const struct fixture *f, const struct pipes *pipes)
 {
 	struct db *db;
@@ -798,6 +823,9 @@ int main(void)
 		cmocka_unit_test(cut_short),
 		cmocka_unit_test(one_server),
 		cmocka_unit_test(reloads_in_turn),
+}
+
+		cmocka_unit_test(what_the_server_has),
 		cmocka_unit_test(next_transaction_sees_another_process),
 		cmocka_unit_test(reader_slots),
 		cmocka_unit_test(killed_reader_pins_no_page),
