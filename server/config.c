@@ -268,9 +268,38 @@ const char *const *config_path_at(const struct config *config, size_t i)
 	return NULL;
 }
 
+/* The places are in the order of the table, all instances of an option. */
 const char *config_path_place(const struct config *config, size_t i)
 {
-	return config->path_places ? config->path_places[i] : "";
+	size_t first = 0;
+
+	for (size_t k = 0; config->places && k < options_count; k++) {
+		unsigned n = option_instances(&options[k], config);
+
+		if (options[k].path && i < n)
+			return config->places[first + i];
+		i -= options[k].path ? n : 0;
+		first += n;
+	}
+	return "";
+}
+
+const char *config_place(const struct config *config, const char *path)
+{
+	char name[OPTION_NAME_MAX];
+	size_t at = 0;
+
+	for (size_t k = 0; config->places && k < options_count; k++) {
+		unsigned n = option_instances(&options[k], config);
+
+		for (unsigned i = 0; i < n; i++, at++) {
+			option_path(&options[k],
+				    option_index(&options[k], config, i), name);
+			if (!strcmp(name, path))
+				return config->places[at];
+		}
+	}
+	return "";
 }
 
 /* From the folder of the file, wherever the command runs. */

@@ -23,7 +23,7 @@
 /* PEM files: a certificate, its chain behind it; its key, mode 0600. */
 struct config_certificate {
 	const char *certificate, *key;
-	const char *certificate_place, *key_place; /* where they are set */
+	const char *certificate_place, *key_place; /* see config_place() */
 };
 
 /* Whoever asks for no name of them all gets the first: `own`, if it is set. */
@@ -43,7 +43,7 @@ struct config_listener {
 
 struct config_service {
 	const char *name;  /* the JWT's aud */
-	const char *place; /* where that is set */
+	const char *place; /* its config_place() */
 	unsigned ttl;	   /* seconds, at least 60 */
 	enum kid_style kid;
 	bool x5c, anonymous, refresh_tokens;
@@ -56,14 +56,11 @@ struct config_mail {
 	const char *starttls; /* NULL: see config_tls_required() */
 	const char *user;     /* NULL: without a login */
 	const char *password_file, *ca;
-	/* Where `password_file` and `url` are set. */
-	const char *place, *url_place;
 };
 
 struct config_hook {
 	const char *url; /* NULL: none */
 	const char *secret_file, *ca;
-	const char *place, *url_place; /* likewise */
 };
 
 struct config_guard {
@@ -82,7 +79,6 @@ struct config_admin {
 struct config_log {
 	const char *file;   /* NULL: none */
 	const char *syslog; /* a facility; NULL: none */
-	const char *place;  /* where `file` is set */
 };
 
 struct config {
@@ -91,7 +87,7 @@ struct config {
 	bool url_derived; /* from the first listener: nobody says another */
 	const char *url; /* without a slash at the end; the realm is + /token */
 	const char *store, *keys, *public; /* folders */
-	/* Where they are set, for messages: "dockpass.yaml:7: keys". */
+	/* The config_place() of each. */
 	const char *store_place, *keys_place, *url_place, *issuer_place;
 	unsigned store_size; /* MiB */
 	unsigned workers;    /* never 0 here */
@@ -109,7 +105,7 @@ struct config {
 	struct config_mail mail;
 	struct config_hook hook;
 	struct config_log log;
-	const char **path_places; /* of each config_path_at(); or NULL */
+	char **places; /* see config_place(); NULL: not known */
 };
 
 /* `path` NULL: DOCKPASS_CONFIG, else /etc/dockpass/dockpass.yaml. */
@@ -126,7 +122,7 @@ void config_cleanup(struct config **config);
 
 /*
  * Of an error in what an option names: puts before the cause where that is set
- * (one of the places above). Returns `err`.
+ * (its place). Returns `err`.
  */
 enum err config_blame(const char *place, enum err err, struct cause *cause);
 
@@ -143,8 +139,12 @@ bool config_tls_required(const struct config_mail *mail);
  * are no more. All but those of `store`, `keys` and `public` are files.
  */
 const char *const *config_path_at(const struct config *config, size_t i);
-/* Where it is set; "": not known. */
 const char *config_path_place(const struct config *config, size_t i);
+/*
+ * Where an option is set, by its path ("mail.url"), for messages:
+ * "dockpass.yaml:7: mail.url"; "": not known. Lives as long as *config.
+ */
+const char *config_place(const struct config *config, const char *path);
 
 /* The service of that name; the only one if `name` is empty; else NULL. */
 const struct config_service *config_service(const struct config *config,

@@ -12,28 +12,12 @@
 #include "server/file.h"
 #include "token/network.h"
 
-/* Where an option was set: "dockpass.yaml:7: services[0].ttl". */
-static struct cause place_of(const struct checker *c, const char *path)
+/* Where `path` stands in the file: "dockpass.yaml:7: services[0].ttl". */
+static struct cause place_in_file(const struct checker *c, const char *path)
 {
 	const struct yaml_node *node = yaml_find(c->file, path);
-	char variable[OPTION_NAME_MAX];
 	struct cause place;
 
-	for (size_t i = 0; i < options_count; i++) {
-		unsigned n = option_instances(&options[i], c->config);
-		char name[OPTION_NAME_MAX];
-
-		for (unsigned j = 0; j < n; j++) {
-			unsigned at = option_index(&options[i], c->config, j);
-
-			option_path(&options[i], at, name);
-			option_variable(&options[i], at, variable);
-			if (strcmp(name, path) || !getenv(variable))
-				continue;
-			cause_set(&place, E_OK, "%s", variable);
-			return place;
-		}
-	}
 	if (node)
 		cause_set(&place, E_OK, "%s:%u: %s", c->file->name, node->line,
 			  path);
@@ -42,19 +26,44 @@ static struct cause place_of(const struct checker *c, const char *path)
 	return place;
 }
 
+/* Where an option was set: there, or by a variable. */
+static struct cause place_at(const struct checker *c,
+			     const struct option *option, unsigned index)
+{
+	char name[OPTION_NAME_MAX];
+	struct cause place;
+
+	option_variable(option, index, name);
+	if (getenv(name)) {
+		cause_set(&place, E_OK, "%s", name);
+		return place;
+	}
+	option_path(option, index, name);
+	return place_in_file(c, name);
+}
+
+static struct cause place_of(const struct checker *c, const char *path)
+{
+	for (size_t i = 0; i < options_count; i++) {
+		unsigned n = option_instances(&options[i], c->config);
+
+		for (unsigned j = 0; j < n; j++) {
+			unsigned at = option_index(&options[i], c->config, j);
+			char name[OPTION_NAME_MAX];
+
+			option_path(&options[i], at, name);
+			if (!strcmp(name, path))
+				return place_at(c, &options[i], at);
+		}
+	}
+	return place_in_file(c, path);
+}
+
 enum err check_bad(const struct checker *c, const char *path, const char *what)
 {
 	struct cause place = place_of(c, path);
 
 	return cause_set(c->cause, E_SYNTAX, "%.300s: %s", place.text, what);
-}
-
-const char *keep_place(const struct checker *c, const char *path)
-{
-	const char *kept = strdup(place_of(c, path).text);
-
-	assert(kept);
-	return kept;
 }
 
 static enum err bad_at(const struct checker *c, const char *list, unsigned i,
@@ -340,55 +349,50 @@ static enum err check_networks(const struct checker *c)
 	return E_OK;
 }
 
-/* In the order of config_path_at(). */
-static void keep_path_places(const struct checker *c, struct config *config)
+/* Of each option and instance, in the order of the table. */
+static void find_places(const struct checker *c, struct config *config)
 {
-	char path[OPTION_NAME_MAX];
 	size_t count = 0;
 
-	while (config_path_at(config, count))
-		count++;
-	config->path_places = calloc(count + 1, sizeof(*config->path_places));
-	assert(config->path_places);
+	for (size_t k = 0; k < options_count; k++)
+		count += option_instances(&options[k], config);
+	config->places = calloc(count + 1, sizeof(*config->places));
+	assert(config->places);
 	count = 0;
 	for (size_t k = 0; k < options_count; k++) {
-		const struct option *option = &options[k];
-		unsigned n =
-			option->path ? option_instances(option, config) : 0;
+		unsigned n = option_instances(&options[k], config);
 
 		for (unsigned i = 0; i < n; i++) {
-			option_path(option, option_index(option, config, i),
-				    path);
-			config->path_places[count++] = keep_place(c, path);
+			struct cause place =
+				place_at(c, &options[k],
+					 option_index(&options[k], config, i));
+
+			config->places[count] = strdup(place.text);
+			assert(config->places[count]);
+			count++;
 		}
 	}
 }
 
+/* Of what is handed on without the configuration around it, too. */
 static void keep_places(const struct checker *c, struct config *config)
 {
-	keep_path_places(c, config);
-	config->store_place = keep_place(c, "store");
-	config->keys_place = keep_place(c, "keys");
-	config->url_place = keep_place(c, "url");
-	config->issuer_place = keep_place(c, "issuer");
-	config->mail.place = keep_place(c, "mail.password_file");
-	config->mail.url_place = keep_place(c, "mail.url");
-	config->hook.place = keep_place(c, "webhook.secret_file");
-	config->hook.url_place = keep_place(c, "webhook.url");
-	config->log.place = keep_place(c, "log.file");
-	for (unsigned i = 0; i < config->listeners_count; i++) {
-		char path[OPTION_NAME_MAX];
+	char path[OPTION_NAME_MAX];
 
+	find_places(c, config);
+	config->store_place = config_place(config, "store");
+	config->keys_place = config_place(config, "keys");
+	config->url_place = config_place(config, "url");
+	config->issuer_place = config_place(config, "issuer");
+	for (unsigned i = 0; i < config->listeners_count; i++) {
 		snprintf(path, sizeof(path), "listeners[%u].tls", i);
-		keep_tls_places(c, path, &config->listeners[i].tls);
+		keep_tls_places(config, path, &config->listeners[i].tls);
 	}
 	for (unsigned i = 0; i < config->services_count; i++) {
-		char path[OPTION_NAME_MAX];
-
 		snprintf(path, sizeof(path), "services[%u].name", i);
-		config->services[i].place = keep_place(c, path);
+		config->services[i].place = config_place(config, path);
 	}
-	keep_tls_places(c, "admin.tls", &config->admin.tls);
+	keep_tls_places(config, "admin.tls", &config->admin.tls);
 }
 
 enum err config_check(struct config *config, const struct yaml_file *file,

@@ -27,10 +27,8 @@ enum err check_notices(const struct checker *c) MUST_CHECK;
 /* Likewise of config_tls.c; `path`: "listeners[0].tls". */
 enum err check_tls(const struct checker *c, const char *path,
 		   const struct config_tls *tls) MUST_CHECK;
-void keep_tls_places(const struct checker *c, const char *path,
+void keep_tls_places(const struct config *config, const char *path,
 		     struct config_tls *tls);
-/* Where an option is set; the caller's to free(). */
-const char *keep_place(const struct checker *c, const char *path);
 /* "host", "host:port", "[::1]:25"; of the host each label is one. */
 enum err host_port_check(struct str text, struct cause *cause) MUST_CHECK;
 

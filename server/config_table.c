@@ -315,18 +315,6 @@ enum err config_parse(struct str text, struct config **out, struct cause *cause)
 	return *out ? E_OK : cause_set(cause, E_MEMORY, "out of memory");
 }
 
-static void tls_places_free(const struct config_tls *tls)
-{
-	free((void *)(uintptr_t)tls->client_ca_place);
-	for (unsigned i = 0; i < config_certificates(tls); i++) {
-		const struct config_certificate *at =
-			config_certificate(tls, i);
-
-		free((void *)(uintptr_t)at->certificate_place);
-		free((void *)(uintptr_t)at->key_place);
-	}
-}
-
 void config_free(struct config *config)
 {
 	const cyaml_config_t cyaml = { .mem_fn = cyaml_mem };
@@ -334,23 +322,9 @@ void config_free(struct config *config)
 	if (!config)
 		return;
 	free((void *)(uintptr_t)config->path);
-	free((void *)(uintptr_t)config->store_place);
-	free((void *)(uintptr_t)config->keys_place);
-	free((void *)(uintptr_t)config->url_place);
-	free((void *)(uintptr_t)config->issuer_place);
-	free((void *)(uintptr_t)config->mail.place);
-	free((void *)(uintptr_t)config->mail.url_place);
-	free((void *)(uintptr_t)config->hook.place);
-	free((void *)(uintptr_t)config->hook.url_place);
-	for (size_t i = 0; config->path_places && config->path_places[i]; i++)
-		free((void *)(uintptr_t)config->path_places[i]);
-	free(config->path_places);
-	free((void *)(uintptr_t)config->log.place);
-	for (unsigned i = 0; i < config->listeners_count; i++)
-		tls_places_free(&config->listeners[i].tls);
-	for (unsigned i = 0; i < config->services_count; i++)
-		free((void *)(uintptr_t)config->services[i].place);
-	tls_places_free(&config->admin.tls);
+	for (size_t i = 0; config->places && config->places[i]; i++)
+		free(config->places[i]);
+	free(config->places);
 	cyaml_free(&cyaml, &root_value, config, 0);
 }
 

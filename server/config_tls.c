@@ -87,21 +87,21 @@ enum err check_tls(const struct checker *c, const char *path,
 	return err ? err : check_clients(c, path, tls);
 }
 
-void keep_tls_places(const struct checker *c, const char *path,
+void keep_tls_places(const struct config *config, const char *path,
 		     struct config_tls *tls)
 {
 	char at[OPTION_NAME_MAX];
 
 	snprintf(at, sizeof(at), "%s.client_ca", path);
-	tls->client_ca_place = keep_place(c, at);
+	tls->client_ca_place = config_place(config, at);
 	for (unsigned i = 0; i < config_certificates(tls); i++) {
 		struct config_certificate *one =
 			(struct config_certificate *)(uintptr_t)
 				config_certificate(tls, i);
 
 		path_of(path, tls, i, "certificate", at);
-		one->certificate_place = keep_place(c, at);
+		one->certificate_place = config_place(config, at);
 		path_of(path, tls, i, "key", at);
-		one->key_place = keep_place(c, at);
+		one->key_place = config_place(config, at);
 	}
 }

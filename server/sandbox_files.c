@@ -152,10 +152,8 @@ static const char *visit_all(const struct config *config, visitor *visit,
 		return config->path;
 	if (!config->mail.url && !config->hook.url)
 		return NULL;
-	*place = config->mail.url ? config->mail.url_place
-				  : config->hook.url_place;
-	if (!*place)
-		*place = "";
+	*place = config_place(config,
+			      config->mail.url ? "mail.url" : "webhook.url");
 	file_need(NAMES, READ, &need);
 	return visit(&need) ? NAMES : NULL;
 }

@@ -170,7 +170,8 @@ static enum err up_log(struct server *server, struct cause *cause)
 	enum err err = log_route(log->file, log->syslog, cause);
 
 	if (err && log->file)
-		config_blame(log->place, err, cause);
+		config_blame(config_place(server->config, "log.file"), err,
+			     cause);
 	if (!err && log_start(server->format))
 		err = cause_set(cause, E_MEMORY, "no log thread");
 	return err;

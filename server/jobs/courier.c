@@ -85,11 +85,14 @@ enum err courier_check(const struct config *config, struct cause *cause)
 		err = read_secret(config->mail.password_file, 1, &password,
 				  &line, cause);
 	if (err)
-		return config_blame(config->mail.place, err, cause);
+		return config_blame(config_place(config, "mail.password_file"),
+				    err, cause);
 	if (config->hook.secret_file)
 		err = read_secret(config->hook.secret_file, COURIER_SECRET_MIN,
 				  &secret, &line, cause);
-	return err ? config_blame(config->hook.place, err, cause) : E_OK;
+	return err ? config_blame(config_place(config, "webhook.secret_file"),
+				  err, cause)
+		   : E_OK;
 }
 
 static enum err failed(const struct courier *c, const char *what, enum err err,

@@ -403,6 +403,51 @@ static void services(void **state)
 	assert_ptr_equal(config_service(two, STR("b")), &two->services[1]);
 }
 
+static const struct {
+	const char *option, *place;
+} places[] = {
+	{ "services[1].name", FILE_NAME ":3: services[1].name" },
+	{ "services[0].ttl", FILE_NAME ": services[0].ttl" },
+	{ "mail.url", FILE_NAME ":4: mail.url" },
+	{ "mail.from", "DOCKPASS_MAIL_FROM" },
+	{ "store", FILE_NAME ": store" },
+	{ "services[2].name", "" },
+	{ "mail", "" },
+	{ "mail.urls", "" },
+	{ "", "" },
+};
+
+/* Those of paths are found by their number as well, in the same order. */
+static void where_options_are_set(void **state)
+{
+	AUTO(config) struct config *config = NULL;
+	struct config bare = { 0 };
+	struct cause cause;
+	size_t keys = 0;
+
+	(void)state;
+	write_file(FILE_NAME,
+		   "services:\n- name: a\n- name: b\n"
+		   "mail: {url: 'smtp://localhost:25'}\nkeys: k\n",
+		   0644);
+	assert_int_equal(setenv("DOCKPASS_MAIL_FROM", "a@example.com", 1), 0);
+	assert_int_equal(config_load_bare(FILE_NAME, &config, &cause), E_OK);
+	assert_int_equal(unsetenv("DOCKPASS_MAIL_FROM"), 0);
+	for (size_t i = 0; i < COUNT(places); i++) {
+		print_message("%s\n", places[i].option);
+		assert_string_equal(config_place(config, places[i].option),
+				    places[i].place);
+	}
+	while (config_path_at(config, keys) != &config->keys)
+		keys++;
+	assert_string_equal(config_path_place(config, keys),
+			    FILE_NAME ":5: keys");
+	assert_string_equal(config->keys_place, FILE_NAME ":5: keys");
+	assert_string_equal(config->services[1].place, places[0].place);
+	assert_string_equal(config_place(&bare, "mail.url"), "");
+	assert_string_equal(config_path_place(&bare, 0), "");
+}
+
 static void readme_table(void **state)
 {
 	struct buf got;
@@ -464,6 +509,7 @@ int main(void)
 		cmocka_unit_test(missing_file),
 		cmocka_unit_test(relative_paths),
 		cmocka_unit_test(services),
+		cmocka_unit_test(where_options_are_set),
 		cmocka_unit_test(readme_table),
 		cmocka_unit_test(size_limit),
 	};
