@@ -142,3 +142,20 @@ def test_its_socket_is_started_with_it_where_it_is_enabled(on_copy):
     assert "mend that, then: systemctl restart dockpass.socket dockpass\n" \
         in bad[1] + "\n"
     assert purged[0] == 0 and left[0] != 0
+
+
+UNIT = "/etc/systemd/system/dockpass.service"
+
+
+@pytest.mark.parametrize("made, told", [
+    (f"ln -s /dev/null {UNIT}", False), (f"ln -s /root/it {UNIT}", True),
+    (f"cp /root/it {UNIT}", True)])
+def test_a_unit_of_ones_own_is_told_but_no_mask(on_copy, made, told):
+    """Who masked it wants it to stay so, and the package all the same."""
+    install, _, again = on_copy(
+        "echo '[Service]\nExecStart=true\n[Install]\nWantedBy=a.target' "
+        f">/root/it; {made}; {INSTALL}", "dockpass check", INSTALL)
+    for status, said in install, again:
+        assert status == 0, said
+        assert (f"dockpass: {UNIT} comes before the package's; remove it"
+                in said) == told

@@ -301,6 +301,13 @@ def test_what_root_does_at_the_command_line_is_the_server_s(unit, alice):
     unit.run("dockpass", "audit", "verify")
 
 
+def test_a_backup_before_an_upgrade(unit):
+    """README's first lines, where there is no folder for it yet."""
+    steps = README.split("### Upgrade\n\n")[1].splitlines()[:2]
+    unit.shell('sudo() { "$@"; }\n' + "\n".join(steps))
+    assert unit.shell("stat -c '%U %a' /backup/*") == "dockpass 600\n"
+
+
 def test_logrotate_as_the_package_has_it(unit, alice):
     """All lines are there, each in one file."""
     unit.configure(log={"file": LOG})
@@ -315,10 +322,13 @@ def test_logrotate_as_the_package_has_it(unit, alice):
         wait_until(lambda count=2 * turn - 1: len(asked()) == count, 10, asked)
         said = unit.run("logrotate", "--force", "/etc/logrotate.d/dockpass")
         assert said.stderr == ""
+        if turn == 1:
+            made = unit.shell("stat -c '%a %U:%G' /var/log/dockpass/*.1")
         unit.token(f"turn-{turn}", alice)
     wait_until(lambda: len(asked()) == 6, 10, asked)
     kept = unit.shell("cd /var/log/dockpass; stat -c '%a %U:%G %n' *")
     assert kept.splitlines()[0] == "640 dockpass:adm dockpass.log"
+    assert made == "600 dockpass:dockpass\n"
     assert '"event":"token"' in unit.shell(
         f"setpriv --reuid nobody --regid adm --clear-groups cat {LOG}")
     assert [line.split()[2] for line in kept.splitlines()] == [
@@ -458,13 +468,15 @@ def test_socket_activation_as_readme_says(unit):
 
 
 def test_a_port_of_the_kernel_s_own(unit):
-    """443 is systemd's to open, and it has no right that it would take."""
+    """443 is systemd's to open, as README says, and it has no right that it
+    would take."""
     unit.systemctl("stop", "dockpass")
+    edit = re.search(r"edit dockpass.socket`, in it\s+(.*?)\. Each", README)[1]
+    lines = re.findall("`([^`]*)`", edit) + ["ListenStream=127.0.0.1:443", ""]
     unit.machine.write("/etc/systemd/system/dockpass.socket.d/443.conf",
-                       "[Socket]\nListenStream=\n"
-                       "ListenStream=127.0.0.1:443\nListenStream=[::1]:443\n")
+                       "\n".join(lines))
     unit.configure(listeners=[{"address": "127.0.0.1:443"},
-                              {"address": "[::1]:443"}])
+                              {"address": "[::]:443"}])
     unit.systemctl("daemon-reload")
     unit.systemctl("start", "dockpass.socket")
     assert unit.ask(port=443).status_code == 200
