@@ -206,9 +206,9 @@ enum taken doctor_try_all(struct doctor *d, bool spoilt,
 			  struct transfer_reply *reply);
 
 check_run check_config, check_owner, check_keys, check_public,
-	check_certificate, check_listener_tls, check_secrets, check_store,
-	check_room, check_disk, check_server, check_served, check_url,
-	check_mail, check_webhook, check_clock, check_descriptors;
+	check_certificate, check_listener_tls, check_secrets, check_log_file,
+	check_store, check_room, check_disk, check_server, check_served,
+	check_url, check_mail, check_webhook, check_clock, check_descriptors;
 check_run check_registry, check_proxy, check_challenge, check_realm,
 	check_scheme, check_endpoint, check_service, check_skew, check_key,
 	check_form, check_issuer, check_signer, check_token;

@@ -6,6 +6,7 @@
 #include "server/jobs/courier.h"
 #include "server/keys.h"
 #include "server/live.h"
+#include "server/outlet.h"
 #include "server/thresholds.h"
 #include "server/tls.h"
 #include "store/look.h"
@@ -184,6 +185,23 @@ enum health check_secrets(struct doctor *d)
 		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
 	return doctor_found(d, HEALTH_OK, NULL,
 			    "files of secrets can be read, and by none else");
+}
+
+/* As its owner: root, who read the configuration, can write anywhere. */
+enum health check_log_file(struct doctor *d)
+{
+	const struct config_log *log = &d->call->config->log;
+	struct cause cause;
+	enum err err;
+
+	if (!log->file)
+		return doctor_found(d, HEALTH_OK, NULL, "no file of its own");
+	err = outlet_check(log->file, &cause);
+	if (!err)
+		return doctor_found(d, HEALTH_OK, NULL, "%s can be written",
+				    log->file);
+	config_blame(config_place(d->call->config, "log.file"), err, &cause);
+	return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
 }
 
 /*

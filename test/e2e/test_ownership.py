@@ -14,6 +14,7 @@ import pytest
 
 from support import secrets
 from support.dockpass import Dockpass
+from support.doctor import doctor, line
 from support.process import wait_until
 
 OWNER = 54321
@@ -262,6 +263,12 @@ def test_a_log_in_a_folder_of_roots(foreign, roots, there):
         status, message = foreign.refused(command)
         assert status == 1 and re.search(r"dockpass.yaml:\d+" +
                                          re.escape(want) + "$", message)
+    failed, checks = doctor(foreign)
+    if there:  # it is another's than all else
+        assert failed == ["owner", "server"], checks
+    else:
+        assert failed == ["log", "server"] and re.search(
+            re.escape(want) + "$", line(checks["log"])), checks
     os.chown(file if there else roots, OWNER, OWNER)
     foreign.cli("check")
     foreign.serve()
