@@ -112,6 +112,9 @@ const char *doctor_text(struct doctor *d, const char *fmt, ...)
 enum health doctor_found(struct doctor *d, enum health health, const char *mend,
 			 const char *fmt, ...) PRINTF_LIKE(4, 5);
 
+/* The store cannot be reached, by errno. */
+enum health doctor_not_reached(struct doctor *d);
+
 typedef enum health check_run(struct doctor *d);
 struct check {
 	const char *name; /* stable: --json has it */

@@ -1,6 +1,9 @@
 /* server/cli/doctor_here.c - this side: configuration, keys, store, folders. */
 #include "server/cli/doctor.h"
 
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "server/jobs/courier.h"
@@ -274,8 +277,7 @@ enum health check_disk(struct doctor *d)
 	uint64_t left;
 
 	if (!db_disk(store, &disk))
-		return doctor_found(d, HEALTH_FAIL, NULL, "%s: not found",
-				    store);
+		return doctor_not_reached(d);
 	left = disk.left >> 20;
 	if (disk.read_only)
 		return doctor_found(d, HEALTH_FAIL, "mount it for writing",

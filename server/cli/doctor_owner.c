@@ -4,11 +4,14 @@
  */
 #include "server/cli/doctor.h"
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "server/file.h"
 #include "server/owner.h"
+#include "store/db.h"
 
 enum { KEYRING_MAX = 8192 };
 
@@ -33,13 +36,12 @@ static const char *name_in(const char *folder, const char *path)
 
 static bool is_of_store(const char *name)
 {
-	static const char *const names[] = { "", "data.mdb", "lock.mdb",
-					     "server.lock" };
+	const char *own;
 
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (!strcmp(name, names[i]))
+	for (size_t i = 0; (own = db_file(i)); i++)
+		if (!strcmp(name, own))
 			return true;
-	return false;
+	return !*name;
 }
 
 /* Lines "STATE NAME" are of the files NAME.pem. */
@@ -122,10 +124,28 @@ static const char *list_used(struct doctor *d, uid_t owner)
 	return list;
 }
 
+/* A folder above the store that a user of its own could not enter; or NULL. */
+static const char *closed_above(struct doctor *d)
+{
+	char at[PATH_MAX];
+	struct stat st;
+	char *slash;
+
+	if (!realpath(d->call->config->store, at))
+		return NULL;
+	while ((slash = strrchr(at, '/')) && slash != at) {
+		*slash = '\0';
+		if (stat(at, &st) || !(st.st_mode & S_IXOTH))
+			return doctor_text(d, "%s", at);
+	}
+	return NULL;
+}
+
 /* Another than root: what root alone can open would keep it from starting. */
 static const char *move_to_user(struct doctor *d)
 {
 	const struct config *config = d->call->config;
+	const char *closed = closed_above(d);
 	const char *list = list_used(d, (uid_t)-1), *also = "";
 
 	if (is_closed(config, config->path, (uid_t)-1))
@@ -137,9 +157,20 @@ static const char *move_to_user(struct doctor *d)
 				   (int)(strrchr(config->log.file, '/') -
 					 config->log.file),
 				   config->log.file);
-	return doctor_text(
-		d, "make a user for it, chown -R dockpass %s, %sthen restart",
-		list, also);
+	return doctor_text(d,
+			   "make a user for it, %s%s%schown -R dockpass %s, "
+			   "%sthen restart",
+			   closed ? "let him into " : "", closed ? closed : "",
+			   closed ? " or move all to where he can go, " : "",
+			   list, also);
+}
+
+enum health doctor_not_reached(struct doctor *d)
+{
+	struct cause cause;
+
+	cause_errno(&cause, "cannot be reached", d->call->config->store);
+	return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
 }
 
 static enum health check_owners(struct doctor *d)
@@ -152,8 +183,7 @@ static enum health check_owners(struct doctor *d)
 	enum err err;
 
 	if (stat(config->store, &st))
-		return doctor_found(d, HEALTH_FAIL, NULL, "%s: not found",
-				    config->store);
+		return doctor_not_reached(d);
 	foreign.owner = st.st_uid;
 	buf_init(&foreign.keyring, KEYRING_MAX);
 	if (file_read(keyring, true, &foreign.keyring, NULL))

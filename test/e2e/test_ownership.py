@@ -288,6 +288,26 @@ def test_a_configuration_that_only_root_can_read(foreign):
     foreign.reload()
 
 
+def test_a_folder_above_that_is_closed(foreign, open_path):
+    """The doctor says so in the words of others; and to root, whose all of it
+    still is, that it takes more than a chown."""
+    check = doctor(foreign)[1]["owner"]
+    assert check["status"] == "ok", check
+    open_path.chmod(0o700)
+    failed, checks = doctor(foreign)
+    store = f"{foreign.folder}/store"
+    for name in "owner", "disk":
+        assert name in failed and line(checks[name]) == \
+            f"{store}: cannot be reached: {ACTS}", checks
+    for mode, more in (0o700, f"let him into {open_path} or move all to where "
+                       "he can go, "), (0o711, ""):
+        open_path.chmod(mode)
+        own(foreign.folder, 0)
+        assert doctor(foreign)[1]["owner"]["mend"] == (
+            f"make a user for it, {more}chown -R dockpass {store} "
+            f"{foreign.folder}/keys {foreign.folder}/public, then restart")
+
+
 def test_a_folder_above_that_was_closed_meanwhile(foreign, open_path):
     """It is no other store, and no restart would help."""
     above = open_path / "above"
