@@ -56,17 +56,6 @@ def test_an_admin_for_those_with_a_certificate_is_looked_at(tmp_path):
         assert f"does not answer at https://{free}" in line(checks["server"])
 
 
-def test_one_that_runs_is_not_asked_there_either(tmp_path):
-    certificate = Certificate(tmp_path)
-    with Dockpass(tmp_path) as dockpass:
-        dockpass.configure(admin=closed(certificate, "required"))
-        dockpass.serve()
-        failed, checks = doctor(dockpass)
-        assert failed == [] and checks["server"]["status"] == "ok", checks
-        assert "which certificates it shows admin.address would tell" in \
-            checks["served"]["message"]
-
-
 def test_one_that_hangs(tmp_path):
     """Its configuration is not the reason."""
     with Dockpass(tmp_path) as dockpass:
@@ -417,19 +406,6 @@ def test_a_server_that_was_not_told_and_gives_nothing(tmp_path):
                 "skipped"
             change_key(dockpass)
             assert "signer" in doctor(dockpass, liar.url)[0]
-
-
-def test_a_key_changed_for_a_server_that_refused_its_reload(tmp_path):
-    """Another reload is what it would refuse again."""
-    with Dockpass(tmp_path).serve() as dockpass:
-        with registry(dockpass) as liar:
-            change_key(dockpass)
-            text = dockpass.config_file.read_text()
-            dockpass.config_file.write_text("nix: 1\n")
-            assert "the old ones stay" in dockpass.reload()
-            dockpass.config_file.write_text(text)
-            mend = doctor(dockpass, liar.url)[1]["signer"]["mend"]
-            assert "restart dockpass: it has refused its last reload" in mend
 
 
 def test_a_service_that_is_none(tmp_path):

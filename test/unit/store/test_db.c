@@ -823,8 +823,6 @@ int main(void)
 		cmocka_unit_test(cut_short),
 		cmocka_unit_test(one_server),
 		cmocka_unit_test(reloads_in_turn),
-}
-
 		cmocka_unit_test(what_the_server_has),
 		cmocka_unit_test(next_transaction_sees_another_process),
 		cmocka_unit_test(reader_slots),
