@@ -129,7 +129,10 @@ static void too_many(void **state)
 /* Whoever sends them decides how many there are: what they take is theirs. */
 static void of_what_size(void **state)
 {
-	static const char one[] = "a b=\"\",", escaped[] = "a b=\"\\c\",";
+	static const char one[] = "a b=\"c\",";
+	/* 16 letters in 32 bytes */
+	static const char escaped[] = "a b=\"\\0\\1\\2\\3\\4\\5\\6\\7"
+				      "\\8\\9\\a\\b\\c\\d\\e\\f\",";
 	AUTO(arena) struct arena arena;
 	char text[COUNT(escaped)];
 	struct challenge c;
@@ -146,7 +149,7 @@ static void of_what_size(void **state)
 	line = str_of(text);
 	assert_int_equal(challenge_next(&line, &arena, &c), E_OK);
 	assert_true(challenge_get(&c, STR("b"), &value));
-	assert_str(value, "c");
+	assert_str(value, "0123456789abcdef");
 	assert_int_equal(arena.used, 16);
 }
 
