@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "server/file.h"
+#include "server/keys.h"
 
 static char top[64], keys[128], public[128];
 static struct cause cause;
@@ -85,6 +86,15 @@ static inline size_t files_in(const char *folder)
 		n += entry->d_name[0] != '.';
 	closedir(dir);
 	return n;
+}
+
+static inline struct keyring *load(void)
+{
+	struct keyring *keyring;
+
+	if (keys_load(keys, &keyring, &cause))
+		fail_msg("%s", cause.text);
+	return keyring;
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

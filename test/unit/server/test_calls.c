@@ -137,15 +137,6 @@ static void make_key(char kid[60])
 		fail_msg("%s", cause.text);
 }
 
-static struct keyring *load(void)
-{
-	struct keyring *keyring;
-
-	if (keys_load(keys, &keyring, &cause))
-		fail_msg("%s", cause.text);
-	return keyring;
-}
-
 static const char *file_of(const char *kid)
 {
 	AUTO(keyring) struct keyring *keyring = load();

@@ -68,16 +68,6 @@ static uint64_t queued(struct db *db)
 	return txn_count(&txn, TABLE_MAILBOX);
 }
 
-static bool is_revoked(struct db *db, uint64_t id)
-{
-	AUTO(txn) struct txn txn;
-	struct pat pat;
-
-	txn_read(db, &txn);
-	assert_int_equal(pat_get(&txn, id, &pat), E_OK);
-	return pat.revoked_at;
-}
-
 static void set_limit(struct db *db, const char *days, int64_t now)
 {
 	done(db, (struct change) { .type = CHANGE_SETTING_PUT,

@@ -17,15 +17,6 @@ struct id {
 	char libtrust[60], name[44];
 };
 
-static struct keyring *load(void)
-{
-	struct keyring *keyring;
-
-	if (keys_load(keys, &keyring, &cause))
-		fail_msg("%s", cause.text);
-	return keyring;
-}
-
 static struct id make(void)
 {
 	AUTO(keyring) struct keyring *keyring = NULL;

@@ -14,6 +14,12 @@ struct copy {
 	char path[96];
 };
 
+static inline void copy_begin(struct copy *c)
+{
+	fixture_open(&c->f);
+	set_up(c->f.db);
+}
+
 static inline void copy_write(struct copy *c)
 {
 	struct cause cause;
@@ -28,8 +34,7 @@ static inline void copy_write(struct copy *c)
 
 static inline void copy_make(struct copy *c)
 {
-	fixture_open(&c->f);
-	set_up(c->f.db);
+	copy_begin(c);
 	copy_write(c);
 }
 

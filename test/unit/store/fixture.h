@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "store/change.h"
+#include "store/pat.h"
 #include "store/record.h"
+#include "store/setting.h"
 
 enum { NOW = 0x67f00000 }; /* 2025-04-04T16:29:36Z */
 
@@ -120,6 +122,34 @@ static inline uint64_t add_token(struct db *db, const char *name,
 					  .scopes = scopes,
 					  .digest = digest_of(secret),
 					  .expires_at = expires_at });
+}
+
+/* Without its texts, which end with the read. */
+static inline struct pat token(struct db *db, uint64_t id)
+{
+	AUTO(txn) struct txn txn;
+	struct pat pat;
+
+	txn_read(db, &txn);
+	assert_int_equal(pat_get(&txn, id, &pat), E_OK);
+	pat.name = (struct str) { 0 };
+	memset(pat.limits, 0, sizeof(pat.limits));
+	return pat;
+}
+
+static inline bool is_revoked(struct db *db, uint64_t id)
+{
+	return token(db, id).revoked_at;
+}
+
+static inline struct settings settings_of(struct db *db)
+{
+	AUTO(txn) struct txn txn;
+	struct settings settings;
+
+	txn_read(db, &txn);
+	assert_int_equal(settings_read(&txn, &settings), E_OK);
+	return settings;
 }
 
 static inline bool hex_byte(const char *text, unsigned *out)

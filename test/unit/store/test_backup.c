@@ -37,21 +37,6 @@ static void all_rows_come_back(void **state)
 	copy_end(&c);
 }
 
-static struct pat token(struct db *db, uint64_t id)
-{
-	AUTO(txn) struct txn txn;
-	struct pat pat;
-
-	txn_read(db, &txn);
-	assert_int_equal(pat_get(&txn, id, &pat), E_OK);
-	return pat;
-}
-
-static bool revoked(struct db *db, uint64_t id)
-{
-	return token(db, id).revoked_at;
-}
-
 static enum role role_of(struct db *db, uint64_t space, uint64_t user)
 {
 	AUTO(txn) struct txn txn;
@@ -172,7 +157,7 @@ static void what_was_taken_away_stays_so(void **state)
 		sound(db);
 		if (!out.descends || out.lost != (since[i].change.type != 0) ||
 		    out.taken_away != since[i].taken_away ||
-		    revoked(db, 1) != since[i].token ||
+		    is_revoked(db, 1) != since[i].token ||
 		    blocked(db, 1) != since[i].alice ||
 		    blocked(db, 3) != since[i].bob ||
 		    role_of(db, 2, 1) != since[i].role)
@@ -239,8 +224,7 @@ static void what_was_narrowed_stays_so(void **state)
 		struct copy c;
 
 		print_message("%s\n", narrowed[i].what);
-		fixture_open(&c.f);
-		set_up(c.f.db);
+		copy_begin(&c);
 		if (narrowed[i].before.type)
 			done(c.f.db, narrowed[i].before);
 		copy_write(&c);
@@ -307,8 +291,7 @@ static void a_grace_that_was_shortened(void **state)
 	struct copy c;
 
 	(void)state;
-	fixture_open(&c.f);
-	set_up(c.f.db);
+	copy_begin(&c);
 	done(c.f.db, end);
 	copy_write(&c);
 	end.expires_at = NOW + 30;
@@ -324,8 +307,7 @@ static void a_grace_that_both_have(void **state)
 	struct copy c;
 
 	(void)state;
-	fixture_open(&c.f);
-	set_up(c.f.db);
+	copy_begin(&c);
 	done(c.f.db, (struct change) { .type = CHANGE_TOKEN_END,
 				       .id = 1,
 				       .expires_at = NOW + 60 });
@@ -345,8 +327,7 @@ static void a_limit_is_set_anew(void **state)
 	struct copy c;
 
 	(void)state;
-	fixture_open(&c.f);
-	set_up(c.f.db);
+	copy_begin(&c);
 	done(c.f.db, limit);
 	copy_write(&c);
 	assert_int_equal(bring_back(&c, c.f.db, 0).taken_away, 0);
@@ -484,14 +465,14 @@ static void newer_tokens_are_revoked(void **state)
 	copy_make(&c);
 	fixture_open(&fresh); /* which knows none of them */
 	assert_int_equal(bring_back(&c, fresh.db, NOW).newer, 2);
-	assert_true(revoked(fresh.db, 1));
-	assert_false(revoked(fresh.db, 2));
+	assert_true(is_revoked(fresh.db, 1));
+	assert_false(is_revoked(fresh.db, 2));
 	fixture_close(&fresh);
 	bring_back(&c, c.f.db, NOW + 1);
-	assert_false(revoked(c.f.db, 1));
+	assert_false(is_revoked(c.f.db, 1));
 	bring_back(&c, c.f.db, NOW);
-	assert_true(revoked(c.f.db, 1));
-	assert_false(revoked(c.f.db, 2)); /* of the day before */
+	assert_true(is_revoked(c.f.db, 1));
+	assert_false(is_revoked(c.f.db, 2)); /* of the day before */
 	copy_end(&c);
 }
 
@@ -507,7 +488,7 @@ static void each_token_is_counted_once(void **state)
 	out = bring_back(&c, c.f.db, NOW);
 	assert_int_equal(out.taken_away, 1);
 	assert_int_equal(out.newer, 1); /* token 4 */
-	assert_true(revoked(c.f.db, 1) && revoked(c.f.db, 4));
+	assert_true(is_revoked(c.f.db, 1) && is_revoked(c.f.db, 4));
 	copy_end(&c);
 }
 
@@ -756,8 +737,7 @@ static void a_copy_of_another_format(void **state)
 	struct copy c;
 
 	(void)state;
-	fixture_open(&c.f);
-	set_up(c.f.db);
+	copy_begin(&c);
 	{
 		AUTO(txn) struct txn txn;
 
@@ -912,8 +892,7 @@ static void what_was_observed_stays(void **state)
 	struct copy c;
 
 	(void)state;
-	fixture_open(&c.f);
-	set_up(c.f.db);
+	copy_begin(&c);
 	observe(c.f.db, NOW + 1000);
 	copy_write(&c);
 	observe(c.f.db, NOW + 2000);

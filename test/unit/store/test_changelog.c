@@ -599,16 +599,6 @@ static void names(void **state)
 	assert_int_equal(type, 0);
 }
 
-static struct pat token(struct db *db, uint64_t id)
-{
-	AUTO(txn) struct txn txn;
-	struct pat pat;
-
-	txn_read(db, &txn);
-	assert_int_equal(pat_get(&txn, id, &pat), E_OK);
-	return pat;
-}
-
 static enum err revoked_by(struct db *db, uint64_t id, const char *actor,
 			   enum change_type type)
 {

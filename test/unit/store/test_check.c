@@ -275,16 +275,6 @@ static uint64_t rotate(struct db *db, uint64_t id, uint64_t grace)
 					  .digest = { { 0, n } } });
 }
 
-static bool is_revoked(struct db *db, uint64_t id)
-{
-	AUTO(txn) struct txn txn;
-	struct pat pat;
-
-	txn_read(db, &txn);
-	assert_int_equal(pat_get(&txn, id, &pat), E_OK);
-	return pat.revoked_at;
-}
-
 /* It ends when its grace does, whatever its date. */
 static void in_its_grace_it_keeps_the_limit(void **state)
 {

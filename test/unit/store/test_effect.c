@@ -7,18 +7,6 @@
 #include "store/member.h"
 #include "store/refresh.h"
 
-static struct pat token(struct db *db, uint64_t id)
-{
-	AUTO(txn) struct txn txn;
-	struct pat pat;
-
-	txn_read(db, &txn);
-	if (pat_get(&txn, id, &pat))
-		fail();
-	pat.name = (struct str) { 0 };
-	return pat;
-}
-
 static uint64_t count(struct db *db, enum table table)
 {
 	AUTO(txn) struct txn txn;

@@ -89,17 +89,6 @@ static void set(struct db *db, const char *name, const char *value)
 				   .value = str_of(value) });
 }
 
-static struct pat token(struct db *db, uint64_t id)
-{
-	AUTO(txn) struct txn txn;
-	struct pat pat;
-
-	txn_read(db, &txn);
-	if (pat_get(&txn, id, &pat))
-		fail();
-	return pat;
-}
-
 static void came_of_it(struct db *db, const struct change *change,
 		       const char *want, const char *cause)
 {

@@ -19,16 +19,6 @@ static void set(struct db *db, enum setting setting, const char *value)
 				   .value = str_of(value) });
 }
 
-static struct settings settings_of(struct db *db)
-{
-	AUTO(txn) struct txn txn;
-	struct settings settings;
-
-	txn_read(db, &txn);
-	assert_int_equal(settings_read(&txn, &settings), E_OK);
-	return settings;
-}
-
 /* What a setting was in the copy, became since, and is after. */
 static const struct {
 	enum setting setting;
@@ -62,8 +52,7 @@ static void a_setting_that_was_tightened_stays_so(void **state)
 		print_message(STR_FMT ": %s, %s\n",
 			      STR_ARG(setting_rows[setting].name),
 			      settings[i].then, settings[i].since);
-		fixture_open(&c.f);
-		set_up(c.f.db);
+		copy_begin(&c);
 		set(c.f.db, setting, settings[i].then);
 		copy_write(&c);
 		set(c.f.db, setting, settings[i].since);
@@ -87,8 +76,7 @@ static void nor_is_what_a_new_store_has_by_default(void **state)
 	struct copy c;
 
 	(void)state;
-	fixture_open(&c.f);
-	set_up(c.f.db);
+	copy_begin(&c);
 	set(c.f.db, SETTING_enforce_token_expiry, "false");
 	copy_write(&c);
 	fixture_open(&fresh);
@@ -199,8 +187,7 @@ static void a_project_that_was_made_again(void **state)
 		struct copy c;
 
 		print_message("%s\n", again[i].what);
-		fixture_open(&c.f);
-		set_up(c.f.db);
+		copy_begin(&c);
 		done(c.f.db, (struct change) { .type = CHANGE_PROJECT_SET,
 					       .path = STR("g/app"),
 					       VISIBLE(PUBLIC) });
@@ -224,8 +211,7 @@ static void a_group_that_was_made_again(void **state)
 	struct copy c;
 
 	(void)state;
-	fixture_open(&c.f);
-	set_up(c.f.db);
+	copy_begin(&c);
 	done(c.f.db, (struct change)MEMBER("bob", "e", ROLE_OWNER));
 	done(c.f.db, (struct change)MEMBER("alice", "e", ROLE_OWNER));
 	copy_write(&c);
@@ -303,8 +289,7 @@ static void a_user_who_was_made_again(void **state)
 		struct copy c;
 
 		print_message("%s\n", users[i].what);
-		fixture_open(&c.f);
-		set_up(c.f.db);
+		copy_begin(&c);
 		done(c.f.db, (struct change) { .type = CHANGE_USER_PASSWORD,
 					       .user = STR("root"),
 					       .value = STR("old") });

@@ -53,16 +53,6 @@ static const struct {
 	  "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' is no prefix" },
 };
 
-static struct settings read_all(struct db *db)
-{
-	AUTO(txn) struct txn txn;
-	struct settings settings;
-
-	txn_read(db, &txn);
-	assert_int_equal(settings_read(&txn, &settings), E_OK);
-	return settings;
-}
-
 static enum err put(struct db *db, const char *name, const char *text,
 		    int64_t now, struct cause *cause)
 {
@@ -113,7 +103,7 @@ static void values(void **state)
 		assert_int_equal(err, rows[i].want ? E_OK : E_SYNTAX);
 		if (!strstr(cause.text, rows[i].cause))
 			fail_msg("cause: %s", cause.text);
-		settings = read_all(f.db);
+		settings = settings_of(f.db);
 		if (rows[i].want)
 			prints_as(&settings, setting, rows[i].want,
 				  rows[i].json);
@@ -140,7 +130,7 @@ static void defaults(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	settings = read_all(f.db);
+	settings = settings_of(f.db);
 	for (size_t i = 0; i < SETTING_COUNT; i++) {
 		assert_str(setting_rows[i].name, want[i].name);
 		prints_as(&settings, (enum setting)i, want[i].text,
@@ -162,25 +152,25 @@ static void when_it_was_set(void **state)
 	fixture_open(&f);
 	assert_int_equal(put(f.db, "max_token_lifetime", "30", NOW, &cause),
 			 E_OK);
-	assert_int_equal(read_all(f.db).set_at[max], NOW);
+	assert_int_equal(settings_of(f.db).set_at[max], NOW);
 	assert_int_equal(put(f.db, "token_prefix", "x", NOW + 1, &cause), E_OK);
-	settings = read_all(f.db);
+	settings = settings_of(f.db);
 	assert_int_equal(settings.set_at[max], NOW);
 	assert_int_equal(settings.set_at[SETTING_token_prefix], NOW + 1);
 	assert_int_equal(put(f.db, "max_token_lifetime", "40", NOW + 2, &cause),
 			 E_OK);
-	assert_int_equal(read_all(f.db).set_at[max], NOW + 2);
+	assert_int_equal(settings_of(f.db).set_at[max], NOW + 2);
 	assert_int_equal(put(f.db, "max_token_lifetime", "x", NOW + 3, &cause),
 			 E_SYNTAX);
 	/* To say it again is no change. */
 	assert_int_equal(
 		put(f.db, "max_token_lifetime", "040", NOW + 3, &cause), E_OK);
-	settings = read_all(f.db);
+	settings = settings_of(f.db);
 	assert_int_equal(settings.set_at[max], NOW + 2);
 	assert_int_equal(settings.max_token_lifetime, 40);
 	assert_int_equal(
 		put(f.db, "max_token_lifetime", "none", NOW + 4, &cause), E_OK);
-	settings = read_all(f.db);
+	settings = settings_of(f.db);
 	assert_int_equal(settings.set_at[max], 0);
 	assert_int_equal(settings.max_token_lifetime, 0);
 	fixture_close(&f);

@@ -1,5 +1,5 @@
 /* test/unit/token/test_keygen.c - token/keygen: fresh keys, certificates. */
-#include "test/unit/check.h"
+#include "test/unit/token/fresh.h"
 
 #include <string.h>
 #include <time.h>
@@ -12,18 +12,6 @@
 
 #include "token/date.h"
 #include "token/keyid.h"
-
-enum { NOW = 1800000000, PEM_MAX = 16384 };
-
-static enum err add_new(struct keyring *keyring, enum key_alg alg,
-			enum key_state state, struct cause *cause)
-{
-	AUTO(buf) struct buf pem;
-
-	buf_init(&pem, PEM_MAX);
-	assert_int_equal(key_generate(alg, STR("test"), NOW, &pem), E_OK);
-	return keyring_add(keyring, buf_str(&pem), state, cause);
-}
 
 static void check_certificate(const struct key *key)
 {

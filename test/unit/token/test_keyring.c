@@ -2,7 +2,7 @@
  * test/unit/token/test_keyring.c - token/keyring: key ids by known vectors,
  * what may join a keyring, and what it shows to the world.
  */
-#include "test/unit/check.h"
+#include "test/unit/token/fresh.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +18,6 @@
 #include "test/unit/token/keys.h"
 #include "token/date.h"
 #include "token/keyid.h"
-
-enum { NOW = 1800000000, PEM_MAX = 16384 };
 
 /* clang-format off */
 static const struct {
@@ -116,16 +114,6 @@ static void put_pem(EVP_PKEY *pkey, EVP_PKEY *other, struct buf *pem)
 	buf_add(pem, (struct str) { at, (size_t)len });
 	BIO_free(bio);
 	X509_free(certificate);
-}
-
-static enum err add_new(struct keyring *keyring, enum key_alg alg,
-			enum key_state state, struct cause *cause)
-{
-	AUTO(buf) struct buf pem;
-
-	buf_init(&pem, PEM_MAX);
-	assert_int_equal(key_generate(alg, STR("test"), NOW, &pem), E_OK);
-	return keyring_add(keyring, buf_str(&pem), state, cause);
 }
 
 static const struct {
