@@ -524,6 +524,25 @@ static void what_the_log_does_not_tell_stays_closed(void **state)
 	copy_end(&c);
 }
 
+static void why_nothing_is_restored_is_said(void **state)
+{
+	const struct restore how = { .now = NOW + 1, .actor = STR("a\nb") };
+	AUTO(db) struct db *copy = NULL;
+	struct store_facts facts;
+	struct restored out;
+	struct cause cause;
+	struct copy c;
+
+	(void)state;
+	copy_make(&c);
+	assert_int_equal(backup_open(c.path, &copy, &facts, &cause), E_OK);
+	assert_int_equal(backup_restore(c.f.db, copy, &how, &out, &cause),
+			 E_SYNTAX);
+	assert_non_null(strstr(cause.text, "the actor's name holds a "));
+	assert_int_equal(sound(c.f.db).changes, COUNT(setup));
+	copy_end(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -536,6 +555,7 @@ int main(void)
 		cmocka_unit_test(an_earlier_state_says_nothing),
 		cmocka_unit_test(refresh_tokens_that_gave_way),
 		cmocka_unit_test(what_the_log_does_not_tell_stays_closed),
+		cmocka_unit_test(why_nothing_is_restored_is_said),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
