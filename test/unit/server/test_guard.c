@@ -4,11 +4,27 @@
  */
 #include "test/unit/check.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "server/guard.h"
+
+/* It holds a lock of its own over each atomic write. */
+#if defined(__SANITIZE_THREAD__)
+#define THREADS_ARE_CHECKED true
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREADS_ARE_CHECKED true
+#endif
+#endif
+#ifndef THREADS_ARE_CHECKED
+#define THREADS_ARE_CHECKED false
+#endif
 
 enum { FEW = 5, MORE = 12, SECONDS = 100, STEP = SECONDS * 1000 / FEW };
 
@@ -327,6 +343,74 @@ static void those_looked_at_now_are_counted(void **state)
 	assert_true(guard_password(guard, &more) > 0);
 	guard_right(guard, &tries[0]);
 	assert_int_equal(guard_password(guard, &more), 0);
+}
+
+static struct {
+	char *at; /* the pages that the guard alone has */
+	size_t len;
+	struct guard_try other;
+	unsigned met, wait;
+} meeting;
+
+static void allow_writing(bool yes)
+{
+	assert_int_equal(mprotect(meeting.at, meeting.len,
+				  yes ? PROT_READ | PROT_WRITE : PROT_READ),
+			 0);
+}
+
+static void on_write(int number)
+{
+	(void)number;
+	allow_writing(true);
+	meeting.met++;
+	meeting.wait = guard_password(guard, &meeting.other);
+}
+
+/* guard_password(), and that of another as it has seen room and goes to count.
+ */
+static unsigned overtaken(struct guard_try *try)
+{
+	const struct sigaction action = { .sa_handler = on_write };
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = ((uintptr_t)guard + page - 1) & ~(page - 1);
+	uintptr_t to =
+		((uintptr_t)guard + malloc_usable_size(guard)) & ~(page - 1);
+	struct sigaction before;
+	unsigned wait;
+
+	meeting.at = (char *)guard + (from - (uintptr_t)guard);
+	meeting.len = to - from;
+	meeting.met = 0;
+	assert_int_equal(sigaction(SIGSEGV, &action, &before), 0);
+	allow_writing(false);
+	wait = guard_password(guard, try);
+	allow_writing(true);
+	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
+	assert_int_equal(meeting.met, 1);
+	return wait;
+}
+
+/* Of two that have seen the last place one gets it, and takes no other. */
+static void two_for_the_last_place(void **state)
+{
+	struct guard_try try;
+
+	(void)state;
+	if (THREADS_ARE_CHECKED) {
+		print_message("a write that is cut in two is none for it\n");
+		skip();
+	}
+	for (int i = 0; i < FEW - 1; i++)
+		assert_int_equal(password("192.0.2.1", "alice"), 0);
+	meeting.other = from("192.0.2.1");
+	try = from("192.0.2.1");
+	assert_true(overtaken(&try) > 0);
+	assert_int_equal(meeting.wait, 0);
+	assert_int_equal(try.counted.steps[0], 0);
+	assert_int_not_equal(meeting.other.counted.steps[0], 0);
+	now += STEP;
+	assert_int_equal(left(), 1);
 }
 
 /* The methods of two tries with one secret, ms between; is it one failure? */
@@ -760,6 +844,7 @@ int main(void)
 		TEST(one_network_alone_fills_no_name),
 		TEST(right_passwords_are_not_counted),
 		TEST(those_looked_at_now_are_counted),
+		TEST(two_for_the_last_place),
 		TEST(by_what_it_was_counted_it_is_taken_back),
 		TEST(a_shorter_time_frees_whom_a_longer_one_shut_out),
 		TEST(a_pair_is_one_failure),
