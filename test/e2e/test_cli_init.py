@@ -62,7 +62,8 @@ def made(folder, uid):
     modes = {".": 755, "dockpass.yaml": 644, "keys": 700, "public": 755,
              "keys/keyring": 600, f"keys/{key}": 600, "store": 700,
              "public/bundle.pem": 644, "public/jwks.json": 644,
-             "store/data.mdb": 600, "store/lock.mdb": 600}
+             "store/data.mdb": 600, "store/lock.mdb": 600,
+             "store/server.lock": 600}
     return {path: f"{mode} {uid}" for path, mode in modes.items()}
 
 
@@ -215,8 +216,8 @@ def follow(folder, line):
 
 
 STEPS = ["keys", "public", "store", "dockpass.yaml", "keys/keyring",
-         "public/bundle.pem", "public/jwks.json", "store/lock.mdb",
-         "store/data.mdb"]
+         "public/bundle.pem", "public/jwks.json", "store/server.lock",
+         "store/lock.mdb", "store/data.mdb"]
 
 
 @pytest.mark.parametrize("step", STEPS)

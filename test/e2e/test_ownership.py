@@ -127,7 +127,7 @@ def test_there_is_no_other_command(foreign):
     lines = [line for line, *_ in WRITING] + READING
     tried = {name for name in listed for line in lines
              if (line + " ").startswith(name + " ")}
-    assert listed - tried == {"init", "serve", "doctor"}
+    assert listed - tried == {"init", "serve", "doctor", "reload"}
 
 
 def test_a_key_that_its_owner_may_only_read_is_removed(foreign):
