@@ -226,9 +226,10 @@ def test_a_month_before_its_end(tmp_path, days, status):
 
 
 @pytest.mark.usefixtures("faketime")
-@pytest.mark.parametrize("left, warned", [(91, False), (89, True)])
+@pytest.mark.parametrize("left, warned", [(92, False), (88, True)])
 def test_check_warns_of_the_signing_key_as_early(tmp_path, left, warned):
-    """As the doctor does: its certificate lives 3650 days."""
+    """As the doctor does: its certificate lives 3650 days, and some hours as
+    it is noon then."""
     dockpass = Dockpass(tmp_path)
     done = dockpass.run("check", "--config", dockpass.config_file,
                         env=later(3650 - left))
