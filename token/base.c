@@ -150,6 +150,15 @@ struct str str_skip(struct str s, size_t n)
 	return n ? (struct str) { s.at + n, s.len - n } : s;
 }
 
+size_t str_span(struct str s, bool (*is)(char c))
+{
+	size_t n = 0;
+
+	while (n < s.len && is(s.at[n]))
+		n++;
+	return n;
+}
+
 struct str str_head(struct str s, size_t n)
 {
 	assert(n <= s.len);

@@ -128,6 +128,8 @@ bool str_starts(struct str s, struct str prefix);
 bool str_has(struct str s, char c);
 struct str str_skip(struct str s, size_t n); /* n at most s.len */
 struct str str_head(struct str s, size_t n); /* n at most s.len */
+/* How many characters that are such it begins with. */
+size_t str_span(struct str s, bool (*is)(char c));
 struct str str_trim(struct str s); /* without blanks and tabs at its ends */
 
 /*

@@ -18,10 +18,8 @@ static size_t separator_len(struct str s)
 static bool component_valid(struct str s)
 {
 	for (;;) {
-		size_t n = 0;
+		size_t n = str_span(s, ascii_is_low);
 
-		while (n < s.len && ascii_is_low(s.at[n]))
-			n++;
 		s = str_skip(s, n);
 		if (!n || !s.len)
 			return n;

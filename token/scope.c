@@ -50,10 +50,7 @@ static bool is_host_char(char c)
 
 static bool all(struct str s, bool (*is)(char))
 {
-	for (size_t i = 0; i < s.len; i++)
-		if (!is(s.at[i]))
-			return false;
-	return s.len;
+	return s.len && str_span(s, is) == s.len;
 }
 
 /* label *( "." label ) [ ":" port ], a label not beginning or ending in "-" */

@@ -236,9 +236,7 @@ void secret_each(struct str text, secret_found *found, void *arg)
 	size_t len;
 
 	for (; text.len; text = str_skip(text, len ? len : 1)) {
-		len = 0;
-		while (len < text.len && is_base64url(text.at[len]))
-			len++;
+		len = str_span(text, is_base64url);
 		each_in_word(str_head(text, len), found, arg);
 	}
 }

@@ -129,22 +129,9 @@ static size_t unwrap_word(struct str text, struct buf *bytes)
 	}
 }
 
-static size_t letters_len(struct str text)
+static bool is_letter(char c)
 {
-	size_t len = 0;
-
-	while (len < text.len && letter_value(text.at[len]) >= 0)
-		len++;
-	return len;
-}
-
-static size_t part_len(struct str text)
-{
-	size_t len = 0;
-
-	while (len < text.len && is_base64url(text.at[len]))
-		len++;
-	return len;
+	return letter_value(c) >= 0;
 }
 
 /* RFC 7519: three parts; the first two are JSON, "{" and a quote. */
@@ -154,7 +141,7 @@ static size_t jwt_len(struct str text)
 
 	for (int part = 0; part < 3; part++) {
 		struct str rest = str_skip(text, len);
-		size_t n = part_len(rest);
+		size_t n = str_span(rest, is_base64url);
 
 		if (!n || (part < 2 && !str_starts(rest, STR("eyJ"))))
 			return 0;
@@ -177,7 +164,7 @@ static void each_jwt(struct str text, secret_found *found, void *arg)
 		if (len)
 			found(arg, FOUND_JWT, str_head(text, len));
 		else
-			len = part_len(text);
+			len = str_span(text, is_base64url);
 	}
 }
 
@@ -191,7 +178,7 @@ static void each_to(unsigned depth, struct str text, secret_found *found,
 	each_jwt(text, found, arg);
 	buf_init(&bytes, text.len);
 	for (; depth && text.len; text = str_skip(text, len ? len : 1)) {
-		len = letters_len(text);
+		len = str_span(text, is_letter);
 		if (len < HOLDS_MIN)
 			continue;
 		buf_clear(&bytes);
