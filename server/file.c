@@ -17,6 +17,11 @@
 
 enum { CHUNK = 4096, PARENT_MODE = 0755, OTHERS = S_IRWXG | S_IRWXO };
 
+enum err file_too_long(const char *path, struct cause *cause)
+{
+	return cause_set(cause, E_LIMIT, "%.80s...: path is too long", path);
+}
+
 /* The one place that says what mode a secret may have. */
 static enum err check_mode(mode_t mode, const char *path, bool secret,
 			   struct cause *cause)
@@ -183,8 +188,7 @@ enum err file_write_by(const char *path, unsigned mode, bool replace,
 	enum err err;
 
 	if (len < 0 || (size_t)len >= sizeof(aside))
-		return cause_set(cause, E_LIMIT, "%.80s...: path is too long",
-				 path);
+		return file_too_long(path, cause);
 	fd = mkostemp(aside, O_CLOEXEC);
 	if (fd < 0)
 		return cause_errno(cause, "cannot make a file beside it", path);
@@ -291,8 +295,7 @@ enum err file_make_folder(const char *path, unsigned mode, struct cause *cause)
 	size_t len = strlen(path);
 
 	if (len >= sizeof(part))
-		return cause_set(cause, E_LIMIT, "%.80s...: path is too long",
-				 path);
+		return file_too_long(path, cause);
 	for (size_t i = 1; i < len; i++) {
 		enum err err;
 

@@ -5,6 +5,9 @@
 
 #include "token/buf.h"
 
+/* E_LIMIT, and says so. */
+enum err file_too_long(const char *path, struct cause *cause);
+
 /*
  * Appends the file to *out (its max is the limit). `secret`: E_MODE when group
  * or others can read or write it. Not a symbolic link's job to say: what it

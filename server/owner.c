@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "server/config.h"
+#include "server/file.h"
 
 enum { LINKS_MAX = 40 /* as the kernel has it */ };
 
@@ -75,11 +76,6 @@ static void say_who(void)
 		 "or name a place of his",
 		 name_self(name));
 	errno_advise_denied(advice);
-}
-
-static enum err too_long(const char *path, struct cause *cause)
-{
-	return cause_set(cause, E_LIMIT, "%.80s...: path is too long", path);
 }
 
 static const char *user_text(uid_t uid, char out[SELF_MAX_BYTES])
@@ -207,7 +203,7 @@ static enum err follow(struct walk *walk, int fd, uid_t owner, const char *path,
 	err = hear(walk, owner, path, cause);
 	if (!err && snprintf(rest, sizeof(rest), "%s/%s", text, walk->rest) >=
 			    (int)sizeof(rest))
-		err = too_long(text, cause);
+		err = file_too_long(text, cause);
 	if (err)
 		return err;
 	memcpy(walk->rest, rest, sizeof(rest));
@@ -234,7 +230,7 @@ static enum err step(struct walk *walk, const char *name, struct cause *cause)
 
 	if (snprintf(path, sizeof(path), "%s%s%s", walk->at,
 		     walk->at[1] ? "/" : "", name) >= (int)sizeof(path))
-		err = too_long(path, cause);
+		err = file_too_long(path, cause);
 	else if (fd < 0 || fstat(fd, &st))
 		err = missed(walk, path, cause);
 	else if (S_ISLNK(st.st_mode))
@@ -269,7 +265,7 @@ static enum err walk_to(struct walk *walk, const char *path,
 		return cause_errno(cause, "cannot tell where it is", path);
 	if (snprintf(walk->rest, sizeof(walk->rest), "%s/%s", here, path) >=
 	    (int)sizeof(walk->rest))
-		return too_long(path, cause);
+		return file_too_long(path, cause);
 	walk->links = 0;
 	err = start(walk, cause);
 	while (!err && take_name(walk, name))

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "server/config.h"
+#include "server/file.h"
 #include "server/keys.h"
 #include "server/sandbox.h"
 #include "store/db.h"
@@ -19,8 +20,7 @@ static enum err look_below(const char *folder, const char *name, bool sealed,
 
 	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >=
 	    (int)sizeof(path))
-		return cause_set(cause, E_LIMIT, "%.80s...: path is too long",
-				 folder);
+		return file_too_long(folder, cause);
 	return fn(path, sealed, arg, cause);
 }
 
