@@ -128,13 +128,13 @@ static const struct {
 	[QUEUE_LATE] = { LATE_MS, conn_close },
 };
 
-/* The one of this queue whose time has come; NULL: nobody's has. */
-static struct conn *overdue(const struct conns *conns, unsigned queue,
-			    int64_t now)
+/* One that has been in this queue since then, or longer; NULL: nobody. */
+static struct conn *older(const struct conns *conns, unsigned queue,
+			  int64_t since)
 {
 	struct conn *first = conns->queues[queue].first;
 
-	return first && first->since <= now - ends[queue].ms ? first : NULL;
+	return first && first->since <= since ? first : NULL;
 }
 
 /*
@@ -148,10 +148,12 @@ static void end_some(struct conns *conns, int64_t now)
 	bool more = false;
 
 	for (unsigned i = 0; i < QUEUE_COUNT; i++) {
+		int64_t since = now - ends[i].ms;
+
 		for (int n = 0; n < ENDS_MAX; n++)
-			if ((conn = overdue(conns, i, now)))
+			if ((conn = older(conns, i, since)))
 				ends[i].end(conn);
-		more |= overdue(conns, i, now) != NULL;
+		more |= older(conns, i, since) != NULL;
 	}
 	if (more)
 		event_add(conns->overdue, &next_turn);
@@ -169,12 +171,12 @@ void conns_sweep(struct conns *conns)
 	tell_rest(conns, conns_now());
 }
 
-static void end_older(struct conns *conns, enum conn_queue queue, int64_t ms)
+static void close_older(struct conns *conns, enum conn_queue queue,
+			int64_t since)
 {
-	int64_t oldest = conns_now() - ms;
 	struct conn *conn;
 
-	while ((conn = conns->queues[queue].first) && conn->since <= oldest)
+	while ((conn = older(conns, queue, since)))
 		conn_close(conn);
 }
 
@@ -188,6 +190,6 @@ void conns_drain(struct conns *conns, int64_t ms)
 		if (conn_is_quiet(conn))
 			conn_close(conn);
 	}
-	end_older(conns, QUEUE_FIRST, ms);
-	end_older(conns, QUEUE_LATE, ms);
+	close_older(conns, QUEUE_FIRST, oldest);
+	close_older(conns, QUEUE_LATE, oldest);
 }

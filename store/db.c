@@ -197,15 +197,12 @@ static struct db *db_new(void)
 	return db;
 }
 
-static enum err serve_alone(struct db *db, const char *folder,
-			    struct cause *cause)
+/* From now on other processes can tell, and ask for a reload. */
+static void begin_service(struct db *db)
 {
-	enum err err = folder_lock(folder, &db->lock, cause);
-
 	db->reloads.steps = 1;
-	if (!err)
-		folder_say(db->lock, &db->reloads);
-	return err;
+	folder_say(db->lock, &db->reloads);
+	holder_serve(db);
 }
 
 enum err db_open(const char *folder, enum db_mode mode, int64_t now,
@@ -225,16 +222,14 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 		err = folder_make(folder, cause);
 	if (!err)
 		err = folder_check(folder, mode == DB_CREATE, cause);
-	if (!err && mode == DB_SERVE)
-		err = serve_alone(db, folder, cause);
-	if (!err && mode == DB_CREATE)
+	if (!err && mode != DB_OPEN)
 		err = folder_lock(folder, &db->lock, cause);
 	if (!err && mode == DB_CREATE)
 		err = folder_drop_locks(folder, cause);
 	if (!err)
 		err = open_env(db, folder, cause);
 	if (!err && mode == DB_SERVE)
-		holder_serve(db);
+		begin_service(db);
 	if (!err && mode == DB_CREATE)
 		err = create_tables(db, folder, now, cause);
 	if (!err)
