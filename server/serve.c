@@ -32,8 +32,7 @@ static void log_warning(void *arg, const char *event, const char *text)
 	log_event(LEVEL_WARNING, event, "%s", text);
 }
 
-/* After the start or a reload, and once a day; a failed reload says one line
-   alone. */
+/* After the start or a reload, and once a day. A failed one says one line. */
 static void say_warnings(const struct server *server)
 {
 	const struct config *config = server->live->config;

@@ -49,8 +49,7 @@ static void drop_damaged(struct txn *txn)
 				   (struct str) { (const char *)key, len });
 }
 
-/* A new one, or an earlier state of the copy, knows nothing that is not in it.
- */
+/* A new one, or an earlier state of the copy, knows nothing beyond that. */
 static bool has_lived(struct txn *now, struct txn *copy)
 {
 	uint64_t since;

@@ -130,8 +130,7 @@ static void note_rest(const struct search *search)
 		call_note(search->call, STR_FMT, STR_ARG(about_jwt(search)));
 }
 
-/* Of what is on standard input; a status. At least one is found if all is well.
- */
+/* Of what is on standard input; a status. If all is well, one is found. */
 static int find(struct search *search)
 {
 	struct call *call = search->call;

@@ -296,8 +296,7 @@ static void they_end_a_few_at_a_time(void **state)
 	assert_true(ends[2 * ENDS_MAX].gone);
 }
 
-/* Before its turn comes; the others get theirs, in the order of their replies.
- */
+/* Before its turn comes; others get theirs, in the order of their replies. */
 static void who_has_gone_is_in_no_list(void **state)
 {
 	(void)state;

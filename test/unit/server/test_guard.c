@@ -367,8 +367,7 @@ static void on_write(int number)
 	meeting.wait = guard_password(guard, &meeting.other);
 }
 
-/* guard_password(), and that of another as it has seen room and goes to count.
- */
+/* guard_password(), and another's as it has seen room and goes to count. */
 static unsigned overtaken(struct guard_try *try)
 {
 	const struct sigaction action = { .sa_handler = on_write };
