@@ -1,9 +1,6 @@
 /* server/cli/doctor_here.c - this side: configuration, keys, store, folders. */
 #include "server/cli/doctor.h"
 
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "server/jobs/courier.h"

@@ -11,7 +11,7 @@
 #include "server/metrics.h"
 #include "server/tls.h"
 
-enum { JWKS_MAX = 256 * 1024, METRIC_MAX = 16 * 1024 };
+enum { METRIC_MAX = 16 * 1024 };
 
 static const char start_it[] =
 	"start it, with systemctl start dockpass or dockpass serve; its log "
