@@ -19,6 +19,7 @@
 
 #include "token/base.h"
 #include "token/keyring.h"
+#include "token/secret.h"
 
 /* PEM files: a certificate, its chain behind it; its key, mode 0600. */
 struct config_certificate {
@@ -152,5 +153,8 @@ const struct config_service *config_service(const struct config *config,
 
 /* The effective configuration as YAML with a comment on each option. */
 void config_print(const struct config *config, struct buf *buf);
+/* SHA-256 of all effective options: E_LIMIT, E_CRYPTO. */
+enum err config_digest(const struct config *config,
+		       struct digest *out) MUST_CHECK;
 /* README's table: option, environment, default, meaning. */
 void config_print_table(struct buf *buf);

@@ -9,6 +9,8 @@
 #include "token/buf.h"
 #include "token/json.h"
 
+enum { ALL_MAX = 16 * 1024 * 1024 };
+
 /* JSON's strings are YAML's double-quoted ones. */
 void yaml_quote(struct str text, struct buf *buf)
 {
@@ -324,6 +326,16 @@ void config_print_json(const struct config *config, struct buf *buf)
 		}
 	}
 	json_close(buf, '}');
+}
+
+enum err config_digest(const struct config *config, struct digest *out)
+{
+	AUTO(buf) struct buf text;
+
+	*out = (struct digest) { 0 };
+	buf_init(&text, ALL_MAX);
+	config_print_json(config, &text);
+	return text.over ? E_LIMIT : secret_digest(buf_str(&text), out);
 }
 
 void config_print_table(struct buf *buf)

@@ -104,6 +104,8 @@ void monitor_sum(const struct monitor *monitor, uint64_t out[METRICS_LEN]);
 /* The line that it has of a key, with its state; the line's name. */
 #define METRICS_KEY "dockpass_key_expiry_timestamp_seconds"
 void metrics_put_key(const struct key *key, struct buf *out);
+/* The line that it has of the configuration in effect, which tells no part. */
+void metrics_put_config(const struct config *config, struct buf *out);
 /* The line that it has of a file of a listener's TLS. */
 void metrics_put_certificate(const char *address, const struct tls_file *file,
 			     struct buf *out);

@@ -92,6 +92,24 @@ static void put_reloaded(const struct scrape *s)
 	put(s, (uint64_t)atomic_load(&s->monitor->reloaded_at));
 }
 
+#define CONFIG_INFO "dockpass_config_info"
+
+void metrics_put_config(const struct config *config, struct buf *out)
+{
+	struct digest digest;
+
+	if (config_digest(config, &digest))
+		return;
+	buf_add(out, STR(CONFIG_INFO "{sha256=\""));
+	hex_add(out, digest_str(&digest));
+	buf_add(out, STR("\"} 1\n"));
+}
+
+static void put_config(const struct scrape *s)
+{
+	metrics_put_config(s->req->live->config, s->buf);
+}
+
 /* A rate needs a counter that is there before it counts. */
 static void put_requests(const struct scrape *s)
 {
@@ -419,6 +437,7 @@ static const struct {
 	{ "dockpass_draining", "gauge", "1 once it has been told to end.", put_draining, false },
 	{ "dockpass_reload_successful", "gauge", "1 if the last reload was done; 0: it was refused, and the old configuration stays.", put_reload, false },
 	{ "dockpass_reload_success_timestamp_seconds", "gauge", "When the configuration in effect was read, in seconds since 1970.", put_reloaded, false },
+	{ CONFIG_INFO, "gauge", "The configuration in effect, by what changes with any of its options; always 1.", put_config, false },
 	{ "dockpass_token_requests_total", "counter", "Token requests, by outcome and by the reason code of the log.", put_requests, false },
 	{ "dockpass_token_request_duration_seconds", "histogram", "From a token request to its answer, by outcome.", put_duration, false },
 	{ "dockpass_http_responses_total", "counter", "Answers of the public listeners, by status.", put_responses, false },

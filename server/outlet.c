@@ -89,6 +89,12 @@ static enum err denied(const char *path, struct cause *cause)
 				 "%.300s: is a link, and may lead anywhere; "
 				 "name the file itself",
 				 path);
+	if (errno == EACCES)
+		return cause_set(cause, errno_err(errno),
+				 "%.300s: cannot open it: %s; the server runs "
+				 "as user %u: let it write there, by chown or "
+				 "chmod",
+				 path, strerror(errno), geteuid());
 	return cause_set(cause, errno_err(errno),
 			 "%.300s: cannot open it: %s%s", path, strerror(errno),
 			 errno_advice(errno));

@@ -168,7 +168,7 @@ bool near_at(struct doctor *d, unsigned i, struct near *out);
 bool near_open(struct doctor *d, bool admin, struct near *out);
 /* Who is the owner sees whether the store is served. */
 bool doctor_unserved(const struct doctor *d);
-/* Does it show the certificates that are here? Skipped: it cannot be asked. */
+/* Does it go by the certificates and options here? Skipped: nobody to ask. */
 enum health doctor_shown(struct doctor *d);
 
 /* By asking it. After KNOWN_KEYS. */

@@ -243,32 +243,43 @@ static enum health compare_tls(struct doctor *d, struct str lines)
 	return health;
 }
 
-static bool has_tls(struct doctor *d)
+/* Options that are of no key and no certificate, or a file's that is gone. */
+static enum health compare_config(struct doctor *d, struct str lines)
 {
-	struct near near;
+	const struct config *config = d->call->config;
+	AUTO(buf) struct buf own;
 
-	for (unsigned i = 0; near_at(d, i, &near); i++)
-		if (config_certificates(near.tls))
-			return true;
-	return false;
+	buf_init(&own, METRIC_MAX);
+	metrics_put_config(config, &own);
+	if (own.len && memmem(lines.at, lines.len, own.at, own.len))
+		return HEALTH_OK;
+	return doctor_found(d, HEALTH_WARN,
+			    doctor_text(d,
+					"%s; if it still says so, restart "
+					"it",
+					doctor_tell(d)),
+			    "the running server goes by other options than %s: "
+			    "they changed, and it was not told; or it was "
+			    "started with other DOCKPASS_* variables",
+			    config->path);
 }
 
 enum health doctor_shown(struct doctor *d)
 {
 	AUTO(buf) struct buf head, body;
 	struct transfer_reply reply;
+	enum health health;
 	struct near near;
 	const char *url;
 
 	buf_init(&head, 0);
 	buf_init(&body, 0);
-	if (!has_tls(d))
-		return HEALTH_OK;
 	if (!near_open(d, true, &near))
 		return HEALTH_SKIPPED;
 	url = doctor_text(d, "%s/metrics", near.base);
 	doctor_get(d, url, NULL, true, &head, &body, &reply);
 	if (reply.end != TRANSFER_DONE || reply.status != 200)
 		return HEALTH_SKIPPED;
-	return compare_tls(d, buf_str(&body));
+	health = compare_tls(d, buf_str(&body));
+	return health ? health : compare_config(d, buf_str(&body));
 }

@@ -216,18 +216,19 @@ enum health check_served(struct doctor *d)
 	if (doctor_unserved(d))
 		return found_unserved(d);
 	files = doctor_shown(d);
-	if (files == HEALTH_FAIL)
+	if (files == HEALTH_FAIL || files == HEALTH_WARN)
 		return files;
 	if (keys == HEALTH_SKIPPED)
 		return doctor_found(d, HEALTH_SKIPPED, NULL, "%s: not asked",
 				    doctor_not_asked);
 	if (files == HEALTH_SKIPPED)
 		return doctor_found(d, HEALTH_SKIPPED, NULL,
-				    "it has the keys of %s; which certificates "
-				    "it shows admin.address would tell, and "
-				    "cannot be asked",
+				    "it has the keys of %s; by which options "
+				    "and certificates it goes admin.address "
+				    "would tell, and cannot be asked",
 				    config->keys);
 	return doctor_found(d, HEALTH_OK, NULL,
-			    "the running server has the keys of %s",
-			    config->keys);
+			    "the running server has the keys of %s, and "
+			    "goes by %s",
+			    config->keys, config->path);
 }

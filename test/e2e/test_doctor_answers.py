@@ -20,8 +20,8 @@ def test_an_admin_that_runs_is_not_asked_without_a_certificate(tmp_path):
         dockpass.serve()
         failed, checks = doctor(dockpass)
         assert failed == [] and checks["server"]["status"] == "ok", checks
-        assert "which certificates it shows admin.address would tell" in \
-            checks["served"]["message"]
+        assert "by which options and certificates it goes admin.address " \
+            "would tell" in checks["served"]["message"]
 
 
 def test_an_admin_that_has_no_metrics(tmp_path):
@@ -37,8 +37,8 @@ def test_an_admin_that_has_no_metrics(tmp_path):
             failed, checks = doctor(dockpass,
                                     env={"DOCKPASS_ADMIN_ADDRESS": at})
         assert failed == [], checks
-        assert "which certificates it shows admin.address would tell" in \
-            checks["served"]["message"]
+        assert "by which options and certificates it goes admin.address " \
+            "would tell" in checks["served"]["message"]
 
 
 ANSWERS = {

@@ -222,17 +222,53 @@ def test_a_certificate_that_was_renewed_and_not_reloaded(
         assert served(dockpass)["status"] == "ok"
 
 
-def test_certificates_that_nobody_can_look_at(tmp_path):
+OPTIONS = ["ttl", "anonymous", "guard", "certificates", "client_ca"]
+
+
+@pytest.mark.parametrize("which", OPTIONS)
+def test_options_that_changed_and_were_not_reloaded(tmp_path, which):
+    """No key and no certificate tells of them."""
+    ours = Certificate(tmp_path)
+    file, key = ours.issue("more", *LOCALHOST)
+    tls = {**ours.listener["tls"], "client_certificates": "optional",
+           "certificates": [{"certificate": str(file), "key": str(key)}],
+           "client_ca": str(ours.ca)}
+    service = {"name": "registry.test", "ttl": 300, "anonymous": False}
+    changed = {
+        "ttl": {"services": [{**service, "ttl": 301}]},
+        "anonymous": {"services": [{**service, "anonymous": True}]},
+        "guard": {"guard": {"failures": 7}},
+        "certificates": {"listener": {"tls": {**tls, "certificates": []}}},
+        "client_ca": {"listener": {"tls": {
+            name: tls[name] for name in tls if "client" not in name}}},
+    }[which]
+    with Dockpass(tmp_path, [service], {"tls": tls}) as dockpass:
+        dockpass.verify = str(ours.ca)
+        dockpass.serve()
+        assert served(dockpass)["status"] == "ok"
+        dockpass.configure(**changed)
+        check = served(dockpass)
+        assert check["status"] == "warn", check
+        assert "goes by other options than " \
+            f"{dockpass.config_file}" in check["message"]
+        assert check["mend"].startswith("systemctl reload dockpass (SIGHUP)")
+        assert dockpass.reload().startswith("done:")
+        assert served(dockpass)["status"] == "ok"
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_options_that_nobody_can_look_at(tmp_path, tls):
     """Without admin.address."""
     certificate = Certificate(tmp_path)
-    with Dockpass(tmp_path, listener=certificate.listener) as dockpass:
+    with Dockpass(tmp_path, listener=certificate.listener if tls else {}) \
+            as dockpass:
         dockpass.verify = str(certificate.ca)
         dockpass.env.update(NO_ADMIN)
         dockpass.serve()
         check = served(dockpass)
         assert check["status"] == "skipped"
-        assert "which certificates it shows admin.address would tell" in \
-            check["message"]
+        assert "by which options and certificates it goes admin.address " \
+            "would tell" in check["message"]
 
 
 @pytest.mark.parametrize("admin", [True, False])

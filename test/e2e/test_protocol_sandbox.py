@@ -197,6 +197,18 @@ def test_a_folder_that_was_made_again(spread, tmp_path, name):
     assert "restart dockpass" not in spread.output[before:]
 
 
+def test_a_store_that_was_made_again_beyond_the_sandbox(spread, tmp_path):
+    """It is served as before, and its own line says what that means."""
+    in_force(spread)
+    make_again(tmp_path / "store")
+    assert spread.reload().startswith("done: ")
+    assert spread.log("store")[-1]["message"].endswith(
+        f"{tmp_path}/store: is not the store that is open (removed or "
+        "renamed, and made again): what commands change there does not hold: "
+        "restart dockpass")
+    assert spread.ask().status_code == 200
+
+
 def test_below_a_folder_that_stays_it_is_no_other(dockpass):
     dockpass.serve()
     in_force(dockpass)
