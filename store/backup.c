@@ -104,21 +104,24 @@ static enum err check_seal(int fd, const char *path, struct cause *cause)
  */
 static enum err check_writers(int fd, const char *path, struct cause *cause)
 {
+	struct cause who;
 	struct stat st;
 
 	if (fstat(fd, &st))
 		return cause_errno(cause, "cannot look at it", path);
 	if (st.st_uid && st.st_uid != geteuid())
-		return cause_set(cause, E_MODE,
-				 "%s: belongs to user %u, who chooses what is "
-				 "in it; if you trust it, run: chown root %s",
-				 path, (unsigned)st.st_uid, path);
-	if (S_ISREG(st.st_mode) && st.st_mode & (S_IWGRP | S_IWOTH))
-		return cause_set(cause, E_MODE,
-				 "%s: group or others can write it; if you "
-				 "trust what is in it, run: chmod go-w %s",
-				 path, path);
-	return E_OK;
+		(void)cause_set(&who, E_MODE, "belongs to user %u, who",
+				(unsigned)st.st_uid);
+	else if (S_ISREG(st.st_mode) && st.st_mode & (S_IWGRP | S_IWOTH))
+		(void)cause_set(&who, E_MODE,
+				"group or others can write it, and");
+	else
+		return E_OK;
+	return cause_set(cause, E_MODE,
+			 "%s: %s may change it while it is read; if you trust "
+			 "what is in it, restore a copy: install -o %u -m 600 "
+			 "%s %s.copy",
+			 path, who.text, (unsigned)geteuid(), path, path);
 }
 
 /* All that a restore will read and put, be it verified or not. */

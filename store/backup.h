@@ -26,10 +26,19 @@ struct restore {
 	struct str actor;
 	int64_t newer_than; /* tokens made since then are revoked; 0: none */
 };
+/* What a store is to a copy that is to take its place, by both their logs. */
+enum kin {
+	KIN_NONE,    /* they have no change in common */
+	KIN_NEW,     /* it has not seen any change */
+	KIN_EARLIER, /* an earlier state of the copy */
+	KIN_LATER,
+	KIN_UNTOLD, /* made as one, and their logs have nothing in common: one
+		     * was pruned or is damaged, or the copy is from before all;
+		     * most likely a later state */
+	KIN_PARTED  /* both went on from an earlier one, after a restore */
+};
 struct restored {
-	bool descends;	     /* the store was a later state of the copy */
-	bool pruned;	     /* its log was pruned past the copy: who knows? */
-	bool fresh;	     /* it had not lived through any change */
+	enum kin kin;
 	uint64_t lost;	     /* its changes since */
 	uint64_t taken_away; /* changes that were made again, see below */
 	uint64_t newer;	     /* tokens that newer_than alone has revoked */
@@ -57,10 +66,12 @@ struct restored {
  * then on, as if it had been set anew: nothing is revoked within its three
  * hours.
  *
- * A store of another history (another copy was restored, or its log was pruned
- * past this one) says less: what it has and is tighter stays so; what it has
- * not is taken away only if its own log says so. One that is new, or an earlier
- * state of the copy, cannot tell anything: see out->descends.
+ * A store that parted from the copy (another one was restored, or worked with)
+ * says by its log what was taken away since both parted, and no more: what it
+ * has not may not have been there yet. KIN_UNTOLD says what is tighter in it,
+ * too. One that is new, or an earlier state of the copy, says nothing.
+ * E_REFUSED: KIN_NONE, whose users are others of the same names; nothing has
+ * changed then.
  */
 enum err backup_restore(struct db *db, struct db *copy,
 			const struct restore *how, struct restored *out,

@@ -15,6 +15,7 @@
 
 #include "store/apply.h"
 #include "store/record.h"
+#include "store/setting.h"
 #include "token/secret.h"
 
 enum { LOG_VERSION = 1 };
@@ -115,11 +116,19 @@ enum err changelog_unpack(struct cursor *cursor, struct log_entry *out)
 	return err;
 }
 
-/* A restore does nothing itself: that its number goes on is above. */
+/*
+ * That its number goes on is above. What a limit of the copy's revokes has not
+ * been seen coming by anybody: it counts from now on.
+ */
 enum err apply_restore(struct txn *txn, struct change *change)
 {
-	(void)change;
-	return txn->err;
+	struct settings settings;
+	enum err err = settings_read(txn, &settings);
+
+	if (!err && settings.max_token_lifetime)
+		setting_put(txn, SETTING_max_token_lifetime, &settings,
+			    change->now);
+	return err ? err : txn->err;
 }
 
 /* Keys are files (server/keys.h): the entry is all that a store has of them. */

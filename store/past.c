@@ -11,12 +11,17 @@
 #include "store/member.h"
 #include "store/record.h"
 
-/* A user (no space), a project (no user) or a membership. */
+/*
+ * A user (no space), a project or group (no user) or a membership. When: by the
+ * log's numbers; 0: never.
+ */
 struct was {
 	uint64_t space, user;
+	uint64_t removed, made; /* made again, that is */
 	struct user of_user;
 	struct project_rules rules;
 	enum role role;
+	uint64_t said; /* the role */
 };
 
 static int compare(const void *a, const void *b)
@@ -58,8 +63,9 @@ static bool person(struct txn *copy, const struct change *change,
 }
 
 static void note_user(struct past *past, struct txn *copy,
-		      const struct change *change)
+		      const struct log_entry *entry)
 {
+	const struct change *change = &entry->change;
 	unsigned flags = (unsigned)change->flags;
 	struct was then = { 0 }, *was;
 	struct user *user;
@@ -69,16 +75,60 @@ static void note_user(struct past *past, struct txn *copy,
 	then.user = then.of_user.id;
 	was = note(past, copy, &then);
 	user = &was->of_user;
-	if (change->type == CHANGE_USER_ADD)
+	if (change->type == CHANGE_USER_ADD) {
+		was->made = entry->number;
 		user->flags = flags;
-	else if (change->type == CHANGE_USER_FLAG)
+	} else if (change->type == CHANGE_USER_FLAG) {
 		user->flags =
 			change->on ? user->flags | flags : user->flags & ~flags;
-	else if (change->type == CHANGE_USER_REMOVE)
+	} else if (change->type == CHANGE_USER_REMOVE) {
 		user->flags |= USER_BLOCKED;
+	}
 	if (change->type == CHANGE_USER_ADD ||
 	    change->type == CHANGE_USER_PASSWORD)
 		user->password = change->value;
+}
+
+static struct was *note_space(struct past *past, struct txn *copy,
+			      const struct space *space)
+{
+	return note(past, copy,
+		    &(const struct was) { .space = space->id,
+					  .rules = space->rules });
+}
+
+/* A group where a project was opens what is below: nobody has it. */
+static void make_again(struct was *was, const struct space *space, bool group,
+		       uint64_t number)
+{
+	was->made = number;
+	was->rules =
+		(struct project_rules) { .visibility = VISIBILITY_PRIVATE };
+	if (group && space->kind == SPACE_PROJECT)
+		was->rules = project_rules_none;
+}
+
+/* With what is above it: a project makes the groups that are not there. */
+static void note_space_add(struct past *past, struct txn *copy,
+			   const struct log_entry *entry)
+{
+	struct str path = arena_lower(past->arena, entry->change.path);
+	uint64_t removed = 0;
+	struct space_chain chain;
+
+	if (space_walk(copy, path, &chain))
+		return;
+	for (size_t i = 0; i < chain.len; i++) {
+		const struct space *space = &chain.at[i];
+		struct was *was = note_space(past, copy, space);
+		bool group = space->path.len < path.len ||
+			     entry->change.type == CHANGE_GROUP_ADD;
+
+		if (was->removed > removed)
+			removed = was->removed;
+		if (removed > was->made || space->path.len == path.len)
+			make_again(was, space, group, entry->number);
+	}
 }
 
 static bool find_space(struct past *past, struct txn *copy,
@@ -87,29 +137,33 @@ static bool find_space(struct past *past, struct txn *copy,
 	return !space_find(copy, arena_lower(past->arena, change->path), out);
 }
 
-static void note_project(struct past *past, struct txn *copy,
-			 struct change *change)
+static void note_space_remove(struct past *past, struct txn *copy,
+			      const struct log_entry *entry)
 {
-	struct was then = { 0 }, *was;
 	struct space space;
 
-	if (!find_space(past, copy, change, &space) ||
+	if (find_space(past, copy, &entry->change, &space))
+		note_space(past, copy, &space)->removed = entry->number;
+}
+
+static void note_project(struct past *past, struct txn *copy,
+			 struct log_entry *entry)
+{
+	struct space space;
+
+	if (!find_space(past, copy, &entry->change, &space) ||
 	    space.kind != SPACE_PROJECT)
 		return;
-	then.space = space.id;
-	then.rules = space.rules;
-	was = note(past, copy, &then);
-	if (change->type == CHANGE_PROJECT_ADD)
-		was->rules =
-			(struct project_rules) { .visibility =
-							 VISIBILITY_PRIVATE };
-	past->torn |= project_rules_set(change, &was->rules) != E_OK;
+	past->torn |= project_rules_set(
+			      &entry->change,
+			      &note_space(past, copy, &space)->rules) != E_OK;
 }
 
 static void note_member(struct past *past, struct txn *copy,
-			const struct change *change)
+			const struct log_entry *entry)
 {
-	struct was then = { 0 };
+	const struct change *change = &entry->change;
+	struct was then = { 0 }, *was;
 	struct space space;
 	struct user user;
 
@@ -119,28 +173,49 @@ static void note_member(struct past *past, struct txn *copy,
 		return;
 	then.space = space.id;
 	then.user = user.id;
-	note(past, copy, &then)->role = change->type == CHANGE_MEMBER_PUT
-						? (enum role)change->role
-						: ROLE_NONE;
+	was = note(past, copy, &then);
+	was->said = entry->number;
+	was->role = change->type == CHANGE_MEMBER_PUT ? (enum role)change->role
+						      : ROLE_NONE;
+}
+
+static void note_setting(struct past *past, const struct change *change)
+{
+	enum setting setting;
+
+	if (!setting_find(change->text, &setting, NULL))
+		past->set[setting] = change->value;
 }
 
 static void note_change(struct past *past, struct txn *copy,
-			struct change *change)
+			struct log_entry *entry)
 {
-	switch (change->type) {
+	switch (entry->change.type) {
 	case CHANGE_USER_ADD:
 	case CHANGE_USER_FLAG:
 	case CHANGE_USER_PASSWORD:
 	case CHANGE_USER_REMOVE:
-		note_user(past, copy, change);
+		note_user(past, copy, entry);
+		break;
+	case CHANGE_GROUP_ADD:
+		note_space_add(past, copy, entry);
+		break;
+	case CHANGE_SPACE_REMOVE:
+		note_space_remove(past, copy, entry);
 		break;
 	case CHANGE_PROJECT_ADD:
+		note_space_add(past, copy, entry);
+		note_project(past, copy, entry);
+		break;
 	case CHANGE_PROJECT_SET:
-		note_project(past, copy, change);
+		note_project(past, copy, entry);
 		break;
 	case CHANGE_MEMBER_PUT:
 	case CHANGE_MEMBER_REMOVE:
-		note_member(past, copy, change);
+		note_member(past, copy, entry);
+		break;
+	case CHANGE_SETTING_PUT:
+		note_setting(past, &entry->change);
 		break;
 	default:
 		break;
@@ -161,7 +236,7 @@ void past_read(struct txn *now, struct txn *copy, struct arena *arena,
 		if (changelog_unpack(&cursor, &entry))
 			out->torn = true;
 		else
-			note_change(out, copy, &entry.change);
+			note_change(out, copy, &entry);
 	}
 }
 
@@ -196,11 +271,33 @@ void past_project(const struct past *past, struct space *project)
 		project->rules = project_rules_none;
 }
 
+static uint64_t made_again(const struct past *past, uint64_t space,
+			   uint64_t user)
+{
+	const struct was *was = find(past, space, user);
+
+	return was ? was->made : 0;
+}
+
 void past_member(const struct past *past, uint64_t space, uint64_t user,
 		 enum role *role)
 {
 	const struct was *was = find(past, space, user);
+	uint64_t said = was ? was->said : 0;
 
 	if (was)
 		*role = was->role;
+	if (made_again(past, space, 0) > said ||
+	    made_again(past, 0, user) > said)
+		*role = ROLE_NONE;
+}
+
+enum err past_settings(const struct past *past, struct settings *settings)
+{
+	enum err err = E_OK;
+
+	for (enum setting i = 0; i < SETTING_COUNT && !err; i++)
+		if (past->set[i].at)
+			err = setting_parse(i, past->set[i], settings, NULL);
+	return err;
 }

@@ -1,10 +1,12 @@
 /*
  * store/past.h - inside of plan.c: what users, projects and memberships of a
- * copy were at last, by the log, before they were removed. What was taken away
- * from them by then is not to come back with them.
+ * copy were at last, by the log of the store whose place it is to take: before
+ * they were removed, or since both parted. What was taken away from them by
+ * then is not to come back with them.
  */
 #pragma once
 
+#include "store/setting.h"
 #include "store/space.h"
 #include "store/user.h"
 #include "token/arena.h"
@@ -12,6 +14,7 @@
 struct past {
 	void *tree; /* of struct was */
 	struct arena *arena;
+	struct str set[SETTING_COUNT]; /* what was set at last */
 	bool torn; /* an entry cannot be read: nobody knows */
 };
 
@@ -31,3 +34,5 @@ void past_user(const struct past *past, struct user *user);
 void past_project(const struct past *past, struct space *project);
 void past_member(const struct past *past, uint64_t space, uint64_t user,
 		 enum role *role);
+enum err past_settings(const struct past *past,
+		       struct settings *settings) MUST_CHECK;

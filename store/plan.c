@@ -31,6 +31,12 @@ void plan_cleanup(struct plan *plan)
 	arena_done(&plan->arena);
 }
 
+/* Has the store seen changes that the copy has not? */
+static bool has_lived(const struct plan *plan)
+{
+	return plan->kin > KIN_EARLIER;
+}
+
 static void add(struct plan *plan, struct change change)
 {
 	struct again *again = arena_alloc(&plan->arena, sizeof(*again));
@@ -100,27 +106,36 @@ static enum err find_user(struct plan *plan, const struct user *then,
 /*
  * Who is gone is blocked, and has no more than he had at last; who was made
  * again has no more than he has now. A password that was replaced is no longer
- * one. A store of another history has these only if its log says so: who is not
+ * one. Where it is not sure that the store came after the copy, who is not
  * there may not have been yet, and the copy's password may be the newer.
  */
+static enum err user_now(struct plan *plan, const struct user *then,
+			 struct user *out)
+{
+	struct user last = *then;
+	enum err err = E_NOT_FOUND;
+
+	past_user(&plan->past, &last);
+	*out = last;
+	if (plan->kin != KIN_PARTED)
+		err = find_user(plan, then, out);
+	if (!err && plan->kin != KIN_LATER)
+		out->password = last.password;
+	if (err != E_NOT_FOUND)
+		return err;
+	*out = last;
+	if (plan->kin == KIN_LATER)
+		out->flags |= USER_BLOCKED;
+	return E_OK;
+}
+
 static void plan_user(struct plan *plan, struct str key, struct str value)
 {
-	struct user then, last, now;
-	enum err err;
+	struct user then, now;
 
-	if (!plan->lived || user_unpack(plan->copy, key, value, &then))
+	if (!has_lived(plan) || user_unpack(plan->copy, key, value, &then) ||
+	    user_now(plan, &then, &now))
 		return;
-	last = then;
-	past_user(&plan->past, &last);
-	err = find_user(plan, &then, &now);
-	if (err && err != E_NOT_FOUND)
-		return;
-	if (err) {
-		now = last;
-		now.flags |= plan->descends ? USER_BLOCKED : 0;
-	} else if (!plan->descends) {
-		now.password = last.password;
-	}
 	plan_flags(plan, &then, now.flags);
 	if (then.password.len && !secret_eq(then.password, now.password))
 		add(plan,
@@ -160,13 +175,14 @@ static void plan_project(struct plan *plan, struct str key, struct str value)
 {
 	struct change change = { .type = CHANGE_PROJECT_SET };
 	const struct project_rules *rules;
-	struct space then, now;
-	enum err err;
+	struct space then, now = { 0 };
+	enum err err = E_NOT_FOUND;
 
-	if (!plan->lived || space_unpack(plan->copy, key, value, &then) ||
+	if (!has_lived(plan) || space_unpack(plan->copy, key, value, &then) ||
 	    then.kind != SPACE_PROJECT)
 		return;
-	err = find_space(plan, then.path, &now);
+	if (plan->kin != KIN_PARTED)
+		err = find_space(plan, then.path, &now);
 	if (err == E_NOT_FOUND) {
 		now = then;
 		past_project(&plan->past, &now);
@@ -186,24 +202,26 @@ static void plan_project(struct plan *plan, struct str key, struct str value)
 }
 
 /*
- * Over that of the copy: his role now, or when he or the space was removed; in
- * a store of another history he may not have had one yet. False: the store
- * failed.
+ * Over that of the copy: his role now, or when he or the space was removed;
+ * where it is not sure that the store came after the copy he may not have had
+ * one yet. False: the store failed.
  */
 static bool role_now(struct plan *plan, const struct space *space,
 		     const struct user *member, enum role *role)
 {
 	struct user user = { 0 };
-	struct space still;
-	enum err err = find_space(plan, space->path, &still);
+	struct space still = { 0 };
+	enum err err = E_NOT_FOUND;
 	enum role has = ROLE_NONE;
 	bool ended = false;
 
+	if (plan->kin != KIN_PARTED)
+		err = find_space(plan, space->path, &still);
 	if (!err)
 		err = find_user(plan, member, &user);
 	if (!err) {
 		err = member_get(plan->now, still.id, user.id, &has);
-		ended = err == E_NOT_FOUND && plan->descends;
+		ended = err == E_NOT_FOUND && plan->kin == KIN_LATER;
 	}
 	if (err == E_NOT_FOUND && !ended)
 		past_member(&plan->past, space->id, member->id, role);
@@ -221,9 +239,13 @@ static void plan_member(struct plan *plan, struct str key, struct str value)
 	enum role then, now;
 	uint64_t id;
 
-	if (!plan->lived || member_unpack(plan->copy, key, value, &id, &then) ||
+	if (!has_lived(plan) ||
+	    member_unpack(plan->copy, key, value, &id, &then) ||
 	    space_get(plan->copy, unpack_u64(&u), &space) ||
 	    user_get(plan->copy, id, &member))
+		return;
+	/* A bot's comes and goes with its token. */
+	if (member.flags & USER_BOT)
 		return;
 	now = then;
 	if (!role_now(plan, &space, &member, &now) || now >= then)
@@ -237,15 +259,6 @@ static void plan_member(struct plan *plan, struct str key, struct str value)
 	add(plan, change);
 }
 
-static void set(struct plan *plan, enum setting setting, struct str value)
-{
-	add(plan, (struct change) {
-			  .type = CHANGE_SETTING_PUT,
-			  .text = setting_rows[setting].name,
-			  .value = arena_copy(&plan->arena, value),
-		  });
-}
-
 static void set_as(struct plan *plan, enum setting setting,
 		   const struct settings *settings)
 {
@@ -253,30 +266,27 @@ static void set_as(struct plan *plan, enum setting setting,
 
 	buf_init(&text, SETTING_VALUE_MAX);
 	setting_print(setting, settings, &text);
-	set(plan, setting, buf_str(&text));
+	add(plan, (struct change) {
+			  .type = CHANGE_SETTING_PUT,
+			  .text = setting_rows[setting].name,
+			  .value = arena_copy(&plan->arena, buf_str(&text)),
+		  });
 }
 
-/*
- * What it revokes has not been seen coming by anybody: set anew. To set what is
- * set changes nothing, so it is cleared before.
- */
-static void plan_limit(struct plan *plan)
+static enum err settings_now(struct plan *plan, const struct settings *then,
+			     struct settings *out)
 {
-	const enum setting limit = SETTING_max_token_lifetime;
-	struct settings then;
-
-	if (settings_read(plan->copy, &then) || !then.max_token_lifetime)
-		return;
-	set(plan, limit, STR("none"));
-	set_as(plan, limit, &then);
+	*out = *then;
+	return plan->kin == KIN_PARTED ? past_settings(&plan->past, out)
+				       : settings_read(plan->now, out);
 }
 
 static void plan_settings(struct plan *plan)
 {
 	struct settings then, now;
 
-	if (!plan->lived || settings_read(plan->copy, &then) ||
-	    settings_read(plan->now, &now))
+	if (!has_lived(plan) || settings_read(plan->copy, &then) ||
+	    settings_now(plan, &then, &now))
 		return;
 	for (enum setting setting = 0; setting < SETTING_COUNT; setting++)
 		if (setting_tightened(setting, &then, &now))
@@ -311,7 +321,7 @@ static void plan_refresh(struct plan *plan, struct str key)
 	struct digest digest;
 	struct pat pat;
 
-	if (!plan->descends || key.len != DIGEST_LEN)
+	if (plan->kin != KIN_LATER || key.len != DIGEST_LEN)
 		return;
 	memcpy(digest.at, key.at, DIGEST_LEN);
 	if (refresh_find(plan->copy, &digest, &then) ||
@@ -327,11 +337,10 @@ enum err plan_make(struct plan *plan)
 {
 	AUTO(cursor) struct cursor c = { 0 };
 
-	if (plan->lived)
+	if (has_lived(plan))
 		past_read(plan->now, plan->copy, &plan->arena, &plan->past);
 	plan_restore(plan);
 	plan_counters(plan);
-	plan_limit(plan);
 	plan->count = 0; /* these take nothing away */
 	plan_settings(plan);
 	/* Before the tokens: those that are revoked by them take theirs. */

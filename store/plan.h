@@ -13,10 +13,9 @@ struct again; /* a change that is to be made again */
 struct plan {
 	struct txn *now, *copy; /* the store as it is; the copy */
 	const struct restore *how;
-	bool descends; /* see struct restored: the caller's to say */
-	bool lived;    /* the store has seen changes that the copy has not */
+	enum kin kin; /* what the store is to the copy */
 	struct arena arena;
-	struct past past; /* if it has lived */
+	struct past past; /* if it has seen changes that the copy has not */
 	struct again *first, **end;
 	uint64_t count; /* what is taken away by them */
 	uint64_t newer; /* tokens among that, by how->newer_than alone */

@@ -49,22 +49,34 @@ static void drop_damaged(struct txn *txn)
 				   (struct str) { (const char *)key, len });
 }
 
-/* A new one, or an earlier state of the copy, knows nothing beyond that. */
-static bool has_lived(struct txn *now, struct txn *copy)
+/* *lost: see struct restored. */
+static enum kin kin_of(struct txn *now, struct txn *copy, uint64_t *lost)
 {
+	bool alike = txn_created_at(now) == txn_created_at(copy);
 	uint64_t since;
 
-	return txn_count(now, TABLE_LOG) &&
-	       !changelog_follows(copy, now, &since);
+	*lost = 0;
+	if (!txn_count(now, TABLE_LOG))
+		return KIN_NEW;
+	if (changelog_follows(now, copy, lost))
+		return KIN_LATER;
+	if (changelog_follows(copy, now, &since))
+		return KIN_EARLIER;
+	if (changelog_fork(now, copy))
+		return KIN_PARTED;
+	return alike ? KIN_UNTOLD : KIN_NONE;
 }
 
-static bool pruned_past(struct txn *now, struct txn *copy)
+static enum err refuse_stranger(const struct db *db, struct cause *cause)
 {
-	struct log_end anchor, then;
+	const char *folder = db_folder(db);
 
-	changelog_anchor(now, &anchor);
-	changelog_head(copy, &then);
-	return then.number < anchor.number;
+	return cause_set(cause, E_REFUSED,
+			 "%s holds another store, which has no change in "
+			 "common with this backup: nothing of it can stay. To "
+			 "have the backup there all the same, stop the server, "
+			 "mv %s/data.mdb away, and say it again",
+			 folder, folder);
 }
 
 enum err backup_restore(struct db *db, struct db *copy,
@@ -83,14 +95,12 @@ enum err backup_restore(struct db *db, struct db *copy,
 	plan_init(&plan, &to, &from, how);
 	txn_read(copy, &from);
 	txn_write(db, &to);
-	plan.descends = done.descends =
-		changelog_follows(&to, &from, &done.lost);
-	plan.lived = done.descends || has_lived(&to, &from);
-	done.pruned = pruned_past(&to, &from);
-	done.fresh = !txn_count(&to, TABLE_LOG);
+	plan.kin = done.kin = kin_of(&to, &from, &done.lost);
+	if (done.kin == KIN_NONE && !from.err && !to.err)
+		return refuse_stranger(db, cause);
 	err = plan_make(&plan);
 	if (!err)
-		err = copy_rows(&from, &to, done.descends);
+		err = copy_rows(&from, &to, done.kin == KIN_LATER);
 	if (!err)
 		err = plan_run(&plan, cause);
 	if (!err)

@@ -154,16 +154,24 @@ static int open_target(struct call *call, const char *path)
 	return EXIT_DONE;
 }
 
+/* For --json. */
+static const char *const kin_names[] = {
+	[KIN_NONE] = "another",	   [KIN_NEW] = "new",
+	[KIN_EARLIER] = "earlier", [KIN_LATER] = "later",
+	[KIN_UNTOLD] = "untold",   [KIN_PARTED] = "parted",
+};
+
 static const char *why_unknown(const struct call *call,
 			       const struct restored *done)
 {
 	if (call->opts[OPT_DAMAGED])
 		return "the store that was here, now data.mdb.damaged, cannot "
 		       "be read";
-	if (done->pruned)
-		return "the log of the store that was here was pruned past "
-		       "this backup, so it does not tell what came after";
-	if (done->fresh)
+	if (done->kin == KIN_UNTOLD)
+		return "the log of the store that was here has nothing in "
+		       "common with this backup's (one was pruned, or is "
+		       "damaged), so it does not tell what came after";
+	if (done->kin == KIN_NEW)
 		return "no store was here that could tell what came after";
 	return "the store that was here is no later state of this backup";
 }
@@ -173,7 +181,8 @@ static const char *but_for(struct call *call, const struct restored *done)
 	if (!done->taken_away)
 		return "";
 	return arena_printf(&call->arena,
-			    ", but for what that store still had so: %llu",
+			    ", but for what that store tells of: %llu (the "
+			    "newest entries of dockpass audit list)",
 			    (unsigned long long)done->taken_away)
 		.at;
 }
@@ -200,6 +209,8 @@ static void tell_restored(struct call *call, const char *path,
 		json_open(&call->out, '{');
 	tell(call, path, facts);
 	if (call->json) {
+		json_put_str(&call->out, "store_was",
+			     str_of(kin_names[done->kin]));
 		json_put_int(&call->out, "lost", (int64_t)done->lost);
 		json_put_int(&call->out, "taken_away",
 			     (int64_t)done->taken_away);
@@ -214,7 +225,7 @@ static void tell_restored(struct call *call, const char *path,
 		call_note(call,
 			  "tokens revoked, as they were made since %s: %llu",
 			  since, (unsigned long long)done->newer);
-	if (done->descends)
+	if (done->kin == KIN_LATER)
 		call_note(call,
 			  "changes since then that are lost: %llu; what was "
 			  "taken away since then, and stays so: %llu",

@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import subprocess
 
 import pytest
 
+from support.clock import Clock
 from test_protocol_backup import desk, lives  # noqa: F401
 
 
@@ -55,11 +57,10 @@ def test_a_backup_that_others_can_write(desk, mode, owner):
     os.chown(desk.file, owner, owner)
     status, message = desk.refused("restore", desk.file, "--yes")
     assert status == 1 and message.startswith(f"dockpass: {desk.file}: ")
-    assert message.endswith(("run: chmod go-w", "run: chown root")[owner > 0]
-                            + f" {desk.file}")
-    os.chown(desk.file, 0, 0)
-    desk.file.chmod(0o644)
-    desk.cli("restore", desk.file, "--yes")
+    said, _, remedy = message.partition("restore a copy: ")
+    assert ("group or others" if mode == 0o666 else "user 54321") in said
+    subprocess.run(remedy.split(), check=True)
+    desk.cli("restore", remedy.split()[-1], "--yes")
 
 
 def test_a_restore_says_whom_a_limit_that_it_brings_back_revokes(desk):
@@ -86,8 +87,8 @@ def test_a_restore_says_whom_a_limit_that_it_brings_back_revokes(desk):
 
 
 def test_the_wrong_backup_first_and_then_the_right_one(desk):
-    """What the store that is replaced has blocked, closed and tightened is
-    there to be seen, though its log has another history than the backup's."""
+    """What was blocked, closed and tightened is in the log of the store that
+    is replaced, though that parted from the backup's."""
     ask = ["explain", "--anonymous", "--access", "repository:g/open:pull"]
     desk.cli("project", "add", "g/open", "--visibility", "public")
     desk.cli("backup", desk.file)
@@ -105,3 +106,50 @@ def test_the_wrong_backup_first_and_then_the_right_one(desk):
         assert desk.json("settings", "get", "require_token_expiry") is True
     assert {user["name"]: user["state"] for user in
             desk.json("user", "list")} == {"ann": "blocked", "bob": "active"}
+
+
+def test_an_older_backup_first_takes_nothing_from_the_right_one(desk):
+    """What it has stricter was given since; nothing was taken away."""
+    desk.cli("project", "add", "g/open")
+    desk.user("bob")
+    desk.cli("member", "add", "g/open", "bob", "reporter")
+    desk.cli("user", "block", "bob")
+    desk.cli("settings", "set", "max_token_lifetime", "30")
+    desk.cli("backup", desk.file)
+    desk.cli("settings", "set", "max_token_lifetime", "none")
+    desk.cli("user", "unblock", "bob")
+    desk.cli("member", "add", "g/open", "bob", "maintainer")
+    desk.cli("project", "set", "g/open", "--visibility", "public")
+    newer = desk.file.with_name("newer")
+    desk.cli("backup", newer)
+    for backup, was in (desk.file, "later"), (newer, "parted"):
+        told = desk.json("restore", backup, "--yes")
+        assert (told["store_was"], told["taken_away"]) == (was, 0)
+    assert desk.json("user", "show", "bob")["state"] == "active"
+    assert desk.json("project", "show", "g/open")["visibility"] == "public"
+    assert "maintainer" in desk.cli("member", "list", "g/open")
+    assert desk.json("settings", "get", "max_token_lifetime") is None
+
+
+@pytest.mark.usefixtures("faketime")
+def test_a_backup_of_another_server(desk, tmp_path):
+    """People of the same names are others: nothing of both is put together,
+    and what is there is not lost."""
+    clock, other = Clock(tmp_path), tmp_path / "other"
+    clock.set(1900000000)
+    desk.run("init", other, env=clock.env())
+    for words in (["user", "add", "ann", "--email", "a@b.test"],
+                  ["user", "block", "ann"], ["backup", desk.file]):
+        desk.run(*words, "--config", other / "dockpass.yaml")
+    status, message = desk.refused("restore", desk.file, "--yes")
+    data = desk.folder / "store/data.mdb"
+    assert status == 1 and message.endswith(
+        f"holds another store, which has no change in common with this "
+        "backup: nothing of it can stay. To have the backup there all the "
+        f"same, stop the server, mv {data} away, and say it again")
+    desk.serve()
+    lives(desk, desk.secret)
+    assert desk.stop() == 0
+    data.rename(tmp_path / "away")
+    desk.cli("restore", desk.file)
+    assert desk.json("user", "show", "ann")["state"] == "blocked"

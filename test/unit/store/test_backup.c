@@ -25,7 +25,7 @@ static void all_rows_come_back(void **state)
 	copy_make(&c);
 	fixture_open(&fresh);
 	out = bring_back(&c, fresh.db, 0);
-	assert_false(out.descends);
+	assert_int_equal(out.kin, KIN_NEW);
 	assert_int_equal(out.taken_away, 0);
 	facts = sound(fresh.db);
 	assert_int_equal(facts.users, 4);
@@ -155,7 +155,8 @@ static void what_was_taken_away_stays_so(void **state)
 			done(db, since[i].change);
 		out = bring_back(&c, db, 0);
 		sound(db);
-		if (!out.descends || out.lost != (since[i].change.type != 0) ||
+		if (out.kin != KIN_LATER ||
+		    out.lost != (since[i].change.type != 0) ||
 		    out.taken_away != since[i].taken_away ||
 		    is_revoked(db, 1) != since[i].token ||
 		    blocked(db, 1) != since[i].alice ||
@@ -360,7 +361,7 @@ static void what_cannot_be_done_again_undoes_all(void **state)
 	assert_int_not_equal(backup_restore(c.f.db, copy, &how, &out, &cause),
 			     E_OK);
 	assert_string_not_equal(cause.text, "");
-	assert_false(out.descends || out.lost || out.taken_away);
+	assert_false(out.kin || out.lost || out.taken_away);
 	assert_int_equal(sound(c.f.db).users, 5);
 	copy_end(&c);
 }
@@ -384,7 +385,7 @@ static void a_copy_of_nothing(void **state)
 	assert_int_equal(backup_restore(c.f.db, copy, &how, &out, &cause),
 			 E_OK);
 	db_close(copy);
-	assert_false(out.descends || out.pruned);
+	assert_int_equal(out.kin, KIN_UNTOLD);
 	assert_int_equal(sound(c.f.db).users, 0);
 	copy_end(&c);
 }
@@ -572,8 +573,7 @@ static void a_log_pruned_past_the_copy(void **state)
 		prune.digest = log.head.digest;
 		done(c.f.db, prune);
 		out = bring_back(&c, c.f.db, 0);
-		assert_int_equal(out.descends, !past[i]);
-		assert_int_equal(out.pruned, past[i]);
+		assert_int_equal(out.kin, past[i] ? KIN_UNTOLD : KIN_LATER);
 		if (!past[i])
 			assert_int_equal(out.lost, 1);
 		chain(c.f.db);
@@ -581,24 +581,35 @@ static void a_log_pruned_past_the_copy(void **state)
 	}
 }
 
-/* As many changes, and others: what it has closed stays so all the same. */
+/*
+ * Whose alice is another's: nothing of it is put together with what it is not,
+ * and nothing of it is lost.
+ */
 static void a_store_of_another_life(void **state)
 {
+	const struct restore how = { .now = NOW + 1, .actor = STR("cli:root") };
 	struct fixture other;
+	struct store_facts facts;
 	struct restored out;
+	struct cause cause;
+	struct db *copy;
 	struct copy c;
 
 	(void)state;
 	copy_make(&c);
-	fixture_open(&other);
+	folder_make(&other);
+	assert_int_equal(
+		db_open(other.folder, DB_CREATE, NOW + 1, &other.db, &cause),
+		E_OK);
 	add_user(other.db, "zoe", 0);
 	set_up(other.db);
-	done(other.db, (struct change)REGISTRY(DISABLED));
-	out = bring_back(&c, other.db, 0);
-	assert_false(out.descends || out.pruned);
-	assert_int_equal(out.lost, 0);
-	assert_int_equal(out.taken_away, 1);
-	assert_int_equal(sound(other.db).users, 4);
+	assert_int_equal(backup_open(c.path, &copy, &facts, &cause), E_OK);
+	assert_int_equal(backup_restore(other.db, copy, &how, &out, &cause),
+			 E_REFUSED);
+	db_close(copy);
+	assert_non_null(strstr(cause.text, "data.mdb away"));
+	assert_false(out.kin || out.lost || out.taken_away);
+	assert_int_equal(chain(other.db).count, COUNT(setup) + 1);
 	fixture_close(&other);
 	copy_end(&c);
 }
@@ -694,10 +705,10 @@ static const struct {
 } writers[] = {
 	{ 0600, 0, E_OK, "" },
 	{ 0644, 0, E_OK, "" },
-	{ 0620, 0, E_MODE, "group or others can write it; if you trust" },
-	{ 0602, 0, E_MODE, "run: chmod go-w /" },
-	{ 0600, 54321, E_MODE, "belongs to user 54321, who chooses" },
-	{ 0444, 54321, E_MODE, "run: chown root /" },
+	{ 0620, 0, E_MODE, "install -o" },
+	{ 0602, 0, E_MODE, "group or others can write it, and may" },
+	{ 0600, 54321, E_MODE, "install -o" },
+	{ 0444, 54321, E_MODE, "belongs to user 54321, who may" },
 };
 
 static void what_others_write_is_no_backup(void **state)
@@ -897,10 +908,10 @@ static void what_was_observed_stays(void **state)
 	copy_write(&c);
 	observe(c.f.db, NOW + 2000);
 	fixture_open(&fresh);
-	assert_false(bring_back(&c, fresh.db, 0).descends);
+	assert_int_equal(bring_back(&c, fresh.db, 0).kin, KIN_NEW);
 	observed_at(fresh.db, NOW + 1000);
 	fixture_close(&fresh);
-	assert_true(bring_back(&c, c.f.db, 0).descends);
+	assert_int_equal(bring_back(&c, c.f.db, 0).kin, KIN_LATER);
 	observed_at(c.f.db, NOW + 2000);
 	copy_end(&c);
 }

@@ -93,6 +93,7 @@ static void nor_is_what_a_new_store_has_by_default(void **state)
 	{ .type = CHANGE_MEMBER_PUT, .user = S(who), .path = S(p), .role = r }
 #define PROJECT(p, ...)                                                        \
 	{ .type = CHANGE_PROJECT_ADD, .path = S(p), __VA_ARGS__ }
+#define MADE(who, ...) { .type = CHANGE_USER_ADD, .user = S(who), __VA_ARGS__ }
 #define GONE(who) { .type = CHANGE_USER_REMOVE, .user = S(who), .yes = 1 }
 #define SET(p, ...)                                                            \
 	{ .type = CHANGE_PROJECT_SET, .path = S(p), __VA_ARGS__ }
@@ -121,11 +122,28 @@ static const struct {
 	    REMOVE_SPACE("g") }, "2 0 0 30", 2 },
 	{ "made again, closed, then removed",
 	  { REMOVE_SPACE("g/app"), PROJECT("g/app", VISIBLE(INTERNAL)),
-	    REMOVE_SPACE("g/app") }, "1 0 0 30", 3 },
+	    REMOVE_SPACE("g/app") }, "1 0 0 0", 4 },
 	{ "closed; another, which is open, then removed",
 	  { SET("g/app", .archived = 2), REMOVE_SPACE("g/app"),
 	    PROJECT("g/app", VISIBLE(PUBLIC)), REMOVE_SPACE("g/app") },
-	  "2 0 0 30", 2 },
+	  "2 0 0 0", 3 },
+	{ "another, of which she was a guest, then removed",
+	  { REMOVE_SPACE("g/app"), PROJECT("g/app", VISIBLE(PUBLIC)),
+	    MEMBER("alice", "g/app", ROLE_GUEST), REMOVE_SPACE("g/app") },
+	  "2 0 0 10", 3 },
+	{ "a group in its place, then removed",
+	  { REMOVE_SPACE("g"), PROJECT("g/app/own"), REMOVE_SPACE("g") },
+	  "0 2 0 0", 4 },
+	{ "one where it was below, then removed",
+	  { REMOVE_SPACE("g"), PROJECT("g", VISIBLE(PUBLIC)),
+	    REMOVE_SPACE("g") }, "2 0 0 30", 2 },
+	{ "she is another, then removed",
+	  { GONE("alice"), MADE("alice"), REMOVE_SPACE("g/app") },
+	  "2 0 0 0", 4 },
+	{ "she is another, and was a member, then removed",
+	  { GONE("alice"), MADE("alice"),
+	    MEMBER("alice", "g/app", ROLE_GUEST), REMOVE_SPACE("g/app") },
+	  "2 0 0 10", 4 },
 	{ "without her, then removed",
 	  { OUT("Alice", "G/app"), REMOVE_SPACE("g/app") }, "2 0 0 0", 3 },
 	{ "she was less there, then removed",
@@ -229,7 +247,6 @@ static void a_group_that_was_made_again(void **state)
 }
 
 /* clang-format off */
-#define MADE(who, ...) { .type = CHANGE_USER_ADD, .user = S(who), __VA_ARGS__ }
 #define BOT "project_2_bot_0a1b"
 #define FLAG(name, is)                                                         \
 	{ .type = CHANGE_USER_FLAG, .user = S("root"), .flags = USER_##name,   \
@@ -250,7 +267,7 @@ static const struct {
 	      .value = S("new") }, GONE("root") }, 2, "c 'new' 40" },
 	{ "another, and gone",
 	  { GONE("root"), MADE("root", .flags = USER_EXTERNAL), GONE("root") },
-	  2, "6 '' 40" },
+	  2, "6 '' 0" },
 	{ "with less", { GONE("root"), MADE("Root", .value = S("new")) },
 	  2, "0 'new' 0" },
 	{ "and with more",
@@ -389,7 +406,7 @@ static void come_by_monday(size_t i, bool first)
 	done(db, wrong_first[i].since);
 	if (!first)
 		bring_back(&before, db, 0);
-	assert_false(bring_back(&c, db, 0).descends);
+	assert_int_equal(bring_back(&c, db, 0).kin, KIN_PARTED);
 	sound(db);
 	look_at_all(db, after);
 	assert_string_equal(after, wrong_first[i].after);
@@ -429,9 +446,10 @@ static void an_earlier_state_says_nothing(void **state)
 	all_done(c.f.db, opened, COUNT(opened));
 	copy_write(&c);
 	out = bring_back(&c, earlier.db, 0);
-	assert_false(out.descends || out.taken_away);
+	assert_int_equal(out.kin, KIN_EARLIER);
+	assert_int_equal(out.taken_away, 0);
 	/* The other way round it is a later one. */
-	assert_true(bring_back(&c, c.f.db, 0).descends);
+	assert_int_equal(bring_back(&c, c.f.db, 0).kin, KIN_LATER);
 	fixture_close(&earlier);
 	copy_end(&c);
 }
