@@ -434,3 +434,12 @@ def test_a_refused_reload_of_roots_follows_nobody_to_the_log(tmp_path):
             path.read_text() for folder in (target, his / "old")
             for path in folder.iterdir()), 10, "no word of the reload")
         assert not list(target.iterdir())
+
+
+def test_a_backup_of_roots_is_as_good_as_his_own(foreign):
+    """As it comes from another machine."""
+    file = foreign.folder / "backup"
+    foreign.cli("backup", file)
+    os.chown(file, 0, 0)
+    file.chmod(0o644)
+    foreign.cli("restore", file, "--yes")

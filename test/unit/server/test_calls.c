@@ -50,11 +50,14 @@ static void note_fd(const char *call, int fd)
 }
 
 static const char *spoilt; /* the disk fails once this call was made */
+static const char *shut;   /* and then this cannot be read */
 
 int fsync(int fd)
 {
 	note_fd("sync", fd);
 	if (spoilt && strstr(calls, spoilt)) {
+		if (shut)
+			(void)!chmod(shut, 0644);
 		errno = EIO;
 		return -1;
 	}
@@ -193,6 +196,27 @@ static void a_key_that_may_be_named_stays(void **state)
 	keyring = load();
 	assert_int_equal(keyring_len(keyring), 2);
 	assert_non_null(keyring_find(keyring, str_of(kid)));
+}
+
+/* If nobody can tell what `keyring` names, it may. */
+static void nor_does_one_go_that_nobody_can_look_up(void **state)
+{
+	AUTO(keyring) struct keyring *keyring = NULL;
+	char kid[60], list[PATH_MAX];
+
+	(void)state;
+	make_key(kid);
+	snprintf(list, sizeof(list), "%s/keyring", keys);
+	calls[0] = '\0';
+	spoilt = "rename keyring\n";
+	shut = list;
+	assert_int_equal(keys_new(keys, public, ALG_ES256, STR("test"), NOW,
+				  kid, &cause),
+			 E_IO);
+	spoilt = shut = NULL;
+	assert_int_equal(chmod(list, 0600), 0);
+	keyring = load();
+	assert_int_equal(keyring_len(keyring), 2);
 }
 
 /* Then it is forgotten all the same, and who asked is told of the file. */
@@ -364,6 +388,7 @@ int main(void)
 		CALLS(a_file),
 		CALLS(keys_and_their_list),
 		CALLS(a_key_that_may_be_named_stays),
+		CALLS(nor_does_one_go_that_nobody_can_look_up),
 		CALLS(a_removed_key_that_cannot_be_erased),
 		CALLS(what_is_published),
 		CALLS(a_store),

@@ -426,6 +426,19 @@ static void publishing_where_a_file_stands(void **state)
 	(void)a;
 }
 
+/* Nor is there a key that signs by then, and nobody knows of. */
+static void a_first_key_that_cannot_be_published(void **state)
+{
+	char kid[60];
+
+	(void)state;
+	write_text(public, 0644, "x");
+	assert_int_equal(keys_new(keys, public, ALG_ES256, STR("test"), NOW,
+				  kid, &cause),
+			 E_EXISTS);
+	assert_int_equal(files_in(keys), 0);
+}
+
 /* Twenty at a time: each is there afterwards. */
 static void changes_do_not_lose_each_other(void **state)
 {
@@ -473,6 +486,7 @@ int main(void)
 		TEST(a_removed_key_may_be_a_link),
 		TEST(publishing),
 		TEST(publishing_where_a_file_stands),
+		TEST(a_first_key_that_cannot_be_published),
 		TEST(changes_do_not_lose_each_other),
 	};
 

@@ -244,6 +244,32 @@ static void what_root_uses(void **state)
 	}
 }
 
+/* Keys may be a link; where it leads to, others may add none. */
+static void a_link_to_where_others_write(void **state)
+{
+	char store[PATH_MAX], real[PATH_MAX];
+	const struct config config = {
+		.path = "/etc/hostname",
+		.store = store,
+		.keys = keys,
+		.public = public,
+	};
+	bool root;
+
+	(void)state;
+	if (geteuid())
+		skip();
+	snprintf(store, sizeof(store), "%s/store", top);
+	snprintf(real, sizeof(real), "%s/real", top);
+	make(store, 0700, 0, 0);
+	make(public, 0755, 0, 0);
+	assert_int_equal(rename(keys, real), 0);
+	assert_int_equal(symlink(real, keys), 0);
+	assert_int_equal(become_server(&config, &root, &cause), E_OK);
+	assert_int_equal(chmod(real, 0757), 0);
+	assert_int_equal(become_server(&config, &root, &cause), E_MODE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +278,7 @@ int main(void)
 		TEST(a_folder_that_cannot_be_read_was_not_looked_at),
 		TEST(who_has_a_say),
 		TEST(what_root_uses),
+		TEST(a_link_to_where_others_write),
 	};
 
 	return cmocka_run_group_tests_name("owner", tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 static void path_in(const struct fixture *f, const char *name, char out[128])
@@ -311,6 +312,7 @@ static void one_server(void **state)
 	struct pipes pipes;
 	struct reloads is;
 	struct cause cause;
+	char path[128];
 	pid_t pid;
 
 	(void)state;
@@ -328,6 +330,14 @@ static void one_server(void **state)
 		assert_int_equal(is.pid, pid);
 		assert_int_equal(is.steps, 1 + 2 * i);
 		assert_string_equal(is.why.text, i == 1 ? BAD : "");
+		/* Where the text found no room, it is refused all the same. */
+		if (i == 1) {
+			path_in(&f, "server.lock", path);
+			assert_int_equal(truncate(path, 0), 0);
+			assert_true(db_is_stale(f.folder));
+			assert_true(db_reloads(f.folder, &is));
+			assert_string_equal(is.why.text, "its log says why");
+		}
 		tell(pipes.down[1]);
 		hear(pipes.up[0]);
 	}
@@ -754,6 +764,26 @@ static void set_aside_with_its_lock(void **state)
 	fixture_close(&f);
 }
 
+/* Whoever has a store open keeps its lock.mdb: two would be two writers. */
+static void a_store_that_is_there_is_not_made_again(void **state)
+{
+	struct stat before, after;
+	struct fixture f;
+	struct cause cause;
+	struct db *again;
+	char path[128];
+
+	(void)state;
+	fixture_open(&f);
+	path_in(&f, "lock.mdb", path);
+	assert_int_equal(stat(path, &before), 0);
+	assert_int_equal(db_open(f.folder, DB_CREATE, NOW, &again, &cause),
+			 E_EXISTS);
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	fixture_close(&f);
+}
+
 static void moved_away_without_its_lock(void **state)
 {
 	struct fixture f;
@@ -833,6 +863,7 @@ int main(void)
 		cmocka_unit_test(cursors),
 		cmocka_unit_test(full_by_a_page),
 		cmocka_unit_test(set_aside_with_its_lock),
+		cmocka_unit_test(a_store_that_is_there_is_not_made_again),
 		cmocka_unit_test(moved_away_without_its_lock),
 		cmocka_unit_test(another_has_taken_its_place),
 		cmocka_unit_test(ids_count_up_by_family),
