@@ -85,6 +85,23 @@ static enum err open_env(struct db *db, const char *folder, struct cause *cause)
 	return E_OK;
 }
 
+/* What LMDB has opened it does not tell: what was there before and after. */
+static enum err open_with_locks(struct db *db, const char *folder,
+				struct cause *cause)
+{
+	uint64_t before = holder_locks(folder);
+	enum err err = holder_look(folder, cause);
+
+	if (!err)
+		err = open_env(db, folder, cause);
+	if (err)
+		return err;
+	db->locks = holder_locks(folder);
+	if (before && before != db->locks)
+		return locks_replaced(folder, cause);
+	return holder_check(db, cause);
+}
+
 static enum err open_tables(struct txn *txn, unsigned flags)
 {
 	for (size_t i = 0; i < TABLE_COUNT; i++) {
@@ -227,7 +244,7 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 	if (!err && mode == DB_CREATE)
 		err = folder_drop_locks(folder, cause);
 	if (!err)
-		err = open_env(db, folder, cause);
+		err = open_with_locks(db, folder, cause);
 	if (!err && mode == DB_SERVE)
 		begin_service(db);
 	if (!err && mode == DB_CREATE)
@@ -318,7 +335,9 @@ enum err db_open_copy(int fd, const char *path, struct db **out,
 
 enum err db_copy(struct db *db, int fd)
 {
-	return err_of(mdb_env_copyfd2(db->env, fd, MDB_CP_COMPACT));
+	enum err err = err_of(mdb_env_copyfd2(db->env, fd, MDB_CP_COMPACT));
+
+	return err ? err : holder_check(db, NULL);
 }
 
 void db_close(struct db *db)
@@ -365,7 +384,9 @@ enum err db_in_place(const struct db *db, struct cause *cause)
 				   "would not find it",
 				   folder);
 	if (open.st_dev == there.st_dev && open.st_ino == there.st_ino)
-		return E_OK;
+		return db->locks == holder_locks(folder)
+			       ? E_OK
+			       : locks_replaced(folder, cause);
 	return cause_set(cause, E_NOT_FOUND,
 			 "%s: is not the store that is open (removed or "
 			 "renamed, and made again): what commands change there "

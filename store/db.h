@@ -69,7 +69,9 @@ enum db_mode {
 
 /*
  * Refused with *cause: a folder or file that group or others can read or write
- * (E_MODE), a store of another format (E_VERSION), a second server (E_BUSY).
+ * (E_MODE), a store of another format (E_VERSION), a second server (E_BUSY), a
+ * lock.mdb that is not the one that the store's server has (E_BUSY; likewise
+ * each write transaction and copy of who opened it before).
  * `now` is the second of creation. DB_SERVE holds until db_close() or the end
  * of the process, however it ends.
  */
@@ -106,7 +108,8 @@ const char *db_folder(const struct db *db);
 const char *db_file(size_t i);
 /*
  * Does its folder still have the store that is open? E_NOT_FOUND: another, or
- * none; other errors: nobody can tell.
+ * none; E_BUSY: another lock.mdb, or none, so that no command opens it; other
+ * errors: nobody can tell.
  */
 enum err db_in_place(const struct db *db, struct cause *cause) MUST_CHECK;
 /* The disk of a store's folder. False: nobody knows. */

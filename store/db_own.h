@@ -11,7 +11,8 @@
 
 struct db {
 	MDB_env *env;
-	int lock; /* server.lock, or -1 */
+	int lock;	/* server.lock, or -1 */
+	uint64_t locks; /* the lock.mdb that is open: holder_locks() */
 	struct reloads reloads;
 	_Atomic uint64_t limit;
 	void (*on_wait)(const struct db *db, bool on); /* or NULL */
@@ -26,5 +27,16 @@ bool holder_claim(const struct db *db);
 void holder_leave(const struct db *db);
 /* That this process serves it: seen by db_in_service(), till it is closed. */
 void holder_serve(const struct db *db);
+/* Which lock.mdb a folder has; 0: none. */
+uint64_t holder_locks(const char *folder);
+/*
+ * E_BUSY: a server has the data.mdb that is there, or open, and another
+ * lock.mdb: what one of the two locks, and which commit is the newest, the
+ * other would not know. The first: before the store is opened, as that makes
+ * one; the second once it is, and whenever it counts.
+ */
+enum err holder_look(const char *folder, struct cause *cause) MUST_CHECK;
+enum err holder_check(const struct db *db, struct cause *cause) MUST_CHECK;
+enum err locks_replaced(const char *folder, struct cause *cause);
 /* E_BUSY: all slots are taken; *cause names the processes. */
 enum err readers_full(const struct db *db, struct cause *cause);

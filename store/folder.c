@@ -159,7 +159,8 @@ enum err folder_lock(const char *folder, int *lock, struct cause *cause)
 	*lock = -1;
 	if (fd < 0)
 		return cause_errno(cause, "cannot open it", path.at);
-	if (!flock(fd, LOCK_EX | LOCK_NB)) {
+	/* server.lock, too, may have been removed. */
+	if (!db_in_service(folder) && !flock(fd, LOCK_EX | LOCK_NB)) {
 		*lock = fd;
 		return E_OK;
 	}

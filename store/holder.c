@@ -5,7 +5,10 @@
  * of the kernel's on the first byte of data.mdb, which LMDB never locks: of
  * that the kernel tells the process, and it ends with it. It orders nothing,
  * nobody waits for it: another program may have it, then the holder is not
- * known. A server has one on the second byte, for as long as the file is open.
+ * known. A server has one from the second byte on, for as long as the file is
+ * open: as long as one byte and the number of its lock.mdb's inode. That one
+ * is removed or replaced (rm, rsync) with no word to who has it, and must not
+ * be opened a second time by who has: closing it would give LMDB's locks away.
  */
 #include "store/db_own.h"
 
@@ -15,9 +18,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { NAMED_MAX = 8 }; /* processes */
+/* The length of a lock has 63 bits. */
+#define LOCKS_MASK (((uint64_t)1 << 62) - 1)
 
 static bool lock(const struct db *db, int how, struct flock *lock)
 {
@@ -68,21 +74,83 @@ void holder_serve(const struct db *db)
 	struct flock own = served;
 	int fd;
 
+	own.l_len += (off_t)db->locks;
 	if (!mdb_env_get_fd(db->env, &fd))
 		(void)fcntl(fd, F_OFD_SETLK, &own);
 }
 
-bool db_in_service(const char *folder)
+/* *locks: the server's lock.mdb, 0 of a dockpass that does not say. */
+static bool is_served(int fd, uint64_t *locks)
 {
 	struct flock other = served;
+
+	*locks = 0;
+	other.l_type = F_WRLCK;
+	if (fd < 0 || fcntl(fd, F_GETLK, &other) || other.l_type == F_UNLCK)
+		return false;
+	if (other.l_start == served.l_start && other.l_len > served.l_len)
+		*locks = (uint64_t)(other.l_len - served.l_len);
+	return true;
+}
+
+static int open_data(const char *folder)
+{
 	char path[PATH_MAX];
-	AUTO(fd) int fd = -1;
 
 	snprintf(path, sizeof(path), "%s/data.mdb", folder);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	other.l_type = F_WRLCK;
-	return fd >= 0 && !fcntl(fd, F_GETLK, &other) &&
-	       other.l_type != F_UNLCK;
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+bool db_in_service(const char *folder)
+{
+	AUTO(fd) int fd = open_data(folder);
+	uint64_t locks;
+
+	return is_served(fd, &locks);
+}
+
+uint64_t holder_locks(const char *folder)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/lock.mdb", folder);
+	return stat(path, &st) ? 0 : (uint64_t)st.st_ino & LOCKS_MASK;
+}
+
+enum err locks_replaced(const char *folder, struct cause *cause)
+{
+	return cause_set(cause, E_BUSY,
+			 "%.400s/lock.mdb was removed or replaced while a "
+			 "server has the store: restart the server (systemctl "
+			 "restart dockpass)",
+			 folder);
+}
+
+static enum err compare_locks(const char *folder, int fd, uint64_t locks,
+			      struct cause *cause)
+{
+	uint64_t its;
+
+	if (!is_served(fd, &its) || !its || its == locks)
+		return E_OK;
+	return locks_replaced(folder, cause);
+}
+
+enum err holder_look(const char *folder, struct cause *cause)
+{
+	AUTO(fd) int fd = open_data(folder);
+
+	return compare_locks(folder, fd, holder_locks(folder), cause);
+}
+
+enum err holder_check(const struct db *db, struct cause *cause)
+{
+	int fd;
+
+	if (mdb_env_get_fd(db->env, &fd))
+		return E_OK;
+	return compare_locks(db_folder(db), fd, db->locks, cause);
 }
 
 void db_on_wait(struct db *db, void (*on_wait)(const struct db *db, bool on))

@@ -77,6 +77,10 @@ void txn_write(struct db *db, struct txn *txn)
 	if (db->on_wait)
 		db->on_wait(db, false);
 	txn->claimed = txn->mdb && holder_claim(db);
+	if (txn->err || !holder_check(db, NULL))
+		return;
+	txn_cleanup(txn);
+	txn->err = E_BUSY;
 }
 
 static void leave(struct txn *txn)

@@ -354,16 +354,19 @@ def test_a_store_that_is_not_served_behind_a_proxy(tmp_path):
 
 
 @pytest.mark.usefixtures("faketime")
-def test_a_server_looks_for_its_store_every_day(tmp_path):
+@pytest.mark.parametrize("lost, said", [
+    ("store", "is not the store that is open"),
+    ("store/lock.mdb", "store/lock.mdb was removed or replaced")])
+def test_a_server_looks_for_its_store_every_day(tmp_path, lost, said):
     """Not only when it starts or is told to reload."""
     clock = Clock(tmp_path)
     midnight = int(datetime(2031, 5, 7, tzinfo=timezone.utc).timestamp())
     clock.set(midnight - 1)
     with Dockpass(tmp_path) as dockpass:
         dockpass.serve(env=clock.env())
-        (dockpass.folder / "store").rename(tmp_path / "aside")
+        (dockpass.folder / lost).rename(tmp_path / "aside")
         clock.set(midnight)
-        wait_until(lambda: "is not the store that is open" in dockpass.output,
+        wait_until(lambda: said in dockpass.output,
                    10, lambda: dockpass.output)
 
 

@@ -404,6 +404,123 @@ static void what_the_server_has(void **state)
 	fixture_close(&f);
 }
 
+static void serve_when_told(const struct fixture *f, const struct pipes *pipes)
+{
+	struct db *db;
+
+	hear(pipes->down[0]);
+	if (db_open(f->folder, DB_SERVE, NOW, &db, NULL))
+		_exit(2);
+	tell(pipes->up[1]);
+	for (;;)
+		pause();
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	int in = open(from, O_RDONLY), out = open(to, O_CREAT | O_WRONLY, 0600);
+	char buf[1 << 14];
+	ssize_t n;
+
+	while ((n = read(in, buf, sizeof(buf))) > 0)
+		assert_int_equal(write(out, buf, (size_t)n), n);
+	close(in);
+	close(out);
+}
+
+/* By each way to open it; and nobody makes one. */
+static void assert_locked_out(struct fixture *f, bool there)
+{
+	static const enum db_mode modes[] = { DB_OPEN, DB_SERVE, DB_ANEW };
+	struct cause cause;
+	char locks[128];
+
+	path_in(f, "lock.mdb", locks);
+	for (size_t i = 0; i < COUNT(modes); i++) {
+		assert_int_equal(reopen(f, modes[i], &cause), E_BUSY);
+		if (modes[i] == DB_OPEN)
+			assert_non_null(strstr(cause.text,
+					       "/lock.mdb was removed or "
+					       "replaced while a server"));
+		assert_true(!access(locks, F_OK) == there);
+	}
+}
+
+/* rm, rsync, and both of them with server.lock gone as well. */
+static void locks_that_the_server_does_not_have(void **state)
+{
+	char locks[128], other[128], server[128];
+	struct cause cause;
+	struct fixture f;
+	struct pipes pipes;
+	pid_t pid;
+
+	(void)state;
+	fixture_open(&f);
+	db_close(f.db);
+	f.db = NULL;
+	path_in(&f, "lock.mdb", locks);
+	path_in(&f, "server.lock", server);
+	snprintf(other, sizeof(other), "%s.other", f.folder);
+	pid = child_start(serve_when_told, &f, &pipes);
+	tell(pipes.down[1]);
+	hear(pipes.up[0]);
+	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_OK);
+	db_close(f.db);
+	f.db = NULL;
+	copy_file(locks, other);
+	assert_int_equal(unlink(locks), 0);
+	assert_locked_out(&f, false);
+	assert_int_equal(rename(other, locks), 0);
+	assert_locked_out(&f, true);
+	assert_int_equal(unlink(server), 0);
+	assert_locked_out(&f, true);
+	assert_int_equal(unlink(locks), 0);
+	assert_locked_out(&f, false);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	child_end(pid, &pipes, SIGKILL);
+	assert_int_equal(reopen(&f, DB_SERVE, &cause), E_OK);
+	fixture_close(&f);
+}
+
+/* Who came before the server, and has locks that it has not. */
+static void locks_from_before_the_server(void **state)
+{
+	struct fixture f;
+	struct pipes pipes;
+	struct txn txn;
+	char path[128];
+	pid_t pid;
+	int fd;
+
+	(void)state;
+	fixture_open(&f);
+	db_close(f.db);
+	f.db = NULL;
+	pid = child_start(serve_when_told, &f, &pipes);
+	assert_int_equal(db_open(f.folder, DB_OPEN, NOW, &f.db, NULL), E_OK);
+	txn_write(f.db, &txn);
+	assert_int_equal(txn_commit(&txn), E_OK);
+	path_in(&f, "lock.mdb", path);
+	assert_int_equal(db_in_place(f.db, NULL), E_OK);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(db_in_place(f.db, NULL), E_BUSY);
+	tell(pipes.down[1]);
+	hear(pipes.up[0]);
+	assert_int_equal(db_in_place(f.db, NULL), E_BUSY);
+	txn_write(f.db, &txn);
+	txn_put(&txn, TABLE_SETTING, STR("a"), STR("2"));
+	assert_int_equal(txn_commit(&txn), E_BUSY);
+	path_in(&f, "copy", path);
+	fd = open(path, O_CREAT | O_RDWR, 0600);
+	assert_int_equal(db_copy(f.db, fd), E_BUSY);
+	close(fd);
+	unlink(path);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	child_end(pid, &pipes, SIGKILL);
+	fixture_close(&f);
+}
+
 static void write_when_told(const struct fixture *f, const struct pipes *pipes)
 {
 	struct db *db;
@@ -854,6 +971,8 @@ int main(void)
 		cmocka_unit_test(one_server),
 		cmocka_unit_test(reloads_in_turn),
 		cmocka_unit_test(what_the_server_has),
+		cmocka_unit_test(locks_that_the_server_does_not_have),
+		cmocka_unit_test(locks_from_before_the_server),
 		cmocka_unit_test(next_transaction_sees_another_process),
 		cmocka_unit_test(reader_slots),
 		cmocka_unit_test(killed_reader_pins_no_page),

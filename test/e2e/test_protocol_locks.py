@@ -1,0 +1,123 @@
+"""lock.mdb is removed or replaced under a running server (rm, rsync): by it
+LMDB knows which commit is the newest, so nobody may go on with another.
+Commands refuse, the server says so, and nothing that was acknowledged is lost.
+"""
+
+import shutil
+
+import pytest
+
+from support.doctor import doctor
+from support.dockpass import Dockpass
+
+ASKED = "repository:g/app:pull"
+
+
+def removed(store):
+    (store / "lock.mdb").unlink()
+
+
+def replaced(store):
+    """As rsync does."""
+    other = shutil.copy2(store / "lock.mdb", store.parent / "lock.mdb")
+    other.rename(store / "lock.mdb")
+
+
+def removed_with_the_other(store):
+    removed(store)
+    (store / "server.lock").unlink()
+
+
+WAYS = [removed, replaced, removed_with_the_other]
+
+
+@pytest.fixture
+def dockpass(tmp_path):
+    with Dockpass(tmp_path) as dockpass:
+        dockpass.user("alice")
+        dockpass.cli("project", "add", "g/app")
+        dockpass.cli("member", "add", "g", "alice", "developer")
+        dockpass.secrets = {
+            dockpass.token_id(name): secret for name, secret in (
+                (name, dockpass.token("alice", scopes="api", name=name))
+                for name in ("one", "two", "three", "four"))}
+        yield dockpass.serve()
+
+
+def line_of(dockpass):
+    return (f"{dockpass.folder}/store/lock.mdb was removed or replaced while "
+            "a server has the store: restart the server (systemctl restart "
+            "dockpass)")
+
+
+def granted(dockpass):
+    """The ids of the tokens that are good."""
+    return {number for number, secret in dockpass.secrets.items()
+            if dockpass.ask(ASKED, ("alice", secret)).status_code == 200}
+
+
+COMMANDS = [
+    ("token", "revoke", "1"), ("user", "block", "alice"), ("user", "list"),
+    ("project", "add", "g/more"), ("store", "check"), ("audit", "list"),
+    ("check",), ("job", "list"), ("token", "show", "1"),
+]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_no_command_uses_another(dockpass, way, tmp_path):
+    """Nor makes one; and the server goes on."""
+    store = dockpass.folder / "store"
+    way(store)
+    left = {path.name for path in store.iterdir()}
+    copy = tmp_path / "copy"
+    for command in (*COMMANDS, ("backup", copy)):
+        assert dockpass.refused(*command) == (
+            1, f"dockpass: {line_of(dockpass)}"), command
+    assert not copy.exists()
+    assert {path.name for path in store.iterdir()} == left
+    assert granted(dockpass) == set(dockpass.secrets)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_no_second_server(dockpass, tmp_path, way):
+    way(dockpass.folder / "store")
+    (tmp_path / "second").mkdir()
+    second = Dockpass(tmp_path / "second")
+    second.configure(store=str(dockpass.folder / "store"))
+    status, message = second.refused("serve")
+    assert status == 1
+    assert "another server uses this store; stop it first" in message
+
+
+def test_the_server_says_so(dockpass):
+    """At a reload (each day as well: test_doctor_untold.py); doctor, too."""
+    removed(dockpass.folder / "store")
+    before = len(dockpass.log("store"))
+    assert dockpass.reload().startswith("done: ")
+    line, = dockpass.logged(before, event="store")
+    assert (line["level"], line["message"]) == ("warning", line_of(dockpass))
+    failed, checks = doctor(dockpass)
+    assert failed == ["store"]
+    assert checks["store"]["message"] == line_of(dockpass)
+    assert dockpass.stop() == 0
+    before = len(dockpass.log("store"))
+    dockpass.serve()
+    assert len(dockpass.log("store")) == before
+    assert doctor(dockpass)[0] == []
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_what_was_acknowledged_is_not_lost(dockpass, way):
+    """The server wrote a last use, and with it revocations were undone."""
+    one, two, *_ = alive = set(dockpass.secrets)
+    dockpass.cli("token", "revoke", one)
+    assert granted(dockpass) == alive - {one}
+    way(dockpass.folder / "store")
+    done = dockpass.run("token", "revoke", two, "--config",
+                        dockpass.config_file, check=False)
+    left = alive - {one} - ({two} if done.returncode == 0 else set())
+    assert granted(dockpass) == left
+    assert dockpass.stop() == 0  # it writes what was used
+    dockpass.serve()
+    assert granted(dockpass) == left
+    assert dockpass.json("token", "show", min(left))["last_used_at"]
