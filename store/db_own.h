@@ -38,5 +38,5 @@ uint64_t holder_locks(const char *folder);
 enum err holder_look(const char *folder, struct cause *cause) MUST_CHECK;
 enum err holder_check(const struct db *db, struct cause *cause) MUST_CHECK;
 enum err locks_replaced(const char *folder, struct cause *cause);
-/* E_BUSY: all slots are taken; *cause names the processes. */
+/* E_BUSY, and why there was no slot for a reader. */
 enum err readers_full(const struct db *db, struct cause *cause);

@@ -159,6 +159,7 @@ void db_on_wait(struct db *db, void (*on_wait)(const struct db *db, bool on))
 }
 
 struct readers {
+	unsigned slots; /* of all */
 	size_t len;
 	struct {
 		long pid;
@@ -175,6 +176,7 @@ static int on_reader(const char *line, void *arg)
 
 	while (i < readers->len && readers->at[i].pid != pid)
 		i++;
+	readers->slots += pid > 0;
 	if (pid <= 0 || i == NAMED_MAX)
 		return 0;
 	readers->len += i == readers->len;
@@ -183,12 +185,25 @@ static int on_reader(const char *line, void *arg)
 	return 0;
 }
 
+/*
+ * Either all slots are taken, or the lock by which LMDB tells that a reader of
+ * our id lives: another PID namespace has a process of that id.
+ */
 enum err readers_full(const struct db *db, struct cause *cause)
 {
 	struct readers readers = { .len = 0 };
 	char names[NAMED_MAX * 40] = "", *at = names;
+	MDB_envinfo info;
 
 	mdb_reader_list(db->env, on_reader, &readers);
+	if (!mdb_env_info(db->env, &info) && readers.slots < info.me_maxreaders)
+		return cause_set(cause, E_BUSY,
+				 "cannot read store %.200s: another container "
+				 "has it open, by a process of the same id, "
+				 "%ld: run commands in the server's container "
+				 "(docker exec), or in one of docker run "
+				 "--init, where they get another id",
+				 db_folder(db), (long)getpid());
 	for (size_t i = 0; i < readers.len; i++)
 		at += snprintf(at, (size_t)(names + sizeof(names) - at),
 			       "%s%ld (%u of them)", i ? ", " : "",
