@@ -32,8 +32,23 @@ static void log_warning(void *arg, const char *event, const char *text)
 	log_event(LEVEL_WARNING, event, "%s", text);
 }
 
-/* After the start or a reload, and once a day. A failed one says one line. */
-static void say_warnings(const struct server *server)
+/* For who waits for the reload, too: what takes a restart. `arg`: or NULL. */
+static void remark(void *arg, const char *event, const char *text)
+{
+	struct cause before, *said = arg;
+
+	log_warning(NULL, event, text);
+	if (!said)
+		return;
+	before = *said;
+	(void)cause_set(said, E_OK, "%s\n%s", before.text, text);
+}
+
+/*
+ * After the start or a reload, and once a day. A failed one says one line.
+ * *said: remark().
+ */
+static void say_warnings(const struct server *server, struct cause *said)
 {
 	const struct config *config = server->live->config;
 	struct cause cause;
@@ -50,7 +65,7 @@ static void say_warnings(const struct server *server)
 			  "owner of %s do so, by chown or chmod",
 			  config->path, config->store);
 	if (db_in_place(server->services.db, &cause))
-		log_event(LEVEL_WARNING, "store", "%s", cause.text);
+		remark(said, "store", cause.text);
 	if (server->root)
 		log_event(LEVEL_WARNING, "start",
 			  "runs as root, as root owns %s: give the folder to a "
@@ -130,7 +145,7 @@ static bool reopen_log(const struct server *server)
 static void reload(struct server *server)
 {
 	struct live *live;
-	struct cause cause;
+	struct cause cause, said;
 	enum err err;
 
 	db_reload_begins(server->services.db);
@@ -150,23 +165,24 @@ static void reload(struct server *server)
 			  cause.text);
 		notify_say("READY=1\nSTATUS=the last reload failed: %s",
 			   cause.text);
-		db_reload_ends(server->services.db, cause.text);
+		db_reload_ends(server->services.db, true, cause.text);
 		return;
 	}
 	monitor_reload(server->monitor, true, time(NULL));
-	live_warn_fixed(server->config, live->config, log_warning, NULL);
+	(void)cause_set(&said, E_OK, "%.255s", live->config->path);
+	live_warn_fixed(server->config, live->config, remark, &said);
 	server_limit(server, live->config);
 	for (unsigned i = 0; i < server->workers_started; i++)
 		worker_publish(server->workers[i], live);
 	jobs_publish(server->jobs, live);
 	live_drop(server->live);
 	server->live = live;
-	say_warnings(server);
+	say_warnings(server, &said);
 	log_event(LEVEL_INFO, "reload", "done: key %s signs",
 		  live->key->libtrust);
 	tell_ready(server);
 	/* Last: who waits for it goes on, and systemd has been told. */
-	db_reload_ends(server->services.db, NULL);
+	db_reload_ends(server->services.db, false, said.text);
 }
 
 static bool all_ended(const struct server *server)
@@ -189,7 +205,7 @@ static void reload_no_more(const struct server *server)
 		  "the old ones stay, as the server ends; the log's file was "
 		  "%sopened again",
 		  opened ? "" : "not ");
-	db_reload_ends(server->services.db, "it is about to end");
+	db_reload_ends(server->services.db, true, "it is about to end");
 }
 
 static const char second_signal[] = "a second signal came";
@@ -252,7 +268,7 @@ static void say_started(const struct server *server)
 {
 	const struct config *config = server->config;
 
-	say_warnings(server);
+	say_warnings(server, NULL);
 	log_event(server->sandbox.whole ? LEVEL_INFO : LEVEL_WARNING, "start",
 		  "sandbox: %s", server->sandbox.text);
 	for (unsigned i = 0; i < config->listeners_count; i++)
@@ -302,7 +318,7 @@ static const char *run(struct server *server)
 		if (got == SIGHUP)
 			reload(server);
 		else
-			say_warnings(server);
+			say_warnings(server, NULL);
 	return leave(server);
 }
 

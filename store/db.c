@@ -273,11 +273,17 @@ void db_reload_begins(struct db *db)
 	folder_say(db->lock, &db->reloads);
 }
 
-void db_reload_ends(struct db *db, const char *why)
+void db_reload_ends(struct db *db, bool stale, const char *said)
 {
 	db->reloads.steps++;
-	(void)cause_set(&db->reloads.why, E_OK, "%s", why ? why : "");
+	db->reloads.stale = stale;
+	(void)cause_set(&db->reloads.said, E_OK, "%s", said);
 	folder_say(db->lock, &db->reloads);
+}
+
+enum err db_look(const char *folder, struct cause *cause)
+{
+	return folder_look(folder, cause);
 }
 
 bool db_reloads(const char *folder, struct reloads *out)
@@ -296,7 +302,7 @@ bool db_is_stale(const char *folder)
 {
 	struct reloads is;
 
-	return db_reloads(folder, &is) && *is.why.text;
+	return db_reloads(folder, &is) && is.stale;
 }
 
 enum err db_open_copy(int fd, const char *path, struct db **out,

@@ -86,18 +86,22 @@ bool db_in_service(const char *folder);
 /*
  * Of the server of a store: which process it is (0: we cannot see it, it is in
  * another container), how often it began to read its files again, and ended,
- * and why it goes on with what it had ("": it does not).
+ * and what it said at the last end: why it goes on with what it had (stale),
+ * or what it has read, lines.
  */
 struct reloads {
 	long pid;
 	int64_t steps; /* 1, and one more for each begin and each end */
-	struct cause why;
+	bool stale;
+	struct cause said;
 };
 /* The server says so, to other processes and as long as it serves. */
 void db_reload_begins(struct db *db);
-void db_reload_ends(struct db *db, const char *why); /* NULL: all is well */
+void db_reload_ends(struct db *db, bool stale, const char *said);
 /* What it says; false: nobody serves it, or a dockpass from before this. */
 bool db_reloads(const char *folder, struct reloads *out);
+/* E_OK, unless we may not see whether a folder's store is served. */
+enum err db_look(const char *folder, struct cause *cause) MUST_CHECK;
 /* Since it said `before`, has a reload begun and ended? */
 bool db_reloaded(const struct reloads *before, const struct reloads *now);
 bool db_is_stale(const char *folder);

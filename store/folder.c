@@ -16,7 +16,7 @@
 
 enum { OTHERS = S_IRWXG | S_IRWXO, FOLDER_MAX = PATH_MAX - 32 };
 /* Bytes of server.lock to lock. Side by side they would be one lock. */
-enum { STALE_AT = 0, STEPS_AT = 2 };
+enum { SAID_AT = 0, STEPS_AT = 2 };
 
 struct path {
 	char at[PATH_MAX];
@@ -191,12 +191,12 @@ static bool mark(int fd, int how, short type, off_t at, off_t len,
 
 void folder_say(int lock, const struct reloads *is)
 {
-	bool stale = *is->why.text;
+	short said = is->stale ? F_WRLCK : *is->said.text ? F_RDLCK : F_UNLCK;
 	struct flock own;
 
 	/* All of it, each time: later it needs nothing more of the disk. */
-	(void)!pwrite(lock, is->why.text, sizeof(is->why.text), 0);
-	(void)mark(lock, F_SETLK, stale ? F_WRLCK : F_UNLCK, STALE_AT, 1, &own);
+	(void)!pwrite(lock, is->said.text, sizeof(is->said.text), 0);
+	(void)mark(lock, F_SETLK, said, SAID_AT, 1, &own);
 	(void)mark(lock, F_SETLK, F_WRLCK, STEPS_AT, is->steps, &own);
 }
 
@@ -214,19 +214,21 @@ static bool hear_steps(int fd, struct reloads *out)
 }
 
 /* Its disk may have been full, or it may be about to write another text. */
-static void hear_why(int fd, struct reloads *out)
+static void hear_said(int fd, struct reloads *out)
 {
 	struct flock other;
-	char *text = out->why.text;
+	char *text = out->said.text;
 	ssize_t n;
 
-	if (!mark(fd, F_GETLK, F_WRLCK, STALE_AT, 1, &other) ||
-	    other.l_type != F_WRLCK)
+	if (!mark(fd, F_GETLK, F_WRLCK, SAID_AT, 1, &other) ||
+	    other.l_type == F_UNLCK)
 		return;
-	n = pread(fd, text, sizeof(out->why.text), 0);
+	out->stale = other.l_type == F_WRLCK;
+	n = pread(fd, text, sizeof(out->said.text), 0);
 	text[n > 0 ? n - 1 : 0] = '\0';
 	if (!*text || out->steps % 2 == 0)
-		(void)cause_set(&out->why, E_OK, "its log says why");
+		(void)cause_set(&out->said, E_OK, "%s",
+				out->stale ? "its log says why" : "");
 }
 
 bool folder_hear(const char *folder, struct reloads *out)
@@ -236,11 +238,21 @@ bool folder_hear(const char *folder, struct reloads *out)
 	struct reloads again;
 
 	while (hear_steps(fd, out)) {
-		hear_why(fd, out);
+		hear_said(fd, out);
 		if (hear_steps(fd, &again) && again.steps == out->steps)
 			return true;
 	}
 	return false;
+}
+
+enum err folder_look(const char *folder, struct cause *cause)
+{
+	struct path path = path_of(folder, "server.lock");
+	AUTO(fd) int fd = open(path.at, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 || errno == ENOENT)
+		return E_OK;
+	return cause_errno(cause, "cannot open it", path.at);
 }
 
 void folder_unlock(int lock)

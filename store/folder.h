@@ -25,12 +25,14 @@ void folder_unlock(int lock); /* -1 is fine */
 bool folder_locked(const char *folder);
 /*
  * What who holds it says of himself, heard until he ends. The text of
- * server.lock is `why`; locks of the kernel's on it, which nobody waits for,
- * say that there is a `why` (byte 0) and how many `steps` (as many bytes, from
- * 2 on).
+ * server.lock is `said`; locks of the kernel's on it, which nobody waits for,
+ * say that it is (byte 0: to write if `stale`, else to read) and how many
+ * `steps` (as many bytes, from 2 on).
  */
 void folder_say(int lock, const struct reloads *is);
 bool folder_hear(const char *folder, struct reloads *out);
+/* E_OK, unless it is there and we may not hear. */
+enum err folder_look(const char *folder, struct cause *cause) MUST_CHECK;
 /*
  * Before data.mdb is made, and where it is gone: whoever still has the old one
  * open keeps it, and its locks, of which LMDB's tell which commit is the

@@ -100,7 +100,10 @@ static int untold(struct call *call)
 static int no_server(struct call *call)
 {
 	const char *store = call->config->store;
+	enum err err = db_look(store, &call->cause);
 
+	if (err)
+		return call_failed(call, err);
 	return call_refuse(
 		call,
 		db_served(store)
@@ -122,6 +125,22 @@ static void wait_a_little(long pid, int turn)
 	nanosleep(&ts, NULL);
 }
 
+/* Its configuration's path, and a line for each thing that takes a restart. */
+static void tell_done(struct call *call, const struct reloads *is)
+{
+	struct str said = str_of(is->said.text), line;
+
+	if (str_cut(&said, '\n', &line) && line.len)
+		call_note(call,
+			  "process %ld has read " STR_FMT " and the files that "
+			  "it names",
+			  is->pid, STR_ARG(line));
+	else
+		call_note(call, "process %ld has read its files", is->pid);
+	while (str_cut(&said, '\n', &line))
+		call_warn(call, "dockpass: warning: " STR_FMT, STR_ARG(line));
+}
+
 /* It may have begun before we came: what it reads then is not the newest. */
 static int await_reload(struct call *call, const struct reloads *before)
 {
@@ -138,12 +157,12 @@ static int await_reload(struct call *call, const struct reloads *before)
 		return call_refuse(call,
 				   "the server ended before it had read its "
 				   "files: its log says why");
-	if (*now.why.text)
+	if (now.stale)
 		return call_refuse(call,
 				   "the running server has refused it, and "
 				   "goes on with what it had: %s",
-				   now.why.text);
-	call_note(call, "process %ld has read its files", now.pid);
+				   now.said.text);
+	tell_done(call, &now);
 	return EXIT_DONE;
 }
 

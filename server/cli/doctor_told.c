@@ -202,12 +202,12 @@ enum health check_served(struct doctor *d)
 	struct near near;
 	enum told told;
 
-	if (db_reloads(config->store, &is) && *is.why.text)
+	if (db_reloads(config->store, &is) && is.stale)
 		return doctor_found(
 			d, HEALTH_FAIL, doctor_tell(d),
 			"the running server has refused its last "
 			"reload, and goes by what was there before: %s",
-			is.why.text);
+			is.said.text);
 	told = ask(d, &near, &reply);
 	if (told != TOLD_UNASKED)
 		keys = found_told(d, &near, told, &reply);

@@ -3,8 +3,11 @@ has refused them, and then it says why.
 """
 
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -32,12 +35,19 @@ def reloading(dockpass):
         env=dockpass.env, text=True, stderr=subprocess.PIPE)
 
 
+def said_by(dockpass, *warnings):
+    return "".join([
+        f"process {dockpass.daemon.process.pid} has read "
+        f"{dockpass.config_file} and the files that it names\n",
+        *(f"dockpass: warning: {text}\n" for text in warnings)])
+
+
 def test_what_it_brought_holds_once_it_is_back(dockpass):
     for ttl in range(61, 71):
         dockpass.configure(services=[{"name": "registry", "ttl": ttl}])
         done = dockpass.run("reload", "--config", dockpass.config_file)
         assert (done.stdout, done.stderr) == (
-            "", f"process {dockpass.daemon.process.pid} has read its files\n")
+            "", said_by(dockpass))
         assert dockpass.ask().json()["expires_in"] == ttl
     wait_until(lambda: len(decided(dockpass)) == 10, 10, "a reload for each")
 
@@ -53,6 +63,64 @@ def test_what_the_server_refuses_is_said(dockpass):
         f"it had: {key}: ") and message.endswith(f"run: chmod 600 {key}")
     key.chmod(0o600)
     dockpass.cli("reload")
+
+
+def test_what_takes_a_restart_is_said(dockpass, tmp_path):
+    """In the words of its log; and not any more once it is as it was."""
+    before = dockpass.config_file.read_text()
+    dockpass.configure(workers=1, sandbox=False,
+                       listener={"address": "127.0.0.1:1"})
+    done = dockpass.run("reload", "--config", dockpass.config_file)
+    assert (done.stdout, done.stderr) == ("", said_by(
+        dockpass,
+        "listeners have changed: restart to use the new ones",
+        "sandbox has changed: restart to switch it on or off",
+        "workers has changed: restart to use the new number"))
+    for text in done.stderr.splitlines()[1:]:
+        assert text.removeprefix("dockpass: warning: ") in dockpass.output
+    (dockpass.folder / "store/lock.mdb").rename(tmp_path / "aside")
+    dockpass.config_file.write_text(before)
+    done = dockpass.run("reload", "--config", dockpass.config_file)
+    assert done.stderr == said_by(
+        dockpass,
+        f"{dockpass.folder}/store/lock.mdb was removed or replaced while a "
+        "server has the store: restart the server (systemctl restart "
+        "dockpass)")
+    (tmp_path / "aside").rename(dockpass.folder / "store/lock.mdb")
+    done = dockpass.run("reload", "--config", dockpass.config_file)
+    assert done.stderr == said_by(dockpass)
+
+
+def test_another_file_is_not_what_it_reads(dockpass):
+    """The line names the one that it has read."""
+    other = dockpass.folder / "other.yaml"
+    other.write_text(dockpass.config_file.read_text())
+    done = dockpass.run("reload", "--config", other)
+    assert done.stderr == said_by(dockpass)
+
+
+@pytest.fixture
+def open_path():
+    """As tmp_path, but other users can come in."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.getuid(), reason="only root can become another user")
+def test_who_may_not_look_into_the_store(open_path):
+    """Not "no server", nor "start it"."""
+    program = shutil.copy2(PROGRAM, open_path / "program")
+    with Dockpass(open_path) as dockpass:
+        dockpass.serve()
+        for command in ("reload",), ("token", "list"):
+            done = subprocess.run(
+                [program, *command, "--config", dockpass.config_file],
+                user=65534, group=65534, extra_groups=[], env=dockpass.env,
+                text=True, capture_output=True, check=False)
+            assert done.returncode == 1 and done.stderr.endswith(
+                "Permission denied; run as root or as its owner\n"), done
 
 
 @pytest.mark.skipif(PATIENCE > 1, reason="no sandbox in a sanitized build")

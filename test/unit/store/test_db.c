@@ -276,13 +276,16 @@ static void child_end(pid_t pid, struct pipes *pipes, int want)
 	}
 }
 
-#define BAD "dockpass.yaml:3: colour: is no option"
-
-static void reload(struct db *db, const char *why)
-{
-	db_reload_begins(db);
-	db_reload_ends(db, why);
-}
+/* What it says in turn; the last as long as it serves. */
+static const struct {
+	bool stale;
+	const char *said;
+} reloads[] = {
+	{ true, "dockpass.yaml:3: colour: is no option" },
+	{ false, "/etc/dockpass/dockpass.yaml\nworkers has changed" },
+	{ false, "" },
+	{ true, "dockpass.yaml:4: color: is no option" },
+};
 
 static void serve_until_killed(const struct fixture *f,
 			       const struct pipes *pipes)
@@ -293,15 +296,12 @@ static void serve_until_killed(const struct fixture *f,
 	if (db_open(f->folder, DB_SERVE, NOW, &db, &cause))
 		_exit(2);
 	tell(pipes->up[1]);
-	hear(pipes->down[0]);
-	reload(db, BAD);
-	tell(pipes->up[1]);
-	hear(pipes->down[0]);
-	reload(db, NULL);
-	tell(pipes->up[1]);
-	hear(pipes->down[0]);
-	reload(db, BAD);
-	tell(pipes->up[1]);
+	for (size_t i = 0; i < COUNT(reloads); i++) {
+		hear(pipes->down[0]);
+		db_reload_begins(db);
+		db_reload_ends(db, reloads[i].stale, reloads[i].said);
+		tell(pipes->up[1]);
+	}
 	for (;;)
 		pause();
 }
@@ -324,24 +324,24 @@ static void one_server(void **state)
 	assert_int_equal(reopen(&f, DB_SERVE, &cause), E_BUSY);
 	assert_non_null(strstr(cause.text, "another server"));
 	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_OK); /* the CLI may */
-	for (int i = 0; i < 3; i++) {
-		assert_true(db_is_stale(f.folder) == (i == 1));
-		assert_true(db_reloads(f.folder, &is));
-		assert_int_equal(is.pid, pid);
-		assert_int_equal(is.steps, 1 + 2 * i);
-		assert_string_equal(is.why.text, i == 1 ? BAD : "");
-		/* Where the text found no room, it is refused all the same. */
-		if (i == 1) {
-			path_in(&f, "server.lock", path);
-			assert_int_equal(truncate(path, 0), 0);
-			assert_true(db_is_stale(f.folder));
-			assert_true(db_reloads(f.folder, &is));
-			assert_string_equal(is.why.text, "its log says why");
-		}
+	assert_true(db_reloads(f.folder, &is));
+	assert_true(is.pid == pid && is.steps == 1 && !is.stale);
+	assert_string_equal(is.said.text, "");
+	for (int i = 0; i < (int)COUNT(reloads); i++) {
 		tell(pipes.down[1]);
 		hear(pipes.up[0]);
+		assert_true(db_is_stale(f.folder) == reloads[i].stale);
+		assert_true(db_reloads(f.folder, &is));
+		assert_int_equal(is.pid, pid);
+		assert_int_equal(is.steps, 3 + 2 * i);
+		assert_true(is.stale == reloads[i].stale);
+		assert_string_equal(is.said.text, reloads[i].said);
 	}
-	assert_true(db_is_stale(f.folder)); /* as long as it serves */
+	/* Where the text found no room, it is refused all the same. */
+	path_in(&f, "server.lock", path);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_true(db_reloads(f.folder, &is) && is.stale);
+	assert_string_equal(is.said.text, "its log says why");
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	child_end(pid, &pipes, SIGKILL);
 	assert_false(db_is_stale(f.folder));
