@@ -11,6 +11,9 @@
 #include "server/cli/cli.h"
 #include "token/buf.h"
 
+/* What has the server follow, be there systemd or a container or neither. */
+#define RELOAD "dockpass reload"
+
 /* name, what it takes (NULL: nothing), meaning */
 #define OPT_LIST(X)                                                            \
 	X(CONFIG, "config", "FILE",                                            \

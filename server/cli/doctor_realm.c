@@ -244,14 +244,13 @@ static enum health read_endpoint(struct doctor *d, struct str head,
 				    d->realm);
 	}
 	if (has_errors(body) && status == 400 && is_own_service(d))
-		return doctor_found(
-			d, HEALTH_FAIL,
-			"systemctl reload dockpass; if it says the "
-			"same then, the realm is not this one's, or "
-			"asks for what it should not",
-			"%.200s refuses the service '%.*s', which "
-			"is configured here",
-			d->realm, SHOW(d->service));
+		return doctor_found(d, HEALTH_FAIL,
+				    RELOAD "; if it says the same then, the "
+					   "realm is not this one's, or "
+					   "asks for what it should not",
+				    "%.200s refuses the service '%.*s', which "
+				    "is configured here",
+				    d->realm, SHOW(d->service));
 	if (has_errors(body) &&
 	    (status == 400 || status == 401 || status == 429))
 		return doctor_found(d, HEALTH_OK, NULL, "%.200s answers %ld",

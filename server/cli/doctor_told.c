@@ -132,11 +132,10 @@ enum told doctor_told(struct doctor *d)
 
 const char *doctor_tell(const struct doctor *d)
 {
-	return db_is_stale(d->call->config->store)
-		       ? "systemctl reload dockpass (SIGHUP); if it refuses "
-			 "that again, systemctl restart dockpass: its log says "
-			 "why"
-		       : "systemctl reload dockpass (SIGHUP)";
+	if (db_is_stale(d->call->config->store))
+		return RELOAD "; if it refuses that again, systemctl restart "
+			      "dockpass: its log says why";
+	return RELOAD;
 }
 
 enum health doctor_untold(struct doctor *d, enum told told, const char *then)

@@ -32,8 +32,8 @@
 	"  read_user, read_repository, write_repository, sudo\n"               \
 	"                           nothing in a registry\n"
 #define FOLLOW                                                                 \
-	"The server follows at SIGHUP (systemctl reload dockpass), a "         \
-	"registry once it has\npublic/bundle.pem and is restarted.\n"
+	"The server follows at " RELOAD ", or SIGHUP, a registry once it "     \
+	"has\npublic/bundle.pem and is restarted.\n"
 #define ORDER                                                                  \
 	"Another key: key new; reload; bring public/bundle.pem to the "        \
 	"registries and restart\nthem; key activate KID; reload. When the "    \
@@ -102,9 +102,9 @@ static const struct {
 	const char *words, *text;
 } notes[] = {
 	{ "serve",
-	  "SIGHUP reads configuration, keys and certificates again, without "
-	  "dropping a\nconnection. SIGTERM finishes what is under way, 10 s at "
-	  "most.\n" },
+	  RELOAD ", or SIGHUP, has it read configuration, keys and "
+		 "certificates\nagain, without dropping a connection. SIGTERM "
+		 "finishes what is under way, 10 s\nat most.\n" },
 	{ "member add", ROLES },
 	{ "token create", SCOPES },
 	{ "token create", ROLES },

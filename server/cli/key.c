@@ -1,6 +1,6 @@
 /*
  * server/cli/key.c - dockpass key ...: each change of the keyring is published
- * at once; the server follows at SIGHUP, registries at their restart.
+ * at once; the server follows at a reload, registries at their restart.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,8 +12,7 @@
 
 enum { EXPORT_MAX = 1 << 20, KID_LEAST = 4 /* letters of an id */ };
 
-static const char follow[] =
-	"send SIGHUP to the server (systemctl reload dockpass)";
+static const char follow[] = "run " RELOAD;
 static const char bring[] =
 	"bring public/bundle.pem to the registries, restart them";
 

@@ -279,9 +279,8 @@ def test_lost_keys(tmp_path, lost):
         "backup, or make a first key: dockpass key new\n")
     done = cli(folder, "key", "new")
     assert done.returncode == 0 and done.stderr == (
-        "the first key, so it signs: send SIGHUP to the server (systemctl "
-        "reload dockpass), bring public/bundle.pem to the registries, "
-        "restart them\n")
+        "the first key, so it signs: run dockpass reload, bring "
+        "public/bundle.pem to the registries, restart them\n")
     done = cli(folder, "check")
     assert done.stdout.endswith("ok\n") and not done.stderr
     mode = stat.S_IMODE((folder / "keys").stat().st_mode)

@@ -241,7 +241,7 @@ def test_each_command_publishes(own):
 
 # States
 
-FOLLOW = "send SIGHUP to the server (systemctl reload dockpass)"
+FOLLOW = "run dockpass reload"
 
 
 def test_the_life_of_a_key(own):

@@ -178,7 +178,7 @@ ROWS = {
         ["which does not sign yet", "dockpass key activate "], ["token"]),
     "a server that was not told": Row(
         BOTH, same, "signer",
-        ["was not told of the change: systemctl reload dockpass"], [],
+        ["was not told of the change: dockpass reload"], [],
         before=NEW, after=activate),
     "an older bundle, and a server that was not told": Row(
         BOTH, same, "key",

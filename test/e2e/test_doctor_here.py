@@ -158,7 +158,7 @@ ROWS = {
     "no store": Row(lose_store, "owner", ["store"], ["disk", "server"]),
     "keys that the server does not know": Row(new_key, "served", [
         "the running server has other keys than ",
-        "systemctl reload dockpass"]),
+        "dockpass reload"]),
     "a damaged store": Row(damage, "store", ["; " + STORE_MEND], ["server"]),
     "a store of wild pages": Row(ruin(), "store", [STORE_MEND],
                                  ["server"]),

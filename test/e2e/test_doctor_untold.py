@@ -217,7 +217,7 @@ def test_a_certificate_that_was_renewed_and_not_reloaded(
         assert (not_after(file) == ends) == (days == 1)
         check = served(dockpass)
         assert check["status"] == "fail" and str(file) in check["message"]
-        assert check["mend"] == "systemctl reload dockpass (SIGHUP)"
+        assert check["mend"] == "dockpass reload"
         assert dockpass.reload().startswith("done:")
         assert served(dockpass)["status"] == "ok"
 
@@ -251,7 +251,7 @@ def test_options_that_changed_and_were_not_reloaded(tmp_path, which):
         assert check["status"] == "warn", check
         assert "goes by other options than " \
             f"{dockpass.config_file}" in check["message"]
-        assert check["mend"].startswith("systemctl reload dockpass (SIGHUP)")
+        assert check["mend"].startswith("dockpass reload")
         assert dockpass.reload().startswith("done:")
         assert served(dockpass)["status"] == "ok"
 
@@ -286,7 +286,7 @@ def test_a_reload_that_was_refused(tmp_path, admin):
         assert failed == ["served"], checks
         assert "has refused its last reload" in line(checks["served"])
         assert checks["served"]["mend"].startswith(
-            "systemctl reload dockpass (SIGHUP); if it refuses that again, "
+            "dockpass reload; if it refuses that again, "
             "systemctl restart dockpass")
         assert dockpass.reload().startswith("done:")
         assert doctor(dockpass)[0] == []
@@ -423,7 +423,7 @@ def test_a_leaked_key_that_the_server_still_signs_with(tmp_path, anonymous):
             assert failed[0] == "signer", checks
             said = line(checks["signer"])
             assert "it was removed, and the server was not told" in said
-            assert said.index("systemctl reload dockpass (SIGHUP); then") < said.index(
+            assert said.index("dockpass reload; then") < said.index(
                 "public/bundle.pem")
             text = dockpass.config_file.read_text()
             dockpass.config_file.write_text("nix: 1\n")

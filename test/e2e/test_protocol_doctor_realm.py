@@ -235,7 +235,7 @@ def test_a_service_that_the_server_was_not_told_of(tmp_path):
             failed, checks = doctor(dockpass, registry.url)
             assert failed == ["endpoint"], checks
             assert "refuses the service 'new'" in line(checks["endpoint"])
-            assert "systemctl reload dockpass" in checks["endpoint"]["mend"]
+            assert "dockpass reload" in checks["endpoint"]["mend"]
             dockpass.reload()
             assert doctor(dockpass, registry.url)[0] == []
 
