@@ -106,9 +106,10 @@ static int no_server(struct call *call)
 		return call_failed(call, err);
 	return call_refuse(
 		call,
-		db_served(store)
-			? "the server of %.400s is a dockpass from before this "
-			  "one: restart it"
+		db_in_service(store)
+			? "the server of %.400s cannot be told: its "
+			  "server.lock was removed, or it is a dockpass from "
+			  "before this one: restart it"
 			: "no server uses %.400s: start it; or, if it is "
 			  "another store than before, restart it",
 		store);

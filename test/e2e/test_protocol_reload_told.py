@@ -76,6 +76,7 @@ def test_what_takes_a_restart_is_said(dockpass, tmp_path):
         "listeners have changed: restart to use the new ones",
         "sandbox has changed: restart to switch it on or off",
         "workers has changed: restart to use the new number"))
+    wait_until(lambda: decided(dockpass), 10 * PATIENCE, "its end")
     for text in done.stderr.splitlines()[1:]:
         assert text.removeprefix("dockpass: warning: ") in dockpass.output
     (dockpass.folder / "store/lock.mdb").rename(tmp_path / "aside")
@@ -130,6 +131,7 @@ def test_what_the_sandbox_refuses_is_said(dockpass):
     status, message = dockpass.refused("reload")
     where = f"{dockpass.config_file}:{dockpass.line_of('mail') + 2}: mail.url: "
     assert status == 1 and where in message and "restart" in message
+    wait_until(lambda: decided(dockpass), 10, "the log is a thread of its own")
     reason, = decided(dockpass)
     assert message.endswith(reason.removeprefix("the old ones stay: "))
 
@@ -175,6 +177,15 @@ def test_no_server(tmp_path):
     dockpass = Dockpass(tmp_path)
     status, message = dockpass.refused("reload")
     assert status == 1 and "no server uses " in message
+
+
+def test_a_server_whose_lock_was_removed(dockpass):
+    """It runs: nobody is told to start it."""
+    (dockpass.folder / "store/server.lock").unlink()
+    status, message = dockpass.refused("reload")
+    assert status == 1 and message.endswith(
+        "its server.lock was removed, or it is a dockpass from before this "
+        "one: restart it")
 
 
 def test_it_waits_as_long_as_it_takes(dockpass):
