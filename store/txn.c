@@ -77,10 +77,6 @@ void txn_write(struct db *db, struct txn *txn)
 	if (db->on_wait)
 		db->on_wait(db, false);
 	txn->claimed = txn->mdb && holder_claim(db);
-	if (txn->err || !holder_check(db, NULL))
-		return;
-	txn_cleanup(txn);
-	txn->err = E_BUSY;
 }
 
 static void leave(struct txn *txn)
@@ -106,6 +102,8 @@ enum err txn_commit(struct txn *txn)
 	struct disk disk;
 	int code;
 
+	if (txn->writes && !txn->err)
+		txn->err = holder_check(txn->db, NULL);
 	if (txn->err) {
 		txn_cleanup(txn);
 		return txn->err;
