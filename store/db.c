@@ -90,7 +90,7 @@ static enum err open_with_locks(struct db *db, const char *folder,
 				struct cause *cause)
 {
 	uint64_t before = holder_locks(folder);
-	enum err err = holder_look(folder, cause);
+	enum err err = holder_look(db, folder, cause);
 
 	if (!err)
 		err = open_env(db, folder, cause);
@@ -98,7 +98,7 @@ static enum err open_with_locks(struct db *db, const char *folder,
 		return err;
 	db->locks = holder_locks(folder);
 	if (before && before != db->locks)
-		return locks_replaced(folder, cause);
+		return file_replaced(folder, "lock.mdb", cause);
 	return holder_check(db, cause);
 }
 
@@ -214,12 +214,15 @@ static struct db *db_new(void)
 	return db;
 }
 
-/* From now on other processes can tell, and ask for a reload. */
+/*
+ * From now on other processes can tell, and ask for a reload. The store first:
+ * who sees a server, and not that it has this store, takes it for replaced.
+ */
 static void begin_service(struct db *db)
 {
+	holder_serve(db);
 	db->reloads.steps = 1;
 	folder_say(db->lock, &db->reloads);
-	holder_serve(db);
 }
 
 enum err db_open(const char *folder, enum db_mode mode, int64_t now,
@@ -350,9 +353,9 @@ void db_close(struct db *db)
 {
 	if (!db)
 		return;
+	folder_unlock(db->lock); /* first: see begin_service() */
 	if (db->env)
 		mdb_env_close(db->env);
-	folder_unlock(db->lock);
 	free(db);
 }
 
@@ -392,7 +395,7 @@ enum err db_in_place(const struct db *db, struct cause *cause)
 	if (open.st_dev == there.st_dev && open.st_ino == there.st_ino)
 		return db->locks == holder_locks(folder)
 			       ? E_OK
-			       : locks_replaced(folder, cause);
+			       : file_replaced(folder, "lock.mdb", cause);
 	return cause_set(cause, E_NOT_FOUND,
 			 "%s: is not the store that is open (removed or "
 			 "renamed, and made again): what commands change there "

@@ -70,10 +70,10 @@ enum db_mode {
 /*
  * Refused with *cause: a folder or file that group or others can read or write
  * (E_MODE), a store of another format (E_VERSION), a second server (E_BUSY), a
- * lock.mdb that is not the one that the store's server has (E_BUSY; likewise
- * each commit and copy of who opened it before). `now` is the second of
- * creation. DB_SERVE holds until db_close() or the end of the process, however
- * it ends.
+ * data.mdb or lock.mdb that is not the one that the server has (E_BUSY;
+ * likewise each commit and copy of who opened it before). `now` is the second
+ * of creation. DB_SERVE holds until db_close() or the end of the process,
+ * however it ends.
  */
 enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 		 struct db **out, struct cause *cause) MUST_CHECK;

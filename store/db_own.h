@@ -30,13 +30,15 @@ void holder_serve(const struct db *db);
 /* Which lock.mdb a folder has; 0: none. */
 uint64_t holder_locks(const char *folder);
 /*
- * E_BUSY: a server has the data.mdb that is there, or open, and another
- * lock.mdb: what one of the two locks, and which commit is the newest, the
- * other would not know. The first: before the store is opened, as that makes
- * one; the second once it is, and whenever it counts.
+ * E_BUSY: a server has another data.mdb than is there, or open, or that one and
+ * another lock.mdb: what one of the two locks, and which commit is the newest,
+ * the other would not know. The first: before the store is opened, as that
+ * makes a lock.mdb; the second once it is, and whenever it counts.
  */
-enum err holder_look(const char *folder, struct cause *cause) MUST_CHECK;
+enum err holder_look(const struct db *db, const char *folder,
+		     struct cause *cause) MUST_CHECK;
 enum err holder_check(const struct db *db, struct cause *cause) MUST_CHECK;
-enum err locks_replaced(const char *folder, struct cause *cause);
+enum err file_replaced(const char *folder, const char *name,
+		       struct cause *cause);
 /* E_BUSY, and why there was no slot for a reader. */
 enum err readers_full(const struct db *db, struct cause *cause);

@@ -118,30 +118,45 @@ uint64_t holder_locks(const char *folder)
 	return stat(path, &st) ? 0 : (uint64_t)st.st_ino & LOCKS_MASK;
 }
 
-enum err locks_replaced(const char *folder, struct cause *cause)
+enum err file_replaced(const char *folder, const char *name,
+		       struct cause *cause)
 {
 	return cause_set(cause, E_BUSY,
-			 "%.400s/lock.mdb was removed or replaced while a "
-			 "server has the store: restart the server (systemctl "
-			 "restart dockpass)",
-			 folder);
+			 "%.400s/%s was removed or replaced while a server has "
+			 "the store: restart the server (systemctl restart "
+			 "dockpass)",
+			 folder, name);
 }
 
-static enum err compare_locks(const char *folder, int fd, uint64_t locks,
-			      struct cause *cause)
+/* Not for a server: who looks would give away what it says itself. */
+static bool has_server(const struct db *db, const char *folder)
+{
+	struct reloads is;
+
+	return db->lock < 0 && db_reloads(folder, &is);
+}
+
+static enum err compare(const struct db *db, const char *folder, int fd,
+			uint64_t locks, struct cause *cause)
 {
 	uint64_t its;
 
-	if (!is_served(fd, &its) || !its || its == locks)
-		return E_OK;
-	return locks_replaced(folder, cause);
+	if (fd < 0)
+		return E_OK; /* there is none: LMDB will say so */
+	if (is_served(fd, &its))
+		return !its || its == locks
+			       ? E_OK
+			       : file_replaced(folder, "lock.mdb", cause);
+	return has_server(db, folder) ? file_replaced(folder, "data.mdb", cause)
+				      : E_OK;
 }
 
-enum err holder_look(const char *folder, struct cause *cause)
+enum err holder_look(const struct db *db, const char *folder,
+		     struct cause *cause)
 {
 	AUTO(fd) int fd = open_data(folder);
 
-	return compare_locks(folder, fd, holder_locks(folder), cause);
+	return compare(db, folder, fd, holder_locks(folder), cause);
 }
 
 enum err holder_check(const struct db *db, struct cause *cause)
@@ -150,7 +165,7 @@ enum err holder_check(const struct db *db, struct cause *cause)
 
 	if (mdb_env_get_fd(db->env, &fd))
 		return E_OK;
-	return compare_locks(db_folder(db), fd, db->locks, cause);
+	return compare(db, db_folder(db), fd, db->locks, cause);
 }
 
 void db_on_wait(struct db *db, void (*on_wait)(const struct db *db, bool on))

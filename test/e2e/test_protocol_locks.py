@@ -1,5 +1,6 @@
 """lock.mdb is removed or replaced under a running server (rm, rsync): by it
-LMDB knows which commit is the newest, so nobody may go on with another.
+LMDB knows which commit is the newest, so nobody may go on with another. Or
+data.mdb is, and two that are written share one lock.mdb.
 Commands refuse, the server says so, and nothing that was acknowledged is lost.
 """
 
@@ -28,7 +29,12 @@ def removed_with_the_other(store):
     (store / "server.lock").unlink()
 
 
-WAYS = [removed, replaced, removed_with_the_other]
+def data_replaced(store):
+    other = shutil.copy2(store / "data.mdb", store / "other")
+    other.rename(store / "data.mdb")
+
+
+WAYS = [removed, replaced, removed_with_the_other, data_replaced]
 
 
 @pytest.fixture
@@ -44,8 +50,9 @@ def dockpass(tmp_path):
         yield dockpass.serve()
 
 
-def line_of(dockpass):
-    return (f"{dockpass.folder}/store/lock.mdb was removed or replaced while "
+def line_of(dockpass, way=removed):
+    name = "data.mdb" if way is data_replaced else "lock.mdb"
+    return (f"{dockpass.folder}/store/{name} was removed or replaced while "
             "a server has the store: restart the server (systemctl restart "
             "dockpass)")
 
@@ -67,12 +74,13 @@ COMMANDS = [
 def test_no_command_uses_another(dockpass, way, tmp_path):
     """Nor makes one; and the server goes on."""
     store = dockpass.folder / "store"
+    dockpass.cli("backup", saved := tmp_path / "saved")
     way(store)
     left = {path.name for path in store.iterdir()}
     copy = tmp_path / "copy"
-    for command in (*COMMANDS, ("backup", copy)):
+    for command in (*COMMANDS, ("backup", copy), ("restore", saved, "--yes")):
         assert dockpass.refused(*command) == (
-            1, f"dockpass: {line_of(dockpass)}"), command
+            1, f"dockpass: {line_of(dockpass, way)}"), command
     assert not copy.exists()
     assert {path.name for path in store.iterdir()} == left
     assert granted(dockpass) == set(dockpass.secrets)
@@ -120,4 +128,6 @@ def test_what_was_acknowledged_is_not_lost(dockpass, way):
     assert dockpass.stop() == 0  # it writes what was used
     dockpass.serve()
     assert granted(dockpass) == left
-    assert dockpass.json("token", "show", min(left))["last_used_at"]
+    # But for what it wrote to the file that is gone.
+    assert way is data_replaced or \
+        dockpass.json("token", "show", min(left))["last_used_at"]
