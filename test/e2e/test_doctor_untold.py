@@ -182,6 +182,19 @@ def test_keys_that_it_was_not_told_of(tmp_path, what, proxy):
         assert served(dockpass)["status"] == "ok"
 
 
+@pytest.mark.parametrize("proxy", [False, True])
+def test_a_removed_key_that_signs_is_the_gravest_of_them(tmp_path, proxy):
+    """Though the server has others, of which it need only be told."""
+    with Dockpass(tmp_path, listener={"proxy_protocol": proxy},
+                  trusted_proxies="127.0.0.1") as dockpass:
+        old = dockpass.json("key", "list")[0]["kid"]
+        new = dockpass.json("key", "new")["kid"]
+        dockpass.serve()
+        dockpass.cli("key", "activate", new)
+        dockpass.cli("key", "remove", old)
+        assert WHAT["remove"] in line(served(dockpass))
+
+
 def served(dockpass):
     return doctor(dockpass)[1]["served"]
 

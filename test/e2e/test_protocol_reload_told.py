@@ -219,3 +219,42 @@ def test_a_server_that_is_about_to_end(dockpass):
     dockpass.logged(0, event="stop")
     status, message = dockpass.refused("reload")
     assert status == 1 and message.endswith("it is about to end")
+
+
+def test_a_server_that_was_started_anew_meanwhile(dockpass):
+    """It has read the files, but it is not the one that was told."""
+    dockpass.daemon.send(signal.SIGSTOP)
+    with reloading(dockpass) as own:
+        assert "waiting for" in own.stderr.readline()
+        own.send_signal(signal.SIGSTOP)
+        os.kill(dockpass.daemon.process.pid, signal.SIGKILL)
+        assert dockpass.stop() == -signal.SIGKILL
+        dockpass.serve()
+        own.send_signal(signal.SIGCONT)
+        try:
+            assert own.wait(20) == 1
+        finally:
+            own.kill()
+        assert "ended before it had read its files" in own.stderr.read()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a namespace")
+def test_a_server_of_another_container(dockpass):
+    """Its number here is 0, which would be all of one's own processes."""
+    done = subprocess.run(
+        ["unshare", "--pid", "--fork", "--mount-proc", PROGRAM, "reload",
+         "--config", dockpass.config_file], env=dockpass.env, text=True,
+        capture_output=True, check=False, start_new_session=True,
+        timeout=20)
+    assert done.returncode == 1, done
+    assert "is not to be seen from here: say it in its container" in done.stderr
+    assert not decided(dockpass)
+
+
+def test_another_store_and_whom_systemd_names(dockpass):
+    """He opens his log again, and says what is wrong."""
+    dockpass.run("init", dockpass.folder.parent / "b")
+    dockpass.configure(store=str(dockpass.folder.parent / "b/store"))
+    pid = str(dockpass.daemon.process.pid)
+    assert dockpass.refused("reload", env={"MAINPID": pid})[0] == 1
+    wait_until(lambda: decided(dockpass), 10 * PATIENCE, "his word")
