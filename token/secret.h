@@ -79,8 +79,9 @@ typedef void secret_found(void *arg, enum found what, struct str text);
 void secret_each(struct str text, secret_found *found, void *arg);
 /*
  * The same of what may have leaked: also in its words in base64, those in them,
- * and so on (config.json, "Authorization: Basic", a Kubernetes secret), and the
- * JWTs. What was decoded is wiped: the slices live as long as the call.
+ * and so on (config.json, "Authorization: Basic", a Kubernetes secret), each of
+ * these percent-encoded or in UTF-16, too; and the JWTs. Some are found twice.
+ * What was decoded is wiped: the slices live as long as the call.
  */
 void secret_each_within(struct str text, secret_found *found, void *arg);
 

@@ -90,37 +90,59 @@ static int letter_value(char c)
 	return c == '-' ? 62 : c == '_' ? 63 : base64_value(c);
 }
 
-/* A line's end and what the next begins with. */
-static size_t break_len(struct str text)
+static bool is_letter(char c)
 {
-	size_t len = 0;
-
-	while (len < text.len && memchr("\r\n\t ", text.at[len], 4))
-		len++;
-	return len && memchr(text.at, '\n', len) ? len : 0;
+	return letter_value(c) >= 0;
 }
 
 /*
- * Appends the bytes of the word that `text` begins with, and of its next lines,
- * as base64(1) cuts them after whole fours. Returns its length.
+ * A line's end and what the next begins with; also as JSON writes them, and
+ * JSON in that, and behind a "\\" of a shell.
  */
-static size_t unwrap_word(struct str text, struct buf *bytes)
+static size_t break_len(struct str text)
+{
+	size_t len = 0;
+	bool ends = false;
+
+	for (size_t at = 0; at < text.len; at++) {
+		char c = text.at[at];
+
+		if (c == '\\')
+			continue;
+		if (!memchr("\r\n\t ", c, 4) &&
+		    (at == len || !memchr("rnt", c, 3)))
+			break;
+		ends |= c == '\n' || c == 'n';
+		len = at + 1;
+	}
+	return ends ? len : 0;
+}
+
+/*
+ * Appends the letters of the word that `text` begins with, and of its next
+ * lines, wherever these were cut. Returns its length.
+ */
+static size_t gather(struct str text, struct buf *letters)
+{
+	size_t at = 0, len, skipped;
+
+	do {
+		len = str_span(str_skip(text, at), is_letter);
+		buf_add(letters, str_head(str_skip(text, at), len));
+		at += len;
+		skipped = len ? break_len(str_skip(text, at)) : 0;
+		at += skipped;
+	} while (skipped);
+	return at;
+}
+
+static void unwrap(struct str letters, struct buf *bytes)
 {
 	unsigned bits = 0, count = 0;
-	size_t at = 0;
 
-	for (;;) {
-		int value = at < text.len ? letter_value(text.at[at]) : -1;
-		size_t skipped = 0;
-
-		if (value < 0 && !count)
-			skipped = break_len(str_skip(text, at));
-		if (value < 0 && !skipped)
-			return at;
-		at += skipped ? skipped : 1;
-		if (skipped)
-			continue;
-		bits = bits << 6 | (unsigned)value;
+	buf_clear(bytes);
+	for (size_t at = 0; at < letters.len; at++) {
+		bits = bits << 6 | (unsigned)letter_value(letters.at[at]);
 		count += 6;
 		if (count < 8)
 			continue;
@@ -129,9 +151,23 @@ static size_t unwrap_word(struct str text, struct buf *bytes)
 	}
 }
 
-static bool is_letter(char c)
+/* What it was before it was percent-encoded (RFC 3986 2.1), or UTF-16. */
+static void undress(struct str text, struct buf *bytes)
 {
-	return letter_value(c) >= 0;
+	for (; text.len; text = str_skip(text, 1)) {
+		int high = -1, low = -1;
+
+		if (text.at[0] == '%' && text.len > 2) {
+			high = hex_value(text.at[1]);
+			low = hex_value(text.at[2]);
+		}
+		if (high >= 0 && low >= 0) {
+			buf_add_char(bytes, (char)(high << 4 | low));
+			text = str_skip(text, 2);
+		} else if (text.at[0]) {
+			buf_add_char(bytes, text.at[0]);
+		}
+	}
 }
 
 /* RFC 7519: three parts; the first two are JSON, "{" and a quote. */
@@ -169,22 +205,51 @@ static void each_jwt(struct str text, secret_found *found, void *arg)
 }
 
 static void each_to(unsigned depth, struct str text, secret_found *found,
-		    void *arg)
+		    void *arg);
+
+/*
+ * Letters before a word of base64 may be another's ("Basic+", "\n", "/"): it
+ * begins at one of four.
+ */
+static void each_wrapped(unsigned depth, struct str text, secret_found *found,
+			 void *arg)
 {
-	AUTO(buf) struct buf bytes;
+	AUTO(buf) struct buf letters, bytes;
 	size_t len;
 
+	buf_init(&letters, text.len);
+	buf_init(&bytes, text.len);
+	for (; text.len; text = str_skip(text, len ? len : 1)) {
+		buf_clear(&letters);
+		len = gather(text, &letters);
+		for (size_t i = 0; letters.len >= HOLDS_MIN + i && i < 4; i++) {
+			unwrap(str_skip(buf_str(&letters), i), &bytes);
+			each_to(depth, buf_str(&bytes), found, arg);
+		}
+	}
+}
+
+static void each_as_it_is(unsigned depth, struct str text, secret_found *found,
+			  void *arg)
+{
 	secret_each(text, found, arg);
 	each_jwt(text, found, arg);
-	buf_init(&bytes, text.len);
-	for (; depth && text.len; text = str_skip(text, len ? len : 1)) {
-		len = str_span(text, is_letter);
-		if (len < HOLDS_MIN)
-			continue;
-		buf_clear(&bytes);
-		len = unwrap_word(text, &bytes);
-		each_to(depth - 1, buf_str(&bytes), found, arg);
-	}
+	if (depth)
+		each_wrapped(depth - 1, text, found, arg);
+}
+
+static void each_to(unsigned depth, struct str text, secret_found *found,
+		    void *arg)
+{
+	AUTO(buf) struct buf bare;
+
+	each_as_it_is(depth, text, found, arg);
+	buf_init(&bare, text.len);
+	if (!str_has(text, '%') && !str_has(text, '\0'))
+		return;
+	undress(text, &bare);
+	if (bare.len < text.len)
+		each_as_it_is(depth, buf_str(&bare), found, arg);
 }
 
 void secret_each_within(struct str text, secret_found *found, void *arg)

@@ -114,10 +114,11 @@ static int nothing_found(const struct search *search)
 			? "no token has this secret: mistyped, of "
 			  "another server, or a refresh token that "
 			  "is gone"
-			: "no secret of a token in it: looked for "
-			  "access and refresh tokens of any "
-			  "prefix, as they are and in base64; a "
-			  "password is changed by dockpass user password");
+			: "found no secret of a token in it: looked for "
+			  "access and refresh tokens of any prefix, as they "
+			  "are, in base64 and percent-encoded; give one that "
+			  "is written otherwise as it was made; a password "
+			  "is changed by dockpass user password");
 }
 
 static void note_rest(const struct search *search)

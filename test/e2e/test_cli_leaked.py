@@ -9,6 +9,7 @@ import pty
 import re
 import subprocess
 from contextlib import suppress
+from urllib.parse import quote
 
 import pytest
 
@@ -20,8 +21,9 @@ from support.ways import basic, login, refresh_token
 KIB = 1024
 NONE = "no token has this secret: mistyped, of another server, or a refresh " \
     "token that is gone"
-NOTHING = "no secret of a token in it: looked for access and refresh tokens " \
-    "of any prefix, as they are and in base64; a password is changed by " \
+NOTHING = "found no secret of a token in it: looked for access and refresh " \
+    "tokens of any prefix, as they are, in base64 and percent-encoded; give " \
+    "one that is written otherwise as it was made; a password is changed by " \
     "dockpass user password"
 
 
@@ -70,6 +72,10 @@ def config(secret, **more):
         **more}, indent="\t")
 
 
+def folded(text, width):
+    return "\n".join(re.findall(f".{{1,{width}}}", inside(text)))
+
+
 FORMS = {
     "alone": lambda s: s,
     "a line": lambda s: f" {s} \r\n",
@@ -88,6 +94,15 @@ FORMS = {
     "JSON in JSON": lambda s: json.dumps(json.dumps({"a": f"\n{s}\n"})),
     "a Kubernetes secret": lambda s: ".dockerconfigjson: " + inside(config(s)),
     "base64(1)": lambda s: base64.encodebytes(config(s).encode()).decode(),
+    "a query": lambda s: f"auth=Basic%20{inside(f'alice:{s}')}",
+    "a form": lambda s: f"auth=Basic+{inside(f'alice:{s}')}",
+    "a path": lambda s: f"GET /x/{inside(f'alice:{s}')}/ HTTP/1.1",
+    "a line's end in JSON": lambda s: json.dumps(
+        f"\n{inside(f'alice:{s}')}\n"),
+    "lines of 79": lambda s: folded(config(s), 79),
+    "lines of 118, in JSON": lambda s: json.dumps(folded(config(s), 118)),
+    "percent-encoded": lambda s: quote(config(s)).replace("-", "%2D"),
+    "PowerShell's >": lambda s: "\0".join(f"{config(s)}\r\n\0"),
     "bytes": lambda s: f"\0\1\x7f{s}\0",
     "64 KiB": lambda s: " " * (64 * KIB - len(s)) + s,
 }

@@ -63,6 +63,37 @@ static const struct {
 	  "eyJhdXRocyI6eyJhIjp7InVzZXJuYW1lIjoiYWxpY2UiLCJwYXNzd29yZCI6ImdscGF0"
 	  "LUFiQ2RF\n  ZkdoSWpLbE1uT3BRcl8tIn19fQ==\n",
 	  "", 0, "", PAT "\n" },
+	{ "a query", "auth=Basic%20", "alice:" PAT, 1, "&x=y",
+	  PAT "\n" PAT "\n" },
+	{ "a form", "auth=Basic+", "alice:" PAT, 1, "&x=y", PAT "\n" },
+	{ "a path", "/v2/", "alice:" PAT, 1, "/", PAT "\n" },
+	{ "a line's end in JSON", "\"\\n", "alice:" PAT, 1, "\\n\"", PAT "\n" },
+	{ "three letters before it", "abc", "alice:" PAT, 1, "", PAT "\n" },
+	{ "those before it in it, too", "a", "x:" PAT, 3, "", PAT "\n" },
+	{ "lines of 31",
+	  "YWxpY2U6YWxpY2U6YWxpY2U6Z2xwYXQ\ntQWJDZEVmR2hJaktsTW5PcFFyXy0=", "",
+	  0, "", PAT "\n" },
+	{ "short lines",
+	  "YWxpY2U6YWxpY2U\r\n\t6YWxpY2U6Z2xwYXQ\r\n\ttQWJDZEVmR2hJaktsT\r\n\t"
+	  "W5PcFFyXy0=",
+	  "", 0, "", PAT "\n" },
+	{ "lines in JSON",
+	  "\"YWxpY2U6YWxpY2U6YWxpY2U6Z2xwYXQ\\r\\ntQWJDZEVmR2hJaktsTW5PcFFyXy0="
+	  "\"",
+	  "", 0, "", PAT "\n" },
+	{ "lines in JSON in JSON",
+	  "\\\"YWxpY2U6YWxpY2U6YWxpY2U6Z2xwYXQ\\\\ntQWJDZEVmR2hJaktsTW5PcFFyXy0"
+	  "="
+	  "\\\"",
+	  "", 0, "", PAT "\n" },
+	{ "a shell's lines",
+	  "YWxpY2U6YWxpY2U6YWxpY2U6Z2xwYXQ\\\ntQWJDZEVmR2hJaktsTW5PcFFyXy0=",
+	  "", 0, "", PAT "\n" },
+	{ "percent-encoded", "glpat%2DAbCdEfGhIjKlMnOpQr%5f%2d", "", 0, "",
+	  PAT "\n" },
+	{ "percent-encoded within", "", "p=glpat%2DAbCdEfGhIjKlMnOpQr_-", 1, "",
+	  PAT "\n" },
+	{ "half a percent-encoding", "100%", PAT, 0, "%2", PAT "\n" },
 	{ "bytes of any kind before it", "", "\xff\xfe>?" PAT, 1, "",
 	  PAT "\n" },
 	{ "a JWT", "{\"token\":\"", JWT, 0, "\"}", JWT "\n" },
@@ -164,7 +195,9 @@ static void anything_is_searched(void **state)
 		"eyJ.eyJ.",   "glpat-", "AAAA\n ",
 		"dprt-",      "\n",	"=",
 		"\xff",	      "A ",	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",
-		"eyJeyJ.eyJ",
+		"eyJeyJ.eyJ", "V",	"VVVV%41",
+		"Vl\\n",      "%",	"%41",
+		"\\",	      "\t",	"A\\\\\\",
 	};
 
 	(void)state;
@@ -186,10 +219,31 @@ static void of_any_bytes(void **state)
 	AUTO(buf) struct buf got;
 
 	(void)state;
-	buf_init(&got, 64);
+	buf_init(&got, 128);
 	secret_each_within((struct str) { text, sizeof(text) - 1 }, on_found,
 			   &got);
-	assert_str(buf_str(&got), PAT "\n");
+	assert_str(buf_str(&got), PAT "\n" PAT "\n");
+}
+
+/* As PowerShell's ">" writes it, and the base64 of that. */
+static void of_utf_16(void **state)
+{
+	static const char text[] = "\r\n alice:" PAT "\r\n";
+	AUTO(buf) struct buf wide, wrapped, got;
+
+	(void)state;
+	buf_init(&wide, LONGEST);
+	buf_init(&wrapped, LONGEST);
+	buf_init(&got, LONGEST);
+	buf_add(&wide, STR("\xff\xfe"));
+	for (size_t i = 0; text[i]; i++) {
+		buf_add_char(&wide, text[i]);
+		buf_add_char(&wide, '\0');
+	}
+	base64_add(&wrapped, buf_str(&wide));
+	secret_each_within(buf_str(&wide), on_found, &got);
+	secret_each_within(buf_str(&wrapped), on_found, &got);
+	assert_str(buf_str(&got), PAT "\n" PAT "\n");
 }
 
 int main(void)
@@ -199,6 +253,7 @@ int main(void)
 		cmocka_unit_test(with_a_prefix_of_ones_own),
 		cmocka_unit_test(anything_is_searched),
 		cmocka_unit_test(of_any_bytes),
+		cmocka_unit_test(of_utf_16),
 	};
 
 	return cmocka_run_group_tests_name("leaked", tests, NULL, NULL);
