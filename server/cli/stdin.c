@@ -2,10 +2,10 @@
 #include "server/cli/stdin.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
+
+#include "server/cli/terminal.h"
 
 enum { CHUNK = 256 };
 
@@ -18,7 +18,7 @@ static enum err too_long(const char *what, size_t max, struct cause *cause)
 }
 
 /* E_LIMIT leaves *cause to the caller. */
-static enum err read_all(const char *what, struct buf *text, bool terminal,
+static enum err read_all(const char *what, struct buf *text,
 			 struct cause *cause)
 {
 	ssize_t n;
@@ -35,28 +35,8 @@ static enum err read_all(const char *what, struct buf *text, bool terminal,
 					 "input: %s; pipe it in",
 					 what, strerror(errno));
 		buf_grew(text, (size_t)n);
-	} while (n && !(terminal && str_has(buf_str(text), '\n')));
+	} while (n);
 	return E_OK;
-}
-
-/* Typed, it is not shown. */
-static enum err read_text(const char *what, bool line, struct buf *text,
-			  struct cause *cause)
-{
-	struct termios shown, hidden;
-	enum err err;
-
-	if (tcgetattr(STDIN_FILENO, &shown))
-		return read_all(what, text, false, cause);
-	hidden = shown;
-	hidden.c_lflag &= ~(tcflag_t)ECHO;
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	fprintf(stderr, "%s, then Enter%s (it is not shown): ", what,
-		line ? "" : " and Ctrl-D");
-	err = read_all(what, text, line, cause);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-	fputc('\n', stderr);
-	return err;
 }
 
 static enum err empty(const char *what, struct cause *cause)
@@ -71,7 +51,8 @@ static enum err read_whole(const char *what, bool line, size_t max,
 	enum err err;
 
 	buf_init(text, max + CHUNK);
-	err = read_text(what, line, text, cause);
+	err = isatty(STDIN_FILENO) ? terminal_read(what, line, text, cause)
+				   : read_all(what, text, cause);
 	return err == E_LIMIT ? too_long(what, max - line, cause) : err;
 }
 
