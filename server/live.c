@@ -331,6 +331,28 @@ static void warn_tls(const struct warner *w, const struct live *live)
 	}
 }
 
+static void warn_proxies(const struct warner *w, const struct live *live)
+{
+	const struct config *config = live->config;
+	const char *doubt = config_proxy_doubt(config);
+	struct cause line;
+
+	for (unsigned i = 0; i < config->listeners_count; i++) {
+		if (!config->listeners[i].proxy_protocol || live->trusted.len)
+			continue;
+		cause_set(&line, E_OK,
+			  "listeners[%u].proxy_protocol without "
+			  "trusted_proxies: whoever reaches %s says himself "
+			  "where he comes from; name the proxies",
+			  i, config->listeners[i].address);
+		w->say(w->arg, "proxy", line.text);
+	}
+	if (!doubt)
+		return;
+	cause_set(&line, E_OK, "%s; name it under trusted_proxies", doubt);
+	w->say(w->arg, "proxy", line.text);
+}
+
 void live_warn(const struct live *live, int64_t now, live_say *say, void *arg)
 {
 	const struct warner w = { now, say, arg };
@@ -345,16 +367,7 @@ void live_warn(const struct live *live, int64_t now, live_say *say, void *arg)
 		 "registries refuse its x5c then, so tokens go without; change "
 		 "the key, beginning with 'dockpass key new'");
 	warn_tls(&w, live);
-	for (unsigned i = 0; i < config->listeners_count; i++) {
-		if (!config->listeners[i].proxy_protocol || live->trusted.len)
-			continue;
-		cause_set(&cause, E_OK,
-			  "listeners[%u].proxy_protocol without "
-			  "trusted_proxies: whoever reaches %s says himself "
-			  "where he comes from; name the proxies",
-			  i, config->listeners[i].address);
-		say(arg, "proxy", cause.text);
-	}
+	warn_proxies(&w, live);
 	if (keys_check_public(live->keyring, config->public, &cause))
 		say(arg, "keys", cause.text);
 }

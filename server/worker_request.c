@@ -41,10 +41,37 @@ static bool has_close(struct str list)
 	return false;
 }
 
-static bool is_forwarding(struct str name)
+/* Only a proxy sends such a header. */
+static bool is_proxys(struct str name)
 {
-	return str_eq_nocase(name, STR("x-forwarded-for")) ||
-	       str_eq_nocase(name, STR("forwarded"));
+	static const struct {
+		struct str name;
+		bool begins;
+	} rows[] = {
+		{ STR("cf-connecting-ip"), false },
+		{ STR("client-ip"), false },
+		{ STR("fastly-client-ip"), false },
+		{ STR("forwarded"), true },
+		{ STR("true-client-ip"), false },
+		{ STR("via"), false },
+		{ STR("x-client-ip"), false },
+		{ STR("x-cluster-client-ip"), false },
+		{ STR("x-envoy-"), true },
+		{ STR("x-forwarded"), true },
+		{ STR("x-original-"), true },
+		{ STR("x-real-ip"), false },
+	};
+	char first = name.len ? ascii_lower(name.at[0]) : '\0';
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		size_t len = rows[i].name.len;
+
+		if (rows[i].name.at[0] == first && name.len >= len &&
+		    (rows[i].begins || name.len == len) &&
+		    str_eq_nocase(str_head(name, len), rows[i].name))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -64,7 +91,7 @@ static void doubt_local(const struct peer *peer, struct request *req)
 	if (atomic_exchange(&said, true))
 		return;
 	log_event(LEVEL_WARNING, "proxy",
-		  "a proxy at " STR_FMT " says for whom it asks, and is not "
+		  "a proxy at " STR_FMT " asks for others, and is not "
 		  "believed: if it is yours, name it under trusted_proxies; "
 		  "until then its clients are one to limits and guard, and "
 		  "tokens limited to networks are refused",
@@ -77,6 +104,7 @@ static void read_headers(struct evhttp_request *http, const struct peer *peer,
 	const struct evkeyvalq *headers =
 		evhttp_request_get_input_headers(http);
 	const struct evkeyval *row;
+	bool proxied = false;
 
 	TAILQ_FOREACH(row, headers, next)
 	{
@@ -91,10 +119,12 @@ static void read_headers(struct evhttp_request *http, const struct peer *peer,
 			req->user_agent = str_of(row->value);
 		} else if (str_eq_nocase(name, STR("connection"))) {
 			reply->close |= has_close(str_of(row->value));
-		} else if (is_forwarding(name)) {
-			doubt_local(peer, req);
+		} else if (!proxied) {
+			proxied = is_proxys(name);
 		}
 	}
+	if (proxied)
+		doubt_local(peer, req);
 }
 
 /* A path that cannot be decoded is no path of ours. */

@@ -429,13 +429,14 @@ def test_the_memory_is_fixed(own_world):
     assert min(b - a for a, b in zip(seen, seen[1:])) < 32, seen
 
 
-def test_a_proxy_on_this_machine_that_is_not_named(own_world):
+@pytest.mark.parametrize("header", [
+    "X-Forwarded-For: 203.0.113.9", "X-Real-IP: 203.0.113.9", "Via: 1.1 x"])
+def test_a_proxy_on_this_machine_that_is_not_named(own_world, header):
     """As the log says of it, its clients are one to the guard: not none."""
     own_world.configure(guard=GUARD)
     own_world.serve()
     asked = request(f"GET {TOKEN}&client_id=unnamed",
-                    "X-Forwarded-For: 203.0.113.9",
-                    f"Authorization: {basic('alice', 'wrong')}")
+                    header, f"Authorization: {basic('alice', 'wrong')}")
     statuses = [ask(own_world, asked, "127.0.0.1").status_code
                 for _ in range(FEW + 2)]
     said, = own_world.log("proxy")
