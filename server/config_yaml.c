@@ -127,6 +127,34 @@ static enum err on_key(struct walk *w, const yaml_event_t *event)
 		w->file->name, line + 1, level->key, first->line);
 }
 
+/* As YAML reads it, and nobody means it (YAML 1.2 10.3.2). */
+static bool is_null(const yaml_event_t *event)
+{
+	static const char *const words[] = { "~", "null", "Null", "NULL" };
+
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (event->data.scalar.plain_implicit &&
+		    !strcmp((const char *)event->data.scalar.value, words[i]))
+			return true;
+	return false;
+}
+
+static enum err on_text(struct walk *w, const yaml_event_t *event)
+{
+	struct str text = { (const char *)event->data.scalar.value,
+			    event->data.scalar.length };
+	enum err err = add(w, event, YAML_TEXT, text);
+	const struct yaml_node *node;
+
+	if (err || !w->depth || !is_null(event))
+		return err;
+	node = &w->file->nodes[w->file->len - 1];
+	return cause_set(w->cause, E_SYNTAX,
+			 "%s:%u: %.200s: is null; write a value or remove the "
+			 "key; a text is quoted: \"" STR_FMT "\"",
+			 w->file->name, node->line, node->path, STR_ARG(text));
+}
+
 static bool has_anchor(const yaml_event_t *event)
 {
 	switch (event->type) {
@@ -158,10 +186,7 @@ static enum err on_event(struct walk *w, const yaml_event_t *event)
 		return on_key(w, event);
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:
-		return add(
-			w, event, YAML_TEXT,
-			(struct str) { (const char *)event->data.scalar.value,
-				       event->data.scalar.length });
+		return on_text(w, event);
 	case YAML_MAPPING_START_EVENT:
 		return add(w, event, YAML_MAP, (struct str) { 0 });
 	case YAML_SEQUENCE_START_EVENT:

@@ -4,7 +4,7 @@
  * libcyaml takes the last of two equal keys, and knows no line once it has
  * read a value. So this pass over libyaml's events lists every key with its
  * line, and refuses what a configuration must not have: a key twice, anchors
- * and aliases, a second document, keys that are no plain text.
+ * and aliases, null, a second document, keys that are no plain text.
  */
 #pragma once
 

@@ -104,6 +104,15 @@ MISTAKES = {
     "nothing behind a key": (
         ONE + "issuer:\n", ":2: issuer: is empty; write a value or remove the "
         "key"),
+    "null": (
+        ONE + "issuer: null\n", ":2: issuer: is null; write a value or remove "
+        "the key; a text is quoted: \"null\""),
+    "a tilde": (
+        "services: [{name: ~}]\n", ":1: services[0].name: is null; write a "
+        "value or remove the key; a text is quoted: \"~\""),
+    "null for a map": (
+        ONE + "mail: Null\n", ":2: mail: is null; write a value or remove the "
+        "key; a text is quoted: \"Null\""),
     "nothing behind a key that must be": (
         "services: [{name: }]\n", ":1: services[0].name: is empty; write a "
         "value"),
