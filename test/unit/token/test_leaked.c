@@ -96,6 +96,12 @@ static const struct {
 	{ "half a percent-encoding", "100%", PAT, 0, "%2", PAT "\n" },
 	{ "bytes of any kind before it", "", "\xff\xfe>?" PAT, 1, "",
 	  PAT "\n" },
+	{ "in the alphabet of URLs", "?auth=",
+	  "_2FsaWNlOmdscGF0LUFiQ2RFZkdoSWpLbE1uT3BRcl8t", 0, "", PAT "\n" },
+	{ "in the line after a word that is none",
+	  "AbCdEfGhIjKlMnOpQrStUvWxYzAbC\n", "alice:" PAT, 1, "", PAT "\n" },
+	{ "one of which a part is no JSON", "eyJhbGciOiJFUzI1NiJ9.www.", "com",
+	  0, "", "" },
 	{ "a JWT", "{\"token\":\"", JWT, 0, "\"}", JWT "\n" },
 	{ "Bearer and a JWT", "Bearer ", JWT, 0, "", JWT "\n" },
 	{ "two parts", "", "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0", 0, ".", "" },
@@ -187,6 +193,25 @@ static void with_a_prefix_of_ones_own(void **state)
 		}
 }
 
+/* As a Kubernetes secret has it alone: the shortest. */
+static void with_a_prefix_in_base64(void **state)
+{
+	const unsigned char random[PAT_RANDOM] = { 1, 2, 3, 4 };
+	AUTO(secret) struct secret secret = { 0 };
+	AUTO(buf) struct buf text;
+	struct prefix prefix = { 0 };
+	struct own own;
+
+	(void)state;
+	assert_int_equal(prefix_parse(STR("a"), &prefix, NULL), E_OK);
+	secret = secret_pat(&prefix, random);
+	buf_init(&text, LONGEST);
+	base64_add(&text, secret_str(&secret));
+	own = (struct own) { secret_str(&secret), 0, 0 };
+	secret_each_within(buf_str(&text), on_own, &own);
+	assert_int_equal(own.hits, 1);
+}
+
 /* Whatever it is, its time grows with its length alone. */
 static void anything_is_searched(void **state)
 {
@@ -251,6 +276,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(found_wherever_it_is),
 		cmocka_unit_test(with_a_prefix_of_ones_own),
+		cmocka_unit_test(with_a_prefix_in_base64),
 		cmocka_unit_test(anything_is_searched),
 		cmocka_unit_test(of_any_bytes),
 		cmocka_unit_test(of_utf_16),
