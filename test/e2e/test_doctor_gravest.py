@@ -44,9 +44,9 @@ TOGETHER = {
         both(close_mail, tamper, damage), "store", ["dockpass restore FILE"],
         ["public", "server", "mail"]),
     "mail, and keys that the server does not know": Row(
-        both(close_mail, new_key), "served", ["reload dockpass"], ["mail"]),
+        both(close_mail, new_key), "served", ["dockpass reload"], ["mail"]),
     "a bundle, and a key that was removed and signs": Row(
-        both(removed_key, tamper), "served", ["reload dockpass"], ["public"]),
+        both(removed_key, tamper), "served", ["dockpass reload"], ["public"]),
 }
 
 
