@@ -145,7 +145,7 @@ static bool is_exempt(const struct guard_try *try)
 	struct network address = network_of(try);
 
 	return !try->unsure && address.bits &&
-	       (address_is_own(&address) ||
+	       ((try->direct && address_is_own(&address)) ||
 		networks_have(&try->rules->exempt, &address));
 }
 

@@ -39,7 +39,7 @@ enum {
 struct guard_rules {
 	unsigned failures, failures_per_user; /* that make a level full */
 	unsigned seconds;
-	struct networks exempt; /* besides 127.0.0.1 and ::1 */
+	struct networks exempt; /* besides this machine, if direct */
 };
 
 /*
@@ -55,6 +55,7 @@ struct guard_try {
 	const struct guard_rules *rules;
 	int64_t now;	    /* ms, by a clock that nobody sets */
 	struct str address; /* one that cannot be read is one of its own */
+	bool direct;	    /* its socket's own: 127.0.0.1 is this machine */
 	bool unsure;	    /* a proxy's, not known whose: no exempt */
 	struct str user, secret;
 	bool post;

@@ -197,6 +197,7 @@ static void read_address(struct evhttp_request *http,
 	req->address = arena_copy(req->arena, str_of(address));
 	if (!peer)
 		return;
+	req->direct = !peer->named && !peer->trusted;
 	req->unsure = peer->unsure;
 	if (peer->subject)
 		req->certificate =

@@ -29,7 +29,8 @@ struct request {
 	struct str user_agent;
 	struct str address;	/* of the client, without port */
 	struct str certificate; /* whose the client showed; empty: none */
-	bool unsure;	/* of a proxy that says not whose, or is not believed */
+	bool direct;	/* it is the socket's own, and of no trusted proxy */
+	bool unsure;	/* of a proxy that hides whose, or is not believed */
 	bool late_full; /* no more replies can be held back */
 	int64_t now;	/* seconds UTC */
 	int64_t steady; /* ms, by a clock that nobody sets */

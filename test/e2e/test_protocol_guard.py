@@ -442,3 +442,41 @@ def test_a_proxy_on_this_machine_that_is_not_named(own_world, header):
     said, = own_world.log("proxy")
     assert "its clients are one to limits and guard" in said["message"]
     assert statuses[-1] == 429, statuses
+
+
+@pytest.mark.parametrize("headers", [
+    ["X-Forwarded-For: 127.0.0.1"], ["Forwarded: for=\"[::1]\""],
+    # The client, in a network that is trusted, wrote the first.
+    ["X-Forwarded-For: 127.0.0.1, 10.1.1.1"]])
+def test_nobody_is_here_because_a_header_says_so(own_world, headers):
+    """It is a proxy elsewhere that asks: 127.0.0.1 is not this machine."""
+    own_world.configure(guard=GUARD, trusted_proxies="127.0.0.9, 10.0.0.0/8")
+    own_world.serve()
+    asked = request(f"GET {TOKEN}&client_id=header", *headers,
+                    f"Authorization: {basic('alice', 'wrong')}")
+    statuses = [ask(own_world, asked, "127.0.0.9").status_code
+                for _ in range(FEW + 2)]
+    assert statuses[-1] == 429, statuses
+
+
+def test_a_trusted_proxy_of_this_machine_that_says_nothing(own_world):
+    """It asks for somebody: its address is not that of who sits here."""
+    own_world.configure(guard=GUARD, trusted_proxies="127.0.0.1")
+    own_world.serve()
+    asked = request(f"GET {TOKEN}&client_id=silent",
+                    f"Authorization: {basic('alice', 'wrong')}")
+    statuses = [ask(own_world, asked, "127.0.0.1").status_code
+                for _ in range(FEW + 2)]
+    assert statuses[-1] == 429, statuses
+
+
+def test_exempt_is_whom_a_header_names(own_world):
+    own_world.configure(guard={**GUARD, "exempt": "192.0.2.0/24"},
+                        trusted_proxies="127.0.0.1")
+    own_world.serve()
+    asked = request(f"GET {TOKEN}&client_id=office",
+                    "X-Forwarded-For: 192.0.2.7",
+                    f"Authorization: {basic('alice', 'wrong')}")
+    statuses = {ask(own_world, asked, "127.0.0.1").status_code
+                for _ in range(FEW + 2)}
+    assert statuses == {401}

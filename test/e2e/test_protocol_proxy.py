@@ -145,8 +145,9 @@ def test_the_guard_counts_the_client(world):
 
 
 def test_nobody_hides_from_the_guard_behind_an_exempt_proxy(own_world):
-    """127.0.0.1 is not counted, but whom a proxy there hides is."""
-    own_world.configure(trusted_proxies="127.0.0.1", guard={"failures": 3})
+    """It is not counted, as it is named, but whom it hides is."""
+    own_world.configure(trusted_proxies="127.0.0.1",
+                        guard={"failures": 3, "exempt": "127.0.0.1"})
     own_world.serve()
     for _ in range(6):
         assert fail(own_world, "127.0.0.1") < 0.4 * PATIENCE

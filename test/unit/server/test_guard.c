@@ -60,6 +60,7 @@ static struct guard_try from(const char *address)
 		.rules = &rules,
 		.now = now,
 		.address = str_of(address),
+		.direct = true,
 		.user = STR("alice"),
 		.secret = str_of(secret),
 	};
@@ -229,6 +230,32 @@ static void nobody_hides_behind_an_exempt_proxy(void **state)
 		late = guard_token(guard, &try);
 	}
 	assert_int_equal(late, GUARD_STEP_MS);
+}
+
+/* Nor is he here of whom a proxy says so; what is named stays exempt. */
+static void nobody_is_here_by_a_proxy(void **state)
+{
+	static const struct {
+		const char *address;
+		unsigned late;
+	} cases[] = { { "127.0.0.1", GUARD_STEP_MS },
+		      { "::1", GUARD_STEP_MS },
+		      { "10.0.0.1", 0 } };
+
+	(void)state;
+	assert_int_equal(networks_read(STR("10.0.0.0/8"), &rules.exempt, NULL),
+			 E_OK);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		unsigned late = 0;
+
+		for (int n = 0; n <= FEW; n++) {
+			struct guard_try try = from(cases[i].address);
+
+			try.direct = false;
+			late = guard_token(guard, &try);
+		}
+		assert_int_equal(late, cases[i].late);
+	}
 }
 
 static void a_name_is_counted_from_anywhere(void **state)
@@ -839,6 +866,7 @@ int main(void)
 		TEST(no_other_is_exempt),
 		TEST(what_cannot_be_read_is_in_no_network),
 		TEST(nobody_hides_behind_an_exempt_proxy),
+		TEST(nobody_is_here_by_a_proxy),
 		TEST(a_name_is_counted_from_anywhere),
 		TEST(one_network_alone_fills_no_name),
 		TEST(right_passwords_are_not_counted),

@@ -168,6 +168,7 @@ static void call_begin(struct call *call)
 		.path = STR("/token"),
 		.user_agent = STR("test/1"),
 		.address = STR("127.0.0.1"),
+		.direct = true,
 	};
 	call->reply = (struct reply) { .body = &call->body };
 }
