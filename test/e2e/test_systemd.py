@@ -52,7 +52,8 @@ def test_the_service_is_as_closed_as_it_can_be():
 
 
 @pytest.mark.parametrize("option", [
-    "Type=notify", "WatchdogSec=30", "Restart=on-failure", "UMask=0077",
+    "Type=notify", "WatchdogSec=30", "Restart=on-failure", "RestartSec=3",
+    "StartLimitIntervalSec=0", "UMask=0077",
     "LimitCORE=0", "NoNewPrivileges=yes", "LimitNOFILE=65536"])
 def test_what_no_tool_misses(option):
     """Each of them may go, and the exposure stays below what is asked."""

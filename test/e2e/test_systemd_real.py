@@ -350,6 +350,20 @@ def test_killed_it_comes_again(unit):
     assert restarted(unit, 0)
 
 
+def test_what_cannot_start_yet_is_tried_again(unit):
+    """Its address comes later, by keepalived or DHCP. By its own default
+    systemd gives up at the fifth time, after half a second."""
+    unit.configure(listeners=[{"address": "192.0.2.7:5001"}])
+    unit.drop_in("[Service]\nRestartSec=0.1\n")
+    assert unit.systemctl("restart", "dockpass", check=False).returncode
+    wait_until(lambda: int(unit["NRestarts"]) > 5, 30, unit.journal)
+    unit.shell("ip addr add 192.0.2.7/32 dev lo")
+    try:
+        wait_until(lambda: unit["ActiveState"] == "active", 30, unit.journal)
+    finally:
+        unit.shell("ip addr del 192.0.2.7/32 dev lo")
+
+
 WATCHED = "[Service]\nWatchdogSec=2\nEnvironment=DOCKPASS_WORKERS=2\n"
 
 
