@@ -150,15 +150,39 @@ enum err folder_check(const char *folder, bool create, struct cause *cause)
 	return E_OK;
 }
 
+/* Its owner may have put anything there: nobody waits for who opens a FIFO. */
+static int open_lock(const char *path, int how)
+{
+	int fd = open(path, how | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC,
+		      S_IRUSR | S_IWUSR);
+	struct stat st;
+
+	if (fd < 0 || (!fstat(fd, &st) && S_ISREG(st.st_mode)))
+		return fd;
+	close(fd);
+	errno = ENXIO;
+	return -1;
+}
+
+static enum err no_lock(const char *path, struct cause *cause)
+{
+	if (errno != ENXIO && errno != ELOOP && errno != EISDIR)
+		return cause_errno(cause, "cannot open it", path);
+	return cause_set(cause, E_REFUSED,
+			 "%s: is no regular file; remove it: the next start "
+			 "makes it again",
+			 path);
+}
+
 /* The kernel releases it at the end of the process, however it ends. */
 enum err folder_lock(const char *folder, int *lock, struct cause *cause)
 {
 	struct path path = path_of(folder, "server.lock");
-	int fd = open(path.at, O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+	int fd = open_lock(path.at, O_RDWR | O_CREAT);
 
 	*lock = -1;
 	if (fd < 0)
-		return cause_errno(cause, "cannot open it", path.at);
+		return no_lock(path.at, cause);
 	/* server.lock, too, may have been removed. */
 	if (!db_in_service(folder) && !flock(fd, LOCK_EX | LOCK_NB)) {
 		*lock = fd;
@@ -173,7 +197,7 @@ enum err folder_lock(const char *folder, int *lock, struct cause *cause)
 bool folder_locked(const char *folder)
 {
 	struct path path = path_of(folder, "server.lock");
-	AUTO(fd) int fd = open(path.at, O_RDONLY | O_CLOEXEC);
+	AUTO(fd) int fd = open_lock(path.at, O_RDONLY);
 
 	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
 }
@@ -234,7 +258,7 @@ static void hear_said(int fd, struct reloads *out)
 bool folder_hear(const char *folder, struct reloads *out)
 {
 	struct path path = path_of(folder, "server.lock");
-	AUTO(fd) int fd = open(path.at, O_RDONLY | O_CLOEXEC);
+	AUTO(fd) int fd = open_lock(path.at, O_RDONLY);
 	struct reloads again;
 
 	while (hear_steps(fd, out)) {
@@ -248,11 +272,9 @@ bool folder_hear(const char *folder, struct reloads *out)
 enum err folder_look(const char *folder, struct cause *cause)
 {
 	struct path path = path_of(folder, "server.lock");
-	AUTO(fd) int fd = open(path.at, O_RDONLY | O_CLOEXEC);
+	AUTO(fd) int fd = open_lock(path.at, O_RDONLY);
 
-	if (fd >= 0 || errno == ENOENT)
-		return E_OK;
-	return cause_errno(cause, "cannot open it", path.at);
+	return fd >= 0 || errno == ENOENT ? E_OK : no_lock(path.at, cause);
 }
 
 void folder_unlock(int lock)
