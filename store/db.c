@@ -301,13 +301,6 @@ bool db_reloaded(const struct reloads *before, const struct reloads *now)
 	return ended > begun;
 }
 
-bool db_is_stale(const char *folder)
-{
-	struct reloads is;
-
-	return db_reloads(folder, &is) && is.stale;
-}
-
 enum err db_open_copy(int fd, const char *path, struct db **out,
 		      struct cause *cause)
 {

@@ -104,7 +104,6 @@ bool db_reloads(const char *folder, struct reloads *out);
 enum err db_look(const char *folder, struct cause *cause) MUST_CHECK;
 /* Since it said `before`, has a reload begun and ended? */
 bool db_reloaded(const struct reloads *before, const struct reloads *now);
-bool db_is_stale(const char *folder);
 void db_close(struct db *db); /* NULL is fine */
 void db_cleanup(struct db **db);
 const char *db_folder(const struct db *db);

@@ -130,12 +130,18 @@ enum told doctor_told(struct doctor *d)
 	return ask(d, &near, &reply);
 }
 
+/* Whatever else it has refused, it would not start with either. */
 const char *doctor_tell(const struct doctor *d)
 {
-	if (db_is_stale(d->call->config->store))
+	struct reloads is;
+
+	if (!db_reloads(d->call->config->store, &is) || !is.stale)
+		return RELOAD;
+	if (strstr(is.said.text, "restart dockpass"))
 		return RELOAD "; if it refuses that again, systemctl restart "
 			      "dockpass: its log says why";
-	return RELOAD;
+	return RELOAD "; if it refuses that again, mend what it says, and do "
+		      "not restart it before: it would not start";
 }
 
 enum health doctor_untold(struct doctor *d, enum told told, const char *then)

@@ -91,4 +91,4 @@ def test_a_key_changed_for_a_server_that_refused_its_reload(tmp_path):
             assert "the old ones stay" in dockpass.reload()
             dockpass.config_file.write_text(text)
             mend = doctor(dockpass, liar.url)[1]["signer"]["mend"]
-            assert "systemctl restart dockpass" in mend
+            assert "mend what it says, and do not restart it" in mend

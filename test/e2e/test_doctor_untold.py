@@ -299,8 +299,8 @@ def test_a_reload_that_was_refused(tmp_path, admin):
         assert failed == ["served"], checks
         assert "has refused its last reload" in line(checks["served"])
         assert checks["served"]["mend"].startswith(
-            "dockpass reload; if it refuses that again, "
-            "systemctl restart dockpass")
+            "dockpass reload; if it refuses that again, mend what it says, "
+            "and do not restart it before")
         assert dockpass.reload().startswith("done:")
         assert doctor(dockpass)[0] == []
         dockpass.config_file.write_text("nix: 1\n")
@@ -444,7 +444,7 @@ def test_a_leaked_key_that_the_server_still_signs_with(tmp_path, anonymous):
             dockpass.config_file.write_text("nix: 1\n")
             assert "the old ones stay" in dockpass.reload()
             dockpass.config_file.write_text(text)
-            assert "if it refuses that again, systemctl restart" in line(
+            assert "if it refuses that again, mend what it says" in line(
                 doctor(dockpass, liar.url)[1]["signer"])
             dockpass.reload()
             failed, checks = doctor(dockpass, liar.url)

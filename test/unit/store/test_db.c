@@ -330,7 +330,6 @@ static void one_server(void **state)
 	for (int i = 0; i < (int)COUNT(reloads); i++) {
 		tell(pipes.down[1]);
 		hear(pipes.up[0]);
-		assert_true(db_is_stale(f.folder) == reloads[i].stale);
 		assert_true(db_reloads(f.folder, &is));
 		assert_int_equal(is.pid, pid);
 		assert_int_equal(is.steps, 3 + 2 * i);
@@ -344,7 +343,6 @@ static void one_server(void **state)
 	assert_string_equal(is.said.text, "its log says why");
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	child_end(pid, &pipes, SIGKILL);
-	assert_false(db_is_stale(f.folder));
 	assert_false(db_reloads(f.folder, &is));
 	assert_int_equal(reopen(&f, DB_SERVE, &cause), E_OK);
 	fixture_close(&f);
