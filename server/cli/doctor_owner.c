@@ -5,15 +5,17 @@
 #include "server/cli/doctor.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "server/file.h"
 #include "server/owner.h"
 #include "store/db.h"
 
-enum { KEYRING_MAX = 8192 };
+enum { KEYRING_MAX = 8192, LIST_MAX = 700 };
 
 struct foreign {
 	struct doctor *d;
@@ -110,6 +112,32 @@ static bool is_closed(const struct config *config, const char *path,
 	return path == config->log.file || !(st.st_mode & S_IROTH);
 }
 
+static bool has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = list; (at = strstr(at, word)); at += len)
+		if ((at == list || at[-1] == ' ') &&
+		    (!at[len] || at[len] == ' '))
+			return true;
+	return false;
+}
+
+/* Once. A list that is too long ends in what no shell takes for a name. */
+static const char *add_word(struct doctor *d, const char *list,
+			    const char *word)
+{
+	static const char more[] = " (and others)";
+	size_t len = strlen(list), end = sizeof(more) - 1;
+
+	if (has_word(list, word) ||
+	    (len >= end && !strcmp(list + len - end, more)))
+		return list;
+	if (len + strlen(word) > LIST_MAX)
+		return doctor_text(d, "%s%s", list, more);
+	return doctor_text(d, "%s%s%s", list, len ? " " : "", word);
+}
+
 /* "STORE KEYS PUBLIC", and files that options name: what chown -R takes. */
 static const char *list_used(struct doctor *d, uid_t owner)
 {
@@ -120,36 +148,67 @@ static const char *list_used(struct doctor *d, uid_t owner)
 
 	for (size_t i = 0; (at = config_path_at(config, i)); i++)
 		if (*at && is_closed(config, *at, owner))
-			list = doctor_text(d, "%s %s", list, *at);
+			list = add_word(d, list, *at);
 	return list;
 }
 
-/* A folder above the store that a user of its own could not enter; or NULL. */
-static const char *closed_above(struct doctor *d)
+/* Is it, or what it is in, one of those that chown -R takes? */
+static bool is_given(const struct config *config, const char *folder)
+{
+	const char *const given[] = { config->store, config->keys,
+				      config->public };
+	char at[PATH_MAX];
+
+	for (size_t i = 0; i < COUNT(given); i++) {
+		size_t len = realpath(given[i], at) ? strlen(at) : 0;
+
+		if (len && !strncmp(folder, at, len) &&
+		    (!folder[len] || folder[len] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* Adds the folders above `path` that a user of its own could not enter. */
+static const char *add_closed(struct doctor *d, const char *list,
+			      const char *path)
 {
 	char at[PATH_MAX];
 	struct stat st;
 	char *slash;
 
-	if (!realpath(d->call->config->store, at))
-		return NULL;
+	if (!path || !realpath(path, at))
+		return list;
 	while ((slash = strrchr(at, '/')) && slash != at) {
 		*slash = '\0';
-		if (stat(at, &st) || !(st.st_mode & S_IXOTH))
-			return doctor_text(d, "%s", at);
+		if (!is_given(d->call->config, at) &&
+		    (stat(at, &st) || !(st.st_mode & S_IXOTH)))
+			list = add_word(d, list, at);
 	}
-	return NULL;
+	return list;
+}
+
+/* Above all that the server uses; "": none. */
+static const char *list_closed(struct doctor *d)
+{
+	const struct config *config = d->call->config;
+	const char *list = add_closed(d, "", config->path);
+	const char *const *at;
+
+	for (size_t i = 0; (at = config_path_at(config, i)); i++)
+		list = add_closed(d, list, *at);
+	return list;
 }
 
 /* Another than root: what root alone can open would keep it from starting. */
 static const char *move_to_user(struct doctor *d)
 {
 	const struct config *config = d->call->config;
-	const char *closed = closed_above(d);
+	const char *closed = list_closed(d);
 	const char *list = list_used(d, (uid_t)-1), *also = "";
 
 	if (is_closed(config, config->path, (uid_t)-1))
-		list = doctor_text(d, "%s %s", list, config->path);
+		list = add_word(d, list, config->path);
 	if (config->log.file)
 		also = doctor_text(d,
 				   "let it make files in %.*s, where the "
@@ -160,8 +219,8 @@ static const char *move_to_user(struct doctor *d)
 	return doctor_text(d,
 			   "make a user for it, %s%s%schown -R dockpass %s, "
 			   "%sthen restart",
-			   closed ? "let him into " : "", closed ? closed : "",
-			   closed ? " or move all to where he can go, " : "",
+			   *closed ? "let him into " : "", closed,
+			   *closed ? " or move all to where he can go, " : "",
 			   list, also);
 }
 
@@ -214,6 +273,30 @@ static enum health check_owners(struct doctor *d)
 			    "store, keys and public belong to one user");
 }
 
+/* Root read it. A server that runs already hears of it at its next start. */
+static enum health check_config_again(struct doctor *d)
+{
+	const struct config *config = d->call->config;
+	char at[PATH_MAX];
+	char *slash;
+	const char *mend;
+
+	if (!access(config->path, R_OK))
+		return HEALTH_OK;
+	snprintf(at, sizeof(at), "%s", config->path);
+	mend = doctor_text(d, "chown --reference=%s %s", config->store, at);
+	while ((slash = strrchr(at, '/')) && slash != at) {
+		*slash = '\0';
+		if (access(at, X_OK))
+			mend = doctor_text(d, "chmod o+x %s", at);
+	}
+	d->found.gravity = GRAVE_START;
+	return doctor_found(d, HEALTH_FAIL, mend,
+			    "%s: the store's owner cannot read it, so the "
+			    "server does not start, and takes no reload",
+			    config->path);
+}
+
 /* All that follows is seen as the server sees it. */
 enum health check_owner(struct doctor *d)
 {
@@ -228,7 +311,8 @@ enum health check_owner(struct doctor *d)
 	if (err)
 		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
 	health = check_owners(d);
-	if (health != HEALTH_FAIL)
-		d->known |= KNOWN_OWNER;
-	return health;
+	if (health == HEALTH_FAIL)
+		return health;
+	d->known |= KNOWN_OWNER;
+	return check_config_again(d) ? HEALTH_FAIL : health;
 }

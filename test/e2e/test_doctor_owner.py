@@ -125,3 +125,55 @@ def test_a_link_of_roots_to_what_is_the_owners(open_path):  # noqa: F811
         os.lchown(file, 0, 0)
         failed, checks = doctor(dockpass)
         assert checks["owner"]["status"] == "ok" and "keys" not in failed
+
+
+@pytest.mark.parametrize("what", ["the file", "its folder"])
+def test_a_configuration_that_the_server_cannot_read(  # noqa: F811
+        open_path, what):
+    """Root could; the server cannot start with it any more."""
+    with Dockpass(open_path) as dockpass:
+        own(dockpass.folder, OWNER)
+        folder = open_path / "etc"
+        folder.mkdir(0o755)
+        file = dockpass.config_file
+        dockpass.configure(**{name: str(dockpass.folder / name)
+                              for name in ("store", "keys", "public")})
+        dockpass.config_file = file.rename(folder / file.name)
+        os.chown(dockpass.config_file, 0, 0)
+        dockpass.config_file.chmod(0o644)
+        assert doctor(dockpass)[1]["owner"]["status"] == "ok"
+        shut = dockpass.config_file if what == "the file" else folder
+        shut.chmod(0o600 if what == "the file" else 0o700)
+        failed, checks = doctor(dockpass)
+        assert failed[0] == "owner", checks
+        assert "the store's owner cannot read it" in line(checks["owner"])
+        assert checks["store"]["status"] == "ok", "the rest is looked at"
+        subprocess.run(checks["owner"]["mend"], shell=True, check=True)
+        failed, checks = doctor(dockpass)
+        assert checks["owner"]["status"] == "ok", checks
+
+
+def test_what_another_user_than_root_must_have_is_listed_once(  # noqa: F811
+        open_path):
+    """And the folders that he could not enter; not those that he gets."""
+    shut = open_path / "shut"
+    shut.mkdir(0o700)
+    tls = Certificate(shut).listener["tls"]
+    with Dockpass(open_path, listener={"tls": {
+            **tls, "certificates": [dict(tls) for _ in range(5)]}}) as dockpass:
+        check = doctor(dockpass)[1]["owner"]
+        assert check["status"] == "warn", check
+        words = check["mend"].replace(",", "").split()
+        assert words.count(tls["key"]) == 1
+        assert f"let him into {shut} or move all" in check["mend"]
+
+
+def test_a_list_that_is_too_long_is_no_command(open_path):  # noqa: F811
+    """Cut off, the last name might be another folder's."""
+    certificate = Certificate(open_path)
+    pairs = [certificate.issue(f"{i}-{40 * 'x'}", "/CN=x") for i in range(60)]
+    with Dockpass(open_path, listener={"tls": {"certificates": [
+            {"certificate": str(file), "key": str(key)}
+            for file, key in pairs]}}) as dockpass:
+        mend = doctor(dockpass)[1]["owner"]["mend"]
+        assert mend.endswith(" (and others), then restart"), mend
