@@ -22,6 +22,7 @@ static const struct check here[] = {
 	{ "tls", KNOWN_OWNER, GRAVE_START, check_listener_tls },
 	{ "secrets", KNOWN_OWNER, GRAVE_START, check_secrets },
 	{ "log", KNOWN_OWNER, GRAVE_START, check_log_file },
+	{ "warnings", KNOWN_KEYS, GRAVE_SOME, check_warnings },
 	{ "disk", KNOWN_CONFIG, GRAVE_START, check_disk },
 	{ "store", KNOWN_OWNER, GRAVE_START, check_store },
 	{ "room", KNOWN_STORE, GRAVE_LATER, check_room },

@@ -18,6 +18,8 @@ enum {
 	DOCTOR_SECONDS = 60,	 /* all checks */
 	DOCTOR_ASK_SECONDS = 10, /* a request */
 	DOCTOR_ANSWER_MAX = 64 * 1024,
+	DOCTOR_OWN_MAX =
+		1024 * 1024, /* by our own server: a line a certificate */
 	DOCTOR_TOKEN_MAX = 64 * 1024,
 	DOCTOR_SKEW = 5,    /* seconds, below which clocks are the same */
 	DOCTOR_SHOWN = 200, /* bytes of what others say, in a message */
@@ -125,10 +127,11 @@ struct check {
 
 /*
  * GET `url`, `token` beside it or NULL. *head and *body are empty when there is
- * no answer; initialised here, the caller's to end.
+ * no answer; initialised here, the caller's to end. `own`: of the server on
+ * this machine, so its certificate may be of any name.
  */
-void doctor_get(struct doctor *d, const char *url, const char *token,
-		bool unverified, struct buf *head, struct buf *body,
+void doctor_get(struct doctor *d, const char *url, const char *token, bool own,
+		struct buf *head, struct buf *body,
 		struct transfer_reply *reply);
 /*
  * Why there was no answer, and what mends that; `what`: "the registry"; `ca`:
@@ -209,9 +212,10 @@ enum taken doctor_try_all(struct doctor *d, bool spoilt,
 			  struct transfer_reply *reply);
 
 check_run check_config, check_owner, check_keys, check_public,
-	check_certificate, check_listener_tls, check_secrets, check_log_file,
-	check_store, check_room, check_disk, check_server, check_served,
-	check_url, check_mail, check_webhook, check_clock, check_descriptors;
+	check_certificate, check_listener_tls, check_warnings, check_secrets,
+	check_log_file, check_store, check_room, check_disk, check_server,
+	check_served, check_url, check_mail, check_webhook, check_clock,
+	check_descriptors;
 check_run check_registry, check_proxy, check_challenge, check_realm,
 	check_scheme, check_endpoint, check_service, check_skew, check_key,
 	check_form, check_issuer, check_signer, check_token;

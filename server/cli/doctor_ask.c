@@ -7,8 +7,8 @@
 #include "token/network.h"
 
 /* The token is of no scope and lives a minute; it is wiped all the same. */
-void doctor_get(struct doctor *d, const char *url, const char *token,
-		bool unverified, struct buf *head, struct buf *body,
+void doctor_get(struct doctor *d, const char *url, const char *token, bool own,
+		struct buf *head, struct buf *body,
 		struct transfer_reply *reply)
 {
 	AUTO(buf) struct buf line;
@@ -17,7 +17,7 @@ void doctor_get(struct doctor *d, const char *url, const char *token,
 		.schemes = "http,https",
 		.seconds = DOCTOR_ASK_SECONDS,
 		.ca = d->ca,
-		.unverified = unverified,
+		.unverified = own,
 		.head = head,
 		.body = body,
 	};
@@ -25,7 +25,7 @@ void doctor_get(struct doctor *d, const char *url, const char *token,
 
 	buf_init(&line, DOCTOR_ANSWER_MAX);
 	buf_init(head, DOCTOR_ANSWER_MAX);
-	buf_init(body, DOCTOR_ANSWER_MAX);
+	buf_init(body, own ? DOCTOR_OWN_MAX : DOCTOR_ANSWER_MAX);
 	if (token) {
 		buf_printf(&line, "Authorization: Bearer %s", token);
 		buf_add_char(&line, '\0');

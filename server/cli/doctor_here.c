@@ -183,6 +183,43 @@ enum health check_listener_tls(struct doctor *d)
 	return worst.health;
 }
 
+struct said {
+	struct doctor *d;
+	unsigned count;
+	const char *text;
+};
+
+static void on_warning(void *arg, const char *event, const char *text)
+{
+	struct said *said = arg;
+
+	(void)event;
+	said->text = said->count++
+			     ? doctor_text(said->d, "%s; %s", said->text, text)
+			     : doctor_text(said->d, "%s", text);
+}
+
+/* What the server's log says at each start, and dockpass check. */
+enum health check_warnings(struct doctor *d)
+{
+	struct call *call = d->call;
+	struct said said = { .d = d };
+	struct live *live;
+	struct cause cause;
+
+	if (live_load(call->config->path, NULL, &live, &cause))
+		return doctor_found(d, HEALTH_SKIPPED, NULL,
+				    "not looked at: the server would not "
+				    "start: %s",
+				    cause.text);
+	live_warn(live, call->now, on_warning, &said);
+	live_drop(live);
+	if (!said.count)
+		return doctor_found(d, HEALTH_OK, NULL,
+				    "the server's log has none to say");
+	return doctor_found(d, HEALTH_WARN, NULL, "%s", said.text);
+}
+
 enum health check_secrets(struct doctor *d)
 {
 	struct cause cause;

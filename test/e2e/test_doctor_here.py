@@ -20,7 +20,7 @@ from support.wire import Wire
 from test_cli_keys import D379, put_key
 
 NAMES = ["config", "owner", "keys", "public", "certificate", "tls", "secrets",
-         "log", "disk", "store", "room", "server", "served", "url", "mail",
+         "log", "warnings", "disk", "store", "room", "server", "served", "url", "mail",
          "webhook", "clock", "descriptors"]
 
 
