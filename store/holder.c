@@ -98,7 +98,7 @@ static int open_data(const char *folder)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/data.mdb", folder);
-	return open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	return open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO? */
 }
 
 bool db_in_service(const char *folder)

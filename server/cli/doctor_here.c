@@ -124,11 +124,21 @@ struct seen {
 	int64_t ends;
 };
 
+/* Of those that are good from a day to come on, the first; or NULL. */
+static const struct tls_file *not_yet(const struct tls_file *files,
+				      size_t count, int64_t now)
+{
+	for (size_t i = 0; i < count; i++)
+		if (files[i].begins > now)
+			return &files[i];
+	return NULL;
+}
+
 /* Of what it shows, and asks clients for, that which ends first. */
 static void look_at_tls(struct doctor *d, const struct config_tls *config,
 			struct seen *out)
 {
-	const struct tls_file *files, *first;
+	const struct tls_file *files, *first, *later;
 	struct ssl_ctx_st *tls;
 	struct cause cause;
 	size_t count;
@@ -145,8 +155,17 @@ static void look_at_tls(struct doctor *d, const struct config_tls *config,
 		if (files[i].ends < first->ends)
 			first = &files[i];
 	d->found.gravity = GRAVE_DOWN; /* the server starts with it */
-	out->health = found_end(d, first->path, first->ends, TLS_WARN_DAYS,
-				"renew it, then reload");
+	later = not_yet(files, count, d->call->now);
+	if (later)
+		out->health = doctor_found(
+			d, HEALTH_FAIL,
+			"get another, then reload; or mend this machine's "
+			"clock",
+			"%s is good from %s on: till then clients refuse it",
+			later->path, time_print(later->begins).at);
+	else
+		out->health = found_end(d, first->path, first->ends,
+					TLS_WARN_DAYS, "renew it, then reload");
 	out->found = d->found;
 	out->ends = first->ends;
 	tls_free(tls);

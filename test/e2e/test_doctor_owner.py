@@ -141,16 +141,20 @@ def test_a_configuration_that_the_server_cannot_read(  # noqa: F811
         dockpass.config_file = file.rename(folder / file.name)
         os.chown(dockpass.config_file, 0, 0)
         dockpass.config_file.chmod(0o644)
-        assert doctor(dockpass)[1]["owner"]["status"] == "ok"
+        dockpass.serve()
+        assert doctor(dockpass)[0] == []
         shut = dockpass.config_file if what == "the file" else folder
         shut.chmod(0o600 if what == "the file" else 0o700)
+        assert dockpass.reload().startswith("the old ones stay: ")
         failed, checks = doctor(dockpass)
-        assert failed[0] == "owner", checks
+        assert failed == ["owner", "served"], checks
+        assert "systemctl restart" not in line(checks["served"])
+        assert checks["warnings"]["status"] == "skipped"
         assert "the store's owner cannot read it" in line(checks["owner"])
         assert checks["store"]["status"] == "ok", "the rest is looked at"
         subprocess.run(checks["owner"]["mend"], shell=True, check=True)
-        failed, checks = doctor(dockpass)
-        assert checks["owner"]["status"] == "ok", checks
+        assert dockpass.reload().startswith("done: ")
+        assert doctor(dockpass)[0] == []
 
 
 def test_what_another_user_than_root_must_have_is_listed_once(  # noqa: F811
