@@ -10,33 +10,55 @@
 #include "token/buf.h"
 #include "token/encode.h"
 
-enum { WRAPPED_MIN = 12 }; /* shorter words are anything */
+/* Letters, and bytes behind others: what is shorter may be anything. */
+enum { WRAPPED_MIN = 12, BEHIND_MIN = 15 };
 /*
  * A Kubernetes secret is the base64 of a config.json, and that has "auth": one
  * more is for whoever wraps that again.
  */
 enum { DEPTH = 3, HOLDS_MIN = 28 /* letters that a secret needs */ };
 
-/* What can be printed and has a colon: no word of another kind is so. */
-static bool is_pair(const char *word, size_t len)
+/* The i-th byte of a word. */
+static char byte_at(const char *word, size_t i)
 {
-	unsigned bits = 0, count = 0;
+	size_t at = i * 8 / 6, skip = i * 8 % 6;
+	unsigned bits = (unsigned)base64_value(word[at]) << 6 |
+			(unsigned)base64_value(word[at + 1]);
+
+	return (char)(bits >> (4 - skip));
+}
+
+/*
+ * How many bytes at the end of a word can be printed, if a colon is among them:
+ * no word of another kind is so. Else 0. From behind: most are known by one.
+ */
+static size_t pair_len(const char *word, size_t len)
+{
+	size_t all = len * 3 / 4, n = 0;
 	bool colon = false;
 
-	for (size_t i = 0; i < len; i++) {
-		unsigned char byte;
+	while (n < all) {
+		char byte = byte_at(word, all - n - 1);
 
-		bits = bits << 6 | (unsigned)base64_value(word[i]);
-		count += 6;
-		if (count < 8)
-			continue;
-		count -= 8;
-		byte = (unsigned char)(bits >> count);
 		if (byte < ' ' || byte > '~')
-			return false;
+			break;
 		colon |= byte == ':';
+		n++;
 	}
-	return colon;
+	return colon ? n : 0;
+}
+
+/* Letters before it may be another's ("Basic+", "/"): it has four beginnings.
+ */
+static bool holds_pair(const char *word, size_t len)
+{
+	for (size_t i = 0; i < 4; i++) {
+		size_t n = pair_len(word + i, len - i);
+
+		if (n >= BEHIND_MIN || (!i && n == len * 3 / 4))
+			return true;
+	}
+	return false;
 }
 
 /* Looks at one letter in twelve where no such word can be. */
@@ -55,7 +77,7 @@ static void hide_pairs(char *text, size_t len)
 		}
 		while (base64_value(text[end]) >= 0)
 			end++;
-		if (is_pair(text + at, end - at))
+		if (holds_pair(text + at, end - at))
 			memset(text + at, '*', end - at);
 		at = end;
 	}
