@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -194,6 +195,7 @@ static const struct {
 	{ EAFNOSUPPORT, C(socket), { ARG(0, SCMP_CMP_GT, AF_INET6, 0) } },
 	{ 0, C(ioctl), { IS(1, FIONREAD) } },
 	{ 0, C(ioctl), { IS(1, FIONBIO) } },
+	{ 0, C(ioctl), { IS(1, SIOCOUTQ) } }, /* of a connection that idles */
 	{ 0, C(ioctl), { IS(1, SIOCGIFINDEX) } }, /* fe80::1%eth0 */
 	{ ENOTTY, C(ioctl), { IS(1, TCGETS) } },
 	{ 0, C(prlimit64), { IS(2, 0) } }, /* read */
