@@ -43,9 +43,7 @@ def progress(text):
             log.write(f"{text}\n")
 
 
-# What it shares with children it removes at the end, and its file is none of
-# dockpass: a sandbox would not have either.
-FAKED = {"LD_PRELOAD": str(FAKETIME), "DOCKPASS_SANDBOX": "false"}
+FAKED = {"LD_PRELOAD": str(FAKETIME)}
 
 
 def hurried(times):
