@@ -125,7 +125,7 @@ def test_the_listener_whose_certificate_ends_first(tmp_path):
 
 @pytest.mark.usefixtures("faketime")
 @pytest.mark.parametrize("days, now, status, first", [
-    ((20, 5), 2, "warn", 5), ((20, 5), 30, "fail", 5), ((60, 90), 0, "ok", 60)])
+    ((20, 5), 2, "warn", 5), ((20, 5), 30, "fail", 5), ((60, 90), 1, "ok", 60)])
 def test_of_two_listeners_alike_the_one_that_ends_first(tmp_path, days, now,
                                                         status, first):
     """Both near their end, both beyond it, both far from it."""

@@ -38,7 +38,7 @@ def test_what_is_no_file_holds_nobody_up(tmp_path, make):
         place = dockpass.folder / "store/server.lock"
         place.unlink(missing_ok=True)
         make(place)
-        with pytest.raises(Failed, match="no server"):
+        with pytest.raises(Failed, match="is no regular file"):
             dockpass.cli("reload")
         failed, checks = doctor(dockpass)
         assert "server" in failed, checks
