@@ -132,12 +132,6 @@ unsigned config_certificates(const struct config_tls *tls);
 const struct config_certificate *config_certificate(
 	const struct config_tls *tls, unsigned i);
 
-/*
- * Clients come by a proxy on this machine that nobody has named: what is wrong
- * with that; NULL: not as far as the configuration tells.
- */
-const char *config_proxy_doubt(const struct config *config);
-
 /* Nothing goes out but by a TLS that is verified. */
 bool config_tls_required(const struct config_mail *mail);
 

@@ -11,25 +11,6 @@ unsigned config_certificates(const struct config_tls *tls)
 	return tls->more_count + (tls->own.certificate || tls->own.key);
 }
 
-const char *config_proxy_doubt(const struct config *config)
-{
-	if (config->trusted_proxies ||
-	    !str_starts(str_of(config->url), STR("https:")))
-		return NULL;
-	for (unsigned i = 0; i < config->listeners_count; i++) {
-		const struct config_listener *one = &config->listeners[i];
-		struct str address = str_of(one->address);
-
-		if (one->proxy_protocol || config_certificates(&one->tls) ||
-		    (!str_starts(address, STR("127.")) &&
-		     !str_starts(address, STR("[::1]:"))))
-			return NULL;
-	}
-	return "url is https, and no listener has TLS or is reached from "
-	       "elsewhere: all clients of the proxy in front count as this "
-	       "machine, whose guesses are not counted";
-}
-
 const struct config_certificate *config_certificate(
 	const struct config_tls *tls, unsigned i)
 {

@@ -331,10 +331,27 @@ static void warn_tls(const struct warner *w, const struct live *live)
 	}
 }
 
+/* Do clients come by a proxy on this machine that nobody has named? */
+static bool hides_proxy(const struct config *config)
+{
+	if (config->trusted_proxies ||
+	    !str_starts(str_of(config->url), STR("https:")))
+		return false;
+	for (unsigned i = 0; i < config->listeners_count; i++) {
+		const struct config_listener *one = &config->listeners[i];
+		struct str address = str_of(one->address);
+
+		if (one->proxy_protocol || config_certificates(&one->tls) ||
+		    (!str_starts(address, STR("127.")) &&
+		     !str_starts(address, STR("[::1]:"))))
+			return false;
+	}
+	return true;
+}
+
 static void warn_proxies(const struct warner *w, const struct live *live)
 {
 	const struct config *config = live->config;
-	const char *doubt = config_proxy_doubt(config);
 	struct cause line;
 
 	for (unsigned i = 0; i < config->listeners_count; i++) {
@@ -347,10 +364,12 @@ static void warn_proxies(const struct warner *w, const struct live *live)
 			  i, config->listeners[i].address);
 		w->say(w->arg, "proxy", line.text);
 	}
-	if (!doubt)
-		return;
-	cause_set(&line, E_OK, "%s; name it under trusted_proxies", doubt);
-	w->say(w->arg, "proxy", line.text);
+	if (hides_proxy(config))
+		w->say(w->arg, "proxy",
+		       "url is https, and no listener has TLS or is reached "
+		       "from elsewhere: all clients of the proxy in front "
+		       "count as this machine, whose guesses are not counted; "
+		       "name it under trusted_proxies");
 }
 
 void live_warn(const struct live *live, int64_t now, live_say *say, void *arg)

@@ -16,16 +16,10 @@ enum health check_config(struct doctor *d)
 {
 	struct call *call = d->call;
 	struct cause cause;
-	const char *doubt;
 
 	if (config_load(call->opts[OPT_CONFIG], &call->config, &cause))
 		return doctor_found(d, HEALTH_FAIL, NULL, "%s", cause.text);
 	d->known |= KNOWN_CONFIG;
-	doubt = config_proxy_doubt(call->config);
-	if (doubt)
-		return doctor_found(d, HEALTH_WARN,
-				    "name it under trusted_proxies", "%s",
-				    doubt);
 	return doctor_found(d, HEALTH_OK, NULL, "%s can be read",
 			    call->config->path);
 }

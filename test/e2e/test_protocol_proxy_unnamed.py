@@ -66,9 +66,9 @@ def test_a_proxy_that_the_configuration_tells_of(own_world):
         {**warning, "time": own_world.log("proxy")[1]["time"]}]
     checked = own_world.run("check", "--config", own_world.config_file)
     assert f"{UNNAMED}; name it" in checked.stderr
-    config = doctor(own_world)[1]["config"]
-    assert config["status"] == "warn"
-    assert line(config) == f"{UNNAMED}: name it under trusted_proxies"
+    warnings = doctor(own_world)[1]["warnings"]
+    assert warnings["status"] == "warn"
+    assert line(warnings) == f"{UNNAMED}; name it under trusted_proxies"
 
 
 # what is configured, of which there is no doubt
