@@ -198,12 +198,29 @@ static enum health found_unserved(struct doctor *d)
 			    d->call->config->store);
 }
 
+/* What it said of its last reload (is->said, from the second line on); "". */
+static const char *left_undone(struct doctor *d)
+{
+	struct reloads is = { .steps = 0 };
+	const char *list = "";
+	struct str said, line;
+
+	if (!db_reloads(d->call->config->store, &is))
+		return list;
+	said = str_of(is.said.text);
+	for (str_cut(&said, '\n', &line); str_cut(&said, '\n', &line);)
+		list = doctor_text(d, "%s%s" STR_FMT, list, *list ? "; " : "",
+				   STR_ARG(line));
+	return list;
+}
+
 enum health check_served(struct doctor *d)
 {
 	const struct config *config = d->call->config;
 	enum health keys = HEALTH_SKIPPED, files;
 	struct transfer_reply reply;
 	struct reloads is;
+	const char *undone;
 	struct near near;
 	enum told told;
 
@@ -223,6 +240,11 @@ enum health check_served(struct doctor *d)
 	files = doctor_shown(d);
 	if (files == HEALTH_FAIL || files == HEALTH_WARN)
 		return files;
+	undone = left_undone(d);
+	if (*undone)
+		return doctor_found(d, HEALTH_WARN, NULL,
+				    "the running server's last reload: %s",
+				    undone);
 	if (keys == HEALTH_SKIPPED)
 		return doctor_found(d, HEALTH_SKIPPED, NULL, "%s: not asked",
 				    doctor_not_asked);

@@ -269,6 +269,20 @@ def test_options_that_changed_and_were_not_reloaded(tmp_path, which):
         assert served(dockpass)["status"] == "ok"
 
 
+def test_what_takes_a_restart(tmp_path):
+    """The reload said so; as long as that is so the doctor does."""
+    with Dockpass(tmp_path).serve() as dockpass:
+        workers = dockpass.config["workers"]
+        dockpass.configure(workers=workers + 1)
+        assert dockpass.reload().startswith("done:")
+        check = served(dockpass)
+        assert check["status"] == "warn" and check["message"].endswith(
+            ": workers has changed: restart to use the new number")
+        dockpass.configure(workers=workers)
+        assert dockpass.reload().startswith("done:")
+        assert served(dockpass)["status"] == "ok"
+
+
 @pytest.mark.parametrize("tls", [True, False])
 def test_options_that_nobody_can_look_at(tmp_path, tls):
     """Without admin.address."""
