@@ -10,11 +10,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SET_ASIDE "data.mdb.damaged"
 
 enum { OTHERS = S_IRWXG | S_IRWXO, FOLDER_MAX = PATH_MAX - 32 };
+enum { TAKE_MS = 10, TAKE_TURNS = 10 };
 /* Bytes of server.lock to lock. Side by side they would be one lock. */
 enum { SAID_AT = 0, STEPS_AT = 2 };
 
@@ -174,6 +176,22 @@ static enum err no_lock(const char *path, struct cause *cause)
 			 path);
 }
 
+/* Who looks whether it is taken (folder_locked()) has it for a moment. */
+static bool take(int fd)
+{
+	const struct timespec ts = { .tv_nsec = TAKE_MS * 1000000L };
+
+	for (int turn = 0; turn < TAKE_TURNS; turn++) {
+		if (turn)
+			nanosleep(&ts, NULL);
+		if (!flock(fd, LOCK_EX | LOCK_NB))
+			return true;
+		if (errno != EWOULDBLOCK)
+			return false;
+	}
+	return false;
+}
+
 /* The kernel releases it at the end of the process, however it ends. */
 enum err folder_lock(const char *folder, int *lock, struct cause *cause)
 {
@@ -184,7 +202,7 @@ enum err folder_lock(const char *folder, int *lock, struct cause *cause)
 	if (fd < 0)
 		return no_lock(path.at, cause);
 	/* server.lock, too, may have been removed. */
-	if (!db_in_service(folder) && !flock(fd, LOCK_EX | LOCK_NB)) {
+	if (!db_in_service(folder) && take(fd)) {
 		*lock = fd;
 		return E_OK;
 	}

@@ -75,8 +75,9 @@ void holder_serve(const struct db *db)
 	int fd;
 
 	own.l_len += (off_t)db->locks;
-	if (!mdb_env_get_fd(db->env, &fd))
-		(void)fcntl(fd, F_OFD_SETLK, &own);
+	/* The second where the first is not known (gVisor). */
+	if (!mdb_env_get_fd(db->env, &fd) && fcntl(fd, F_OFD_SETLK, &own))
+		(void)fcntl(fd, F_SETLK, &own);
 }
 
 /* *locks: the server's lock.mdb, 0 of a dockpass that does not say. */
@@ -136,19 +137,30 @@ static bool has_server(const struct db *db, const char *folder)
 	return db->lock < 0 && db_reloads(folder, &is);
 }
 
+/*
+ * A server says that it has this data.mdb before it says that it is there, and
+ * takes it back after that: whoever looks in the same moment must not take it
+ * for one that has another.
+ */
+static bool has_another(const struct db *db, const char *folder, int fd,
+			uint64_t *its)
+{
+	return has_server(db, folder) && !is_served(fd, its) &&
+	       has_server(db, folder) && !is_served(fd, its);
+}
+
 static enum err compare(const struct db *db, const char *folder, int fd,
 			uint64_t locks, struct cause *cause)
 {
-	uint64_t its;
+	uint64_t its = 0;
 
 	if (fd < 0)
 		return E_OK; /* there is none: LMDB will say so */
-	if (is_served(fd, &its))
-		return !its || its == locks
-			       ? E_OK
-			       : file_replaced(folder, "lock.mdb", cause);
-	return has_server(db, folder) ? file_replaced(folder, "data.mdb", cause)
-				      : E_OK;
+	if (has_another(db, folder, fd, &its))
+		return file_replaced(folder, "data.mdb", cause);
+	if (is_served(fd, &its) && its && its != locks)
+		return file_replaced(folder, "lock.mdb", cause);
+	return E_OK;
 }
 
 enum err holder_look(const struct db *db, const char *folder,

@@ -166,6 +166,11 @@ static enum err find_space(struct plan *plan, struct str path,
 		       : E_NOT_FOUND;
 }
 
+static bool is_project(const struct space *space, struct str path)
+{
+	return space->kind == SPACE_PROJECT && space->path.len == path.len;
+}
+
 /*
  * A project that is open to fewer, or for less, or was when it was removed. One
  * in whose place a group is would open what belongs to the projects below:
@@ -176,13 +181,14 @@ static void plan_project(struct plan *plan, struct str key, struct str value)
 	struct change change = { .type = CHANGE_PROJECT_SET };
 	const struct project_rules *rules;
 	struct space then, now = { 0 };
-	enum err err = E_NOT_FOUND;
+	enum err err;
 
 	if (!has_lived(plan) || space_unpack(plan->copy, key, value, &then) ||
 	    then.kind != SPACE_PROJECT)
 		return;
-	if (plan->kin != KIN_PARTED)
-		err = find_space(plan, then.path, &now);
+	err = find_space(plan, then.path, &now);
+	if (!err && plan->kin == KIN_PARTED && is_project(&now, then.path))
+		err = E_NOT_FOUND; /* the log says what it has become */
 	if (err == E_NOT_FOUND) {
 		now = then;
 		past_project(&plan->past, &now);

@@ -49,10 +49,26 @@ static void drop_damaged(struct txn *txn)
 				   (struct str) { (const char *)key, len });
 }
 
+/*
+ * Their logs have nothing in common, though they were made as one: it was
+ * pruned, or cannot be read, or the copy is from before all.
+ */
+static bool is_untold(struct txn *now, struct txn *copy)
+{
+	struct log_end mine, its, then;
+	struct log_facts facts;
+
+	changelog_anchor(now, &mine);
+	changelog_anchor(copy, &its);
+	changelog_head(copy, &then);
+	return txn_created_at(now) == txn_created_at(copy) &&
+	       (mine.number || its.number || !then.number ||
+		changelog_verify(now, &facts, NULL));
+}
+
 /* *lost: see struct restored. */
 static enum kin kin_of(struct txn *now, struct txn *copy, uint64_t *lost)
 {
-	bool alike = txn_created_at(now) == txn_created_at(copy);
 	uint64_t since;
 
 	*lost = 0;
@@ -64,7 +80,7 @@ static enum kin kin_of(struct txn *now, struct txn *copy, uint64_t *lost)
 		return KIN_EARLIER;
 	if (changelog_fork(now, copy))
 		return KIN_PARTED;
-	return alike ? KIN_UNTOLD : KIN_NONE;
+	return is_untold(now, copy) ? KIN_UNTOLD : KIN_NONE;
 }
 
 static enum err refuse_stranger(const struct db *db, struct cause *cause)

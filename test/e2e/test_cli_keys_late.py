@@ -1,13 +1,9 @@
 """dockpass key activate, where the disk fails once it is done."""
 
-import subprocess
+from support.dockpass import Dockpass
+from support.spoilt import no_sanitizer, spoil
 
-import pytest
-
-from support.dockpass import PATIENCE, Dockpass
-
-pytestmark = pytest.mark.skipif(PATIENCE > 1,
-                                reason="a sanitizer has to come first")
+pytestmark = no_sanitizer
 # The folder of keys is never synced.
 SPOILT = """
 #include <errno.h>
@@ -30,13 +26,10 @@ int fsync(int fd)
 
 
 def test_a_key_that_signs_all_the_same_is_in_the_log(tmp_path):
-    library = tmp_path / "spoilt.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-x", "c", "-",
-                    "-o", library], input=SPOILT, text=True, check=True)
     dockpass = Dockpass(tmp_path)
     kid = dockpass.json("key", "new")["kid"]
     status, message = dockpass.refused("key", "activate", kid,
-                                       env={"LD_PRELOAD": str(library)})
+                                       env=spoil(tmp_path, SPOILT))
     assert status == 1 and message.endswith(
         "the keys are changed all the same; see dockpass key list")
     assert [key["kid"] for key in dockpass.json("key", "list")

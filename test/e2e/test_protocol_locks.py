@@ -10,6 +10,7 @@ import pytest
 
 from support.doctor import doctor
 from support.dockpass import Dockpass
+from support.spoilt import no_sanitizer, spoil
 
 ASKED = "repository:g/app:pull"
 
@@ -131,3 +132,38 @@ def test_what_was_acknowledged_is_not_lost(dockpass, way):
     # But for what it wrote to the file that is gone.
     assert way is data_replaced or \
         dockpass.json("token", "show", min(left))["last_used_at"]
+
+
+# As gVisor's, which has no locks of an open file.
+NO_OFD = """
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int fcntl64(int fd, int how, ...)
+{
+	va_list args;
+	va_start(args, how);
+	long arg = va_arg(args, long);
+	va_end(args);
+	if (how == F_OFD_SETLK) {
+		errno = EINVAL;
+		return -1;
+	}
+	return syscall(SYS_fcntl, fd, how, arg);
+}
+int fcntl(int, int, ...) __attribute__((alias("fcntl64")));
+"""
+
+
+@no_sanitizer
+def test_a_kernel_without_locks_of_a_file(dockpass, tmp_path):
+    assert dockpass.stop() == 0
+    dockpass.serve(env=spoil(tmp_path, NO_OFD))
+    dockpass.cli("user", "list")
+    assert dockpass.reload().startswith("done: ")
+    dockpass.cli("token", "revoke", "1")
+    data_replaced(dockpass.folder / "store")
+    assert dockpass.refused("user", "list") == (
+        1, f"dockpass: {line_of(dockpass, data_replaced)}")

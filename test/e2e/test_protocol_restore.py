@@ -131,6 +131,23 @@ def test_an_older_backup_first_takes_nothing_from_the_right_one(desk):
     assert desk.json("settings", "get", "max_token_lifetime") is None
 
 
+@pytest.mark.parametrize("made, closed", [
+    ("x/app/own", {"visibility": "private", "container_registry_access_level":
+                   "disabled"}), ("x", {"visibility": "private"})])
+def test_what_was_made_where_another_comes_back(desk, made, closed):
+    """After the wrong backup: below it, or above. What is pushed there is not
+    everybody's because of that."""
+    newer = desk.file.with_name("newer")
+    desk.cli("backup", desk.file)
+    desk.cli("project", "add", "x/app", "--visibility", "public")
+    desk.cli("backup", newer)
+    desk.cli("restore", desk.file, "--yes")
+    desk.cli("project", "add", made)
+    assert desk.json("restore", newer, "--yes")["store_was"] == "parted"
+    project = desk.json("project", "show", "x/app")
+    assert {name: project[name] for name in closed} == closed
+
+
 @pytest.mark.usefixtures("faketime")
 def test_a_backup_of_another_server(desk, tmp_path):
     """People of the same names are others: nothing of both is put together,
