@@ -348,7 +348,8 @@ static enum err build(struct config *config, const struct yaml_file *file,
 		err = make_absolute(config, cause);
 	if (!err)
 		err = config_check(config, file, bare, cause);
-	if (!config->workers)
+	config->counted = !config->workers;
+	if (config->counted)
 		config->workers = count_cores();
 	return err;
 }

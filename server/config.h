@@ -92,6 +92,7 @@ struct config {
 	const char *store_place, *keys_place, *url_place, *issuer_place;
 	unsigned store_size; /* MiB */
 	unsigned workers;    /* never 0 here */
+	bool counted;	     /* they are as many as cores */
 	struct config_listener *listeners;
 	unsigned listeners_count; /* at least 1 */
 	struct config_service *services;
@@ -153,7 +154,7 @@ const struct config_service *config_service(const struct config *config,
 
 /* The effective configuration as YAML with a comment on each option. */
 void config_print(const struct config *config, struct buf *buf);
-/* SHA-256 of all effective options: E_LIMIT, E_CRYPTO. */
+/* SHA-256 of all options; on other cores it is the same: E_LIMIT, E_CRYPTO. */
 enum err config_digest(const struct config *config,
 		       struct digest *out) MUST_CHECK;
 /* README's table: option, environment, default, meaning. */

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -197,8 +198,10 @@ static const struct {
 	{ 0, C(ioctl), { IS(1, FIONBIO) } },
 	{ 0, C(ioctl), { IS(1, SIOCOUTQ) } }, /* of a connection that idles */
 	{ 0, C(ioctl), { IS(1, SIOCGIFINDEX) } }, /* fe80::1%eth0 */
+	{ 0, C(ioctl), { IS(1, SIOCGIFNAME) } },  /* of a peer's */
 	{ ENOTTY, C(ioctl), { IS(1, TCGETS) } },
 	{ 0, C(prlimit64), { IS(2, 0) } }, /* read */
+	{ 0, C(prlimit64), { IS(0, 0), IS(1, RLIMIT_NOFILE) } }, /* a reload */
 	{ 0, C(rt_sigaction), { IS(0, LIBC_SIGNALS) } },
 	{ 0, C(rt_sigaction), { IS(0, LIBC_SIGNALS + 1) } },
 	{ EPERM, C(rt_sigaction), { ARG(0, SCMP_CMP_LT, SIGSYS, 0) } },

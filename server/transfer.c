@@ -333,6 +333,9 @@ static void set_letter(struct transfer *t, const struct transfer_letter *letter)
 	if (letter->user) {
 		curl_easy_setopt(t->easy, CURLOPT_USERNAME, letter->user);
 		curl_easy_setopt(t->easy, CURLOPT_PASSWORD, letter->password);
+		/* By the password that we have: GSSAPI would come first. */
+		curl_easy_setopt(t->easy, CURLOPT_LOGIN_OPTIONS,
+				 "AUTH=PLAIN;AUTH=LOGIN;AUTH=CRAM-MD5");
 	}
 	t->upload = letter->text;
 	curl_easy_setopt(t->easy, CURLOPT_MAIL_FROM, letter->from);

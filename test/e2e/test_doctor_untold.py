@@ -2,6 +2,7 @@
 things than what is on the disk: it was not told of them, or refused them.
 """
 
+import os
 import shutil
 import signal
 import ssl
@@ -280,6 +281,16 @@ def test_what_takes_a_restart(tmp_path):
             ": workers has changed: restart to use the new number")
         dockpass.configure(workers=workers)
         assert dockpass.reload().startswith("done:")
+        assert served(dockpass)["status"] == "ok"
+
+
+def test_a_doctor_on_fewer_cores(tmp_path):
+    """There are as many workers as cores: it is the same option there."""
+    with Dockpass(tmp_path) as dockpass:
+        dockpass.configure(workers=0)
+        dockpass.serve()
+        dockpass.inside = "taskset", "--cpu-list", str(
+            min(os.sched_getaffinity(0)))
         assert served(dockpass)["status"] == "ok"
 
 

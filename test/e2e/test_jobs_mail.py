@@ -302,6 +302,10 @@ LINES = [
     ("a wrong login", {"tls": True, "login": True},
      {"starttls": "required", "ca": "right", "user": "other"}, False, None),
     ("no login", {"tls": True, "login": True}, {}, False, None),
+    ("a login, Kerberos first", {"tls": True, "login": "post@example.com",
+                                 "offers": "GSSAPI NTLM "},
+     {"starttls": "required", "ca": "right", "user": "post@example.com"}, True,
+     True),
 ]
 
 
@@ -312,7 +316,9 @@ def test_lines(tmp_path, certificate, row):
     if server.get("tls"):
         server["tls"] = context(certificate)
     if server.get("login"):
-        server["login"] = ("post", PASSWORD)
+        server["login"] = ("post" if server["login"] is True else
+                           server["login"], PASSWORD)
+    offers = server.pop("offers", "")
     (tmp_path / "other").mkdir()
     options = dict(options)
     if "ca" in options:
@@ -325,6 +331,7 @@ def test_lines(tmp_path, certificate, row):
         file.chmod(0o600)
         options["password_file"] = str(file)
     with Post(**server) as post, Dockpass(tmp_path) as desk:
+        post.keeper.offers = offers
         scheme = "smtps" if server.get("smtps") else "smtp"
         desk.configure(mail={"url": f"{scheme}://localhost:{post.port}",
                              "from": "dockpass@example.com", **options})

@@ -7,12 +7,15 @@ in it is what all other tests show.
 
 import ctypes
 import os
+import resource
 import shutil
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from support import secrets
+from support import network, secrets
 from support.dockpass import PATIENCE, Dockpass
 from support.site import Certificate
 
@@ -231,3 +234,31 @@ def test_a_store_that_was_made_again(dockpass):
         f"{dockpass.folder}/store: is not the store that is open (removed or "
         "renamed, and made again): what commands change there does not hold: "
         "restart dockpass")
+
+
+# Calls that libraries make only sometimes
+
+def test_a_peer_of_this_link(dockpass):
+    """libevent asks for the name of his address, and libc for his link's."""
+    with network.alone("10.99.0.1"):
+        subprocess.run("ip addr add fe80::1/64 dev lo nodad".split(),
+                       check=True, timeout=20)
+        dockpass.configure(listener={"address": f"[::]:{dockpass.port}"})
+        dockpass.serve()
+        in_force(dockpass)
+        at = "fe80::1%lo", dockpass.port
+        with socket.create_connection(at, timeout=20 * PATIENCE) as peer:
+            peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
+                         b"Connection: close\r\n\r\n")
+            assert peer.recv(12) == b"HTTP/1.1 200"
+
+
+def test_a_descriptor_limit_that_is_raised_while_it_runs(dockpass):
+    """As the log advises: the next reload takes it."""
+    dockpass.serve()
+    in_force(dockpass)
+    pid, kind = dockpass.daemon.process.pid, resource.RLIMIT_NOFILE
+    most = resource.prlimit(pid, kind)[1]
+    resource.prlimit(pid, kind, (most // 2, most))
+    assert dockpass.reload().startswith("done: ")
+    assert resource.prlimit(pid, kind) == (most, most)

@@ -13,7 +13,10 @@ from support.process import free_ports
 
 class Keeper:
     """Its hooks. `stall`: the step at which it waits for release();
-    `refuse`: what a step answers instead, {"RCPT": "451 later"}."""
+    `refuse`: what a step answers instead, {"RCPT": "451 later"}; `offers`: ways
+    to log in that it names first, though it knows none of them."""
+
+    offers = ""
 
     def __init__(self):
         self.mails, self.commands = [], []
@@ -31,7 +34,8 @@ class Keeper:
     async def handle_EHLO(self, server, session, envelope, hostname, lines):
         said = await self.step(server, "EHLO")
         session.host_name = hostname
-        return [said] if said else lines
+        return [said] if said else [
+            line.replace("AUTH ", f"AUTH {self.offers}") for line in lines]
 
     async def handle_NOOP(self, server, session, envelope, word):
         return await self.step(server, "NOOP") or "250 OK"
