@@ -26,7 +26,10 @@ struct restore {
 	struct str actor;
 	int64_t newer_than; /* tokens made since then are revoked; 0: none */
 };
-/* What a store is to a copy that is to take its place, by both their logs. */
+/*
+ * What a store is to a copy that is to take its place, by both their logs. From
+ * KIN_LATER on it has seen changes that the copy has not.
+ */
 enum kin {
 	KIN_NONE,    /* they have no change in common */
 	KIN_NEW,     /* it has not seen any change */

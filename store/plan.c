@@ -34,7 +34,7 @@ void plan_cleanup(struct plan *plan)
 /* Has the store seen changes that the copy has not? */
 static bool has_lived(const struct plan *plan)
 {
-	return plan->kin > KIN_EARLIER;
+	return plan->kin >= KIN_LATER;
 }
 
 static void add(struct plan *plan, struct change change)

@@ -48,8 +48,7 @@ static size_t pair_len(const char *word, size_t len)
 	return colon ? n : 0;
 }
 
-/* Letters before it may be another's ("Basic+", "/"): it has four beginnings.
- */
+/* Letters before it may be another's ("Basic+", "/"): of four beginnings. */
 static bool holds_pair(const char *word, size_t len)
 {
 	for (size_t i = 0; i < 4; i++) {

@@ -1,6 +1,7 @@
 """What the tests share. See support/ for the programs that they drive."""
 
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,14 @@ from support.dockpass import FAKETIME, Dockpass
 from support.images import Image
 from support.site import Shape, Sites
 from support.world import World
+
+
+@pytest.fixture
+def open_path():
+    """As tmp_path, but other users can come in."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,7 @@ import shutil
 import signal
 import stat
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 import yaml
@@ -22,14 +20,6 @@ from support.process import free_ports
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become "
                              "another user")
-
-
-@pytest.fixture
-def open_path():
-    """As tmp_path, but other users can come in."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        yield Path(folder)
 
 
 def init(folder, *args, check=True, **kwargs):

@@ -8,8 +8,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -61,15 +59,6 @@ READING = [
 def own(folder, uid=OWNER):
     for path in [folder, *folder.rglob("*")]:
         os.chown(path, uid, uid)
-
-
-@pytest.fixture
-def open_path():
-    """As tmp_path, but other users can come in."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

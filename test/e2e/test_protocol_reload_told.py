@@ -6,8 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -98,15 +96,6 @@ def test_another_file_is_not_what_it_reads(dockpass):
     other.write_text(dockpass.config_file.read_text())
     done = dockpass.run("reload", "--config", other)
     assert done.stderr == said_by(dockpass)
-
-
-@pytest.fixture
-def open_path():
-    """As tmp_path, but other users can come in."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 @pytest.mark.skipif(os.getuid(), reason="only root can become another user")

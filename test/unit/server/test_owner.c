@@ -208,23 +208,30 @@ static const struct {
 	{ "what nobody uses", "public/more", OTHER, 0644, E_OK },
 };
 
-static void what_root_uses(void **state)
+/* Its folders are made; only root can make them root's. */
+static struct config roots_config(void)
 {
-	char store[PATH_MAX];
-	const struct config config = {
-		.path = "/etc/hostname",
-		.store = store,
-		.keys = keys,
-		.public = public,
-	};
-	bool root;
+	static char store[PATH_MAX];
 
-	(void)state;
 	if (geteuid())
 		skip();
 	snprintf(store, sizeof(store), "%s/store", top);
 	make(store, 0700, 0, 0);
 	make(public, 0755, 0, 0);
+	return (struct config) {
+		.path = "/etc/hostname",
+		.store = store,
+		.keys = keys,
+		.public = public,
+	};
+}
+
+static void what_root_uses(void **state)
+{
+	const struct config config = roots_config();
+	bool root;
+
+	(void)state;
 	for (size_t i = 0; i < COUNT(used); i++) {
 		const char *path = in(top, used[i].name, "");
 
@@ -247,22 +254,12 @@ static void what_root_uses(void **state)
 /* Keys may be a link; where it leads to, others may add none. */
 static void a_link_to_where_others_write(void **state)
 {
-	char store[PATH_MAX], real[PATH_MAX];
-	const struct config config = {
-		.path = "/etc/hostname",
-		.store = store,
-		.keys = keys,
-		.public = public,
-	};
+	const struct config config = roots_config();
+	char real[PATH_MAX];
 	bool root;
 
 	(void)state;
-	if (geteuid())
-		skip();
-	snprintf(store, sizeof(store), "%s/store", top);
 	snprintf(real, sizeof(real), "%s/real", top);
-	make(store, 0700, 0, 0);
-	make(public, 0755, 0, 0);
 	assert_int_equal(rename(keys, real), 0);
 	assert_int_equal(symlink(real, keys), 0);
 	assert_int_equal(become_server(&config, &root, &cause), E_OK);
