@@ -106,7 +106,7 @@ unit-fuzz: $(REPLAY)
 	@for t in $^; do $$t test/fuzz/corpus/$${t##*/replay_}/* || exit 1; done
 unit: unit-token unit-store unit-server unit-fuzz
 e2e: $B/dockpass
-	DOCKPASS=$B/dockpass $(PY) -m pytest -q -rs -n $(E2E_JOBS) --dist loadfile $(E2E)
+	DOCKPASS=$B/dockpass $(PY) -m pytest -q -rfEs -n $(E2E_JOBS) --dist loadfile $(E2E)
 check-lint:
 	@test/lint
 programs: $B/dockpass $(UNIT) $(REPLAY)
@@ -125,7 +125,7 @@ lint:
 	@docker/deps build lint
 	@$(AGAIN) check-lint
 fuzz: $(FUZZ:%=fuzz-%)
-fuzz: LIMIT := -max_total_time=$(FUZZ_SECONDS)
+fuzz: LIMIT := -max_total_time=$(FUZZ_SECONDS) -verbosity=0
 # Its log, a line for each request.
 fuzz-server: QUIET := -close_fd_mask=2
 fuzz-%:

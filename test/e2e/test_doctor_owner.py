@@ -10,8 +10,7 @@ import pytest
 from support.dockpass import Dockpass
 from support.doctor import doctor, line
 from support.site import Certificate
-from test_ownership import (  # noqa: F401, pylint: disable=unused-import
-    OWNER, open_path, own)
+from test_ownership import OWNER, own
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0,
                                 reason="only root gives files away")
@@ -20,8 +19,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0,
 @pytest.mark.parametrize("owner, other", [
     (0, 4711), (OWNER, 0), (OWNER, 4711)])
 @pytest.mark.parametrize("link", [False, True])
-def test_a_file_that_is_another_s(open_path, owner, other,  # noqa: F811
-                                  link):
+def test_a_file_that_is_another_s(open_path, owner, other, link):
     """A link is as good as what it leads to."""
     with Dockpass(open_path) as dockpass:
         own(dockpass.folder, owner)
@@ -51,7 +49,7 @@ def log_of_its_own(dockpass):
     return log
 
 
-def test_a_log_that_is_another_s_is_in_what_mends_it(  # noqa: F811
+def test_a_log_that_is_another_s_is_in_what_mends_it(
         open_path):
     with Dockpass(open_path) as dockpass:
         log = log_of_its_own(dockpass)
@@ -65,7 +63,7 @@ def test_a_log_that_is_another_s_is_in_what_mends_it(  # noqa: F811
         assert doctor(dockpass)[1]["owner"]["status"] == "ok"
 
 
-def test_all_that_another_user_than_root_must_have(open_path):  # noqa: F811
+def test_all_that_another_user_than_root_must_have(open_path):
     """Who does what the warning says has a server that starts."""
     tls = Certificate(open_path).listener["tls"]
     with Dockpass(open_path, listener={"tls": tls}) as dockpass:
@@ -93,7 +91,7 @@ def test_all_that_another_user_than_root_must_have(open_path):  # noqa: F811
     ("keys/old.pem", "warn"), ("keys/keyring~", "warn"),
     ("store/data.mdb", "fail"), ("store/server.lock", "fail"),
     ("keys/keyring", "fail"), ("log/log", "fail")])
-def test_whose_a_file_is_that_nobody_opens(  # noqa: F811
+def test_whose_a_file_is_that_nobody_opens(
         open_path, name, status):
     """A copy that root made, or what a disk has of its own, is in nobody's
     way; nor does it hide what is."""
@@ -116,7 +114,7 @@ def test_whose_a_file_is_that_nobody_opens(  # noqa: F811
             assert checks["store"]["status"] == "ok"
 
 
-def test_a_link_of_roots_to_what_is_the_owners(open_path):  # noqa: F811
+def test_a_link_of_roots_to_what_is_the_owners(open_path):
     """Whose the link is does not matter."""
     with Dockpass(open_path) as dockpass:
         file = next((dockpass.folder / "keys").glob("*.pem"))
@@ -128,7 +126,7 @@ def test_a_link_of_roots_to_what_is_the_owners(open_path):  # noqa: F811
 
 
 @pytest.mark.parametrize("what", ["the file", "its folder"])
-def test_a_configuration_that_the_server_cannot_read(  # noqa: F811
+def test_a_configuration_that_the_server_cannot_read(
         open_path, what):
     """Root could; the server cannot start with it any more."""
     with Dockpass(open_path) as dockpass:
@@ -157,7 +155,7 @@ def test_a_configuration_that_the_server_cannot_read(  # noqa: F811
         assert doctor(dockpass)[0] == []
 
 
-def test_what_another_user_than_root_must_have_is_listed_once(  # noqa: F811
+def test_what_another_user_than_root_must_have_is_listed_once(
         open_path):
     """And the folders that he could not enter; not those that he gets."""
     shut = open_path / "shut"
@@ -172,7 +170,7 @@ def test_what_another_user_than_root_must_have_is_listed_once(  # noqa: F811
         assert f"let him into {shut} or move all" in check["mend"]
 
 
-def test_a_list_that_is_too_long_is_no_command(open_path):  # noqa: F811
+def test_a_list_that_is_too_long_is_no_command(open_path):
     """Cut off, the last name might be another folder's."""
     certificate = Certificate(open_path)
     pairs = [certificate.issue(f"{i}-{40 * 'x'}", "/CN=x") for i in range(60)]

@@ -15,7 +15,7 @@ import yaml
 
 from support.dockpass import Dockpass
 from test_ownership import (  # noqa: F401, pylint: disable=unused-import
-    OWNER, open_path, own, pytestmark, strangers)
+    OWNER, own, pytestmark, strangers)
 
 ALICE = 4444
 AT_CWD, EXCHANGE = -100, 2
@@ -23,7 +23,7 @@ LIBC = ctypes.CDLL(None)
 
 
 @pytest.fixture
-def packaged(open_path):  # noqa: F811
+def packaged(open_path):
     """As the package has it: the configuration is root's, in /etc; all else is
     in a folder of the owner's."""
     with Dockpass(open_path) as dockpass:
@@ -64,7 +64,7 @@ def linked(path, target):
              (os.symlink, target, path))
 
 
-def folder_of(open_path, name, uid=0):  # noqa: F811
+def folder_of(open_path, name, uid=0):
     folder = open_path / name
     folder.mkdir(mode=0o700)
     os.chown(folder, uid, uid)
@@ -84,7 +84,7 @@ COMMANDS = ["check", "key new", "user list", "backup {}", "restore {} --yes",
 
 
 @pytest.mark.parametrize("uid", [0, ALICE], ids=["roots", "alices"])
-def test_a_store_that_is_a_link(packaged, open_path, uid):  # noqa: F811
+def test_a_store_that_is_a_link(packaged, open_path, uid):
     """To a folder of whom root would then act as; and public beside it."""
     target = folder_of(open_path, "target", uid)
     ssl = folder_of(open_path, "ssl", uid)
@@ -119,7 +119,7 @@ def test_a_store_of_alices_in_a_folder_of_anothers(packaged):
     assert status == 1 and is_quarrel(message, OWNER, ALICE)
 
 
-def test_a_configuration_of_anothers(packaged, open_path):  # noqa: F811
+def test_a_configuration_of_anothers(packaged, open_path):
     """As init and chown leave it: it could name what root owns."""
     target = folder_of(open_path, "target")
     ssl = folder_of(open_path, "ssl")
@@ -238,7 +238,7 @@ def test_root_that_stays_root_writes_no_log_where_another_leads_it(
 
 @pytest.mark.parametrize("name", ["keys", "log"])
 def test_root_that_stays_root_goes_through_no_folder_of_all(
-        packaged, open_path, name):  # noqa: F811
+        packaged, open_path, name):
     """Above the last: others could put another in its place."""
     own(packaged.folder, 0)
     shared = folder_of(open_path, "shared")
@@ -257,7 +257,7 @@ def test_root_that_stays_root_goes_through_no_folder_of_all(
 
 
 def test_a_log_in_a_folder_that_a_group_writes(
-        packaged, open_path):  # noqa: F811
+        packaged, open_path):
     """As /var/log is syslog's."""
     own(packaged.folder, 0)
     logs = folder_of(open_path, "logs")
@@ -289,7 +289,7 @@ def exchanging(one, other):
 @pytest.mark.parametrize("command", ["check", "user list"])
 @pytest.mark.parametrize("there", [False, True], ids=["new", "file"])
 def test_a_store_that_is_exchanged_meanwhile(
-        packaged, open_path, command, there):  # noqa: F811
+        packaged, open_path, command, there):
     """Its lock is a link to what root would make, or write."""
     victim = folder_of(open_path, "cron.d") / "victim"
     if there:
@@ -310,7 +310,7 @@ def test_a_store_that_is_exchanged_meanwhile(
 
 # What goes on to work
 
-def test_a_link_of_the_administrators(packaged, open_path):  # noqa: F811
+def test_a_link_of_the_administrators(packaged, open_path):
     """A folder of root's in which /srv/dockpass/store leads to a disk; the
     configuration is one, too, and relative."""
     disk, srv = open_path / "disk", open_path / "srv"
@@ -344,7 +344,7 @@ def test_links_without_end(packaged):
     assert status == 1 and "Too many levels of symbolic links" in message
 
 
-def test_a_folder_in_which_all_make_names(packaged, open_path):  # noqa: F811
+def test_a_folder_in_which_all_make_names(packaged, open_path):
     """As /tmp: what is there is its owner's, but links are anybody's."""
     shared = open_path / "shared"
     shared.mkdir()
@@ -363,7 +363,7 @@ def test_a_folder_in_which_all_make_names(packaged, open_path):  # noqa: F811
 
 # init
 
-def test_init_in_a_folder_of_anothers(open_path):  # noqa: F811
+def test_init_in_a_folder_of_anothers(open_path):
     """It is he who makes it, so what he links is his to write."""
     his, target = folder_of(open_path, "his", OWNER), folder_of(open_path, "to")
     his.chmod(0o755)
@@ -376,7 +376,7 @@ def test_init_in_a_folder_of_anothers(open_path):  # noqa: F811
         assert list(target.iterdir()) == []
 
 
-def test_init_where_all_make_names(open_path):  # noqa: F811
+def test_init_where_all_make_names(open_path):
     shared = open_path / "shared"
     shared.mkdir()
     shared.chmod(0o1777)
