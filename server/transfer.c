@@ -252,8 +252,10 @@ static enum transfer_end end_of(const struct transfer *t, CURLcode code,
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return TRANSFER_NO_HOST;
 	case CURLE_COULDNT_CONNECT:
-		return number == ECONNREFUSED ? TRANSFER_REFUSED
-					      : TRANSFER_FAILED;
+		/* The latter: ::1, where IPv6 is off. */
+		return number == ECONNREFUSED || number == EADDRNOTAVAIL
+			       ? TRANSFER_REFUSED
+			       : TRANSFER_FAILED;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:
 		return TRANSFER_UNTRUSTED;

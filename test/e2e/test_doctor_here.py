@@ -5,12 +5,13 @@ done to it.
 import ctypes
 import os
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Callable, NamedTuple
 
 import pytest
 import requests
 
-from support import secrets
+from support import network, secrets
 from support.dockpass import STORE_MEND, Dockpass, on
 from support.doctor import doctor, line
 from support.http import Server, always
@@ -20,8 +21,8 @@ from support.wire import Wire
 from test_cli_keys import D379, put_key
 
 NAMES = ["config", "owner", "keys", "public", "certificate", "tls", "secrets",
-         "log", "warnings", "disk", "store", "room", "server", "served", "url", "mail",
-         "webhook", "clock", "descriptors"]
+         "log", "warnings", "disk", "store", "room", "server", "served", "url",
+         "mail", "webhook", "clock", "descriptors"]
 
 
 def test_all_is_well(tmp_path):
@@ -186,6 +187,15 @@ def look(tmp_path, row):
 @pytest.mark.parametrize("name", ROWS)
 def test_this_side(tmp_path, name):
     look(tmp_path, ROWS[name])
+
+
+def test_where_there_is_no_ipv6(tmp_path):
+    """As in most containers: libcurl tries ::1 last."""
+    with network.alone("10.99.0.1"):
+        switch = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
+        if switch.exists():
+            switch.write_text("1")
+        look(tmp_path, ROWS["no webhook"])
 
 
 def later(days):
