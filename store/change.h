@@ -27,7 +27,7 @@
 #define CHANGE_LIST(X)                                                         \
 	X(CHANGE_USER_ADD, 1, "user_add", OTHER, "user add") \
 	X(CHANGE_USER_REMOVE, 2, "user_remove", OTHER, "user remove") \
-	X(CHANGE_USER_FLAG, 3, "user_flag", OTHER, "user block, unblock, two-factor") \
+	X(CHANGE_USER_FLAG, 3, "user_flag", OTHER, "user block, unblock, admin, external, two-factor") \
 	X(CHANGE_USER_PASSWORD, 4, "user_password", OTHER, "user password") \
 	X(CHANGE_GROUP_ADD, 5, "group_add", OTHER, "group add") \
 	X(CHANGE_PROJECT_ADD, 6, "project_add", OTHER, "project add") \

@@ -348,14 +348,30 @@ static int user_unblock(struct call *call)
 	return set_flag(call, USER_BLOCKED, false);
 }
 
-static int user_two_factor(struct call *call)
+/* NAME on|off */
+static int turn_flag(struct call *call, enum user_flag flag)
 {
 	bool on = str_eq(call->args[1], STR("on"));
 
 	if (!on && !str_eq(call->args[1], STR("off")))
 		return call_usage(call, "'%.40s' is not on or off",
 				  call->args[1].at);
-	return set_flag(call, USER_TWO_FACTOR, on);
+	return set_flag(call, flag, on);
+}
+
+static int user_admin(struct call *call)
+{
+	return turn_flag(call, USER_ADMIN);
+}
+
+static int user_external(struct call *call)
+{
+	return turn_flag(call, USER_EXTERNAL);
+}
+
+static int user_two_factor(struct call *call)
+{
+	return turn_flag(call, USER_TWO_FACTOR);
 }
 
 static int user_password(struct call *call)
@@ -389,6 +405,8 @@ static const struct command rows[] = {
 	{ "user unblock", "NAME", "let a blocked user in again", 1, 1, O(JSON), user_unblock },
 	{ "user remove", "NAME [--yes]", "remove a user; --yes: also who owns live tokens", 1, 1, O(YES), user_remove_command },
 	{ "user password", "NAME --password-stdin", "set the password", 1, 1, O(JSON) | O(PASSWORD_STDIN), user_password },
+	{ "user admin", "NAME on|off", "on: as an owner of every project; JWTs live until their exp", 2, 2, O(JSON), user_admin },
+	{ "user external", "NAME on|off", "on: internal projects only where he is a member", 2, 2, O(JSON), user_external },
 	{ "user two-factor", "NAME on|off", "on: no password at the token endpoint, tokens alone", 2, 2, O(JSON), user_two_factor },
 };
 /* clang-format on */

@@ -99,6 +99,13 @@ STEPS = {
         ("project remove {project}", ""),
         ("project add {project}", ""),  # another one: he is no member
         ("member add {project} {user} reporter", "pull")],
+    "an administrator": [
+        ("member remove {project} {user}", ""), ("user admin {user} on", ALL),
+        ("user admin {user} off", "")],
+    "an external user": [
+        ("project set {project} --visibility internal", "pull,push"),
+        ("member remove {project} {user}", "pull"),
+        ("user external {user} on", ""), ("user external {user} off", "pull")],
     "a removed group": [("group remove {group} --recursive", "")],
 }
 

@@ -93,6 +93,7 @@ UNKNOWN = 'user "eve" does not exist; dockpass user list shows all'
 
 @pytest.mark.parametrize("args", [
     "user block eve", "user unblock eve", "user two-factor eve on",
+    "user admin eve on", "user external eve off",
     "user remove eve --yes", "token create eve --name x --scopes api"])
 def test_of_nobody(desk, args):
     refuses(desk, args, UNKNOWN)
@@ -356,7 +357,8 @@ def bots_have_no_more(own, name, path):
     comes = f'user "{name}" is a bot: its role comes and goes with its token'
     refuses(own, f"token create {name} --name x --scopes api",
             f'user "{name}" is a bot, and bots own no further tokens')
-    refuses(own, f"user two-factor {name} on", gone)
+    for flag in "two-factor", "admin", "external":
+        refuses(own, f"user {flag} {name} on", gone)
     refuses(own, f"user remove {name} --yes", gone)
     refuses(own, f"member add {path} {name} owner", comes)
     refuses(own, f"member remove {path} {name}", comes)

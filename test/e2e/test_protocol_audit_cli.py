@@ -105,7 +105,8 @@ def test_an_action_that_there_is_not(own):
                     for row in listed[1].splitlines())
         names = line.split("there are: ")[1].split(";")[0].split()
         assert list(told) == names and all(told.values())
-        assert told["user_flag"] == "user block, unblock, two-factor"
+        assert told["user_flag"] == \
+            "user block, unblock, admin, external, two-factor"
 
 
 # Nothing, and why
