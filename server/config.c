@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -329,14 +328,6 @@ static enum err make_absolute(struct config *config, struct cause *cause)
 	return E_OK;
 }
 
-static unsigned count_cores(void)
-{
-	cpu_set_t set;
-	int n = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
-
-	return n > 0 ? (unsigned)n : 1;
-}
-
 static enum err build(struct config *config, const struct yaml_file *file,
 		      bool bare, struct cause *cause)
 {
@@ -348,9 +339,6 @@ static enum err build(struct config *config, const struct yaml_file *file,
 		err = make_absolute(config, cause);
 	if (!err)
 		err = config_check(config, file, bare, cause);
-	config->counted = !config->workers;
-	if (config->counted)
-		config->workers = count_cores();
 	return err;
 }
 

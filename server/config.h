@@ -91,8 +91,7 @@ struct config {
 	/* The config_place() of each. */
 	const char *store_place, *keys_place, *url_place, *issuer_place;
 	unsigned store_size; /* MiB */
-	unsigned workers;    /* never 0 here */
-	bool counted;	     /* they are as many as cores */
+	unsigned workers;    /* 0: as many as there are cores */
 	struct config_listener *listeners;
 	unsigned listeners_count; /* at least 1 */
 	struct config_service *services;

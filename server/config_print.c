@@ -330,14 +330,11 @@ void config_print_json(const struct config *config, struct buf *buf)
 
 enum err config_digest(const struct config *config, struct digest *out)
 {
-	struct config as_set = *config;
 	AUTO(buf) struct buf text;
 
 	*out = (struct digest) { 0 };
-	if (as_set.counted)
-		as_set.workers = 0;
 	buf_init(&text, ALL_MAX);
-	config_print_json(&as_set, &text);
+	config_print_json(config, &text);
 	return text.over ? E_LIMIT : secret_digest(buf_str(&text), out);
 }
 

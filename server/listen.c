@@ -127,11 +127,11 @@ static enum err listen_open(const char *address, const char *option,
 	return err;
 }
 
-enum err sockets_open(const struct config *config, struct sockets *out,
-		      struct cause *cause)
+enum err sockets_open(const struct config *config, unsigned workers,
+		      struct sockets *out, struct cause *cause)
 {
 	unsigned n = config->listeners_count;
-	struct sockets sockets = { n + 1, (n + 1) * config->workers, NULL };
+	struct sockets sockets = { n + 1, (n + 1) * workers, NULL };
 	struct inherited inherited;
 	enum err err = inherited_open(&inherited, cause), left;
 
@@ -141,12 +141,11 @@ enum err sockets_open(const struct config *config, struct sockets *out,
 		sockets.at[i] = -1;
 	for (unsigned i = 0; i < n && !err; i++)
 		err = listen_open(config->listeners[i].address, "listeners",
-				  &inherited, config->workers, sockets.row,
+				  &inherited, workers, sockets.row,
 				  sockets.at + i, cause);
 	if (!err && *config->admin.address)
 		err = listen_open(config->admin.address, "admin", &inherited,
-				  config->workers, sockets.row, sockets.at + n,
-				  cause);
+				  workers, sockets.row, sockets.at + n, cause);
 	left = inherited_close(&inherited, err ? NULL : cause);
 	if (!err)
 		err = left;

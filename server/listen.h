@@ -18,8 +18,8 @@ struct sockets {
  * An address that another process has, even one that would share it, is E_BUSY
  * with *cause; then none is open.
  */
-enum err sockets_open(const struct config *config, struct sockets *out,
-		      struct cause *cause) MUST_CHECK;
+enum err sockets_open(const struct config *config, unsigned workers,
+		      struct sockets *out, struct cause *cause) MUST_CHECK;
 void sockets_close(struct sockets *sockets); /* all zero is fine */
 /* A worker's row; and from now on they are the worker's to close. */
 const int *sockets_of(const struct sockets *sockets, unsigned worker);

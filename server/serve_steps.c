@@ -2,6 +2,7 @@
 #include "server/serve_own.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -50,12 +51,22 @@ static void down_notify(struct server *server)
 	notify_close();
 }
 
+static unsigned count_cores(void)
+{
+	cpu_set_t set;
+	int n = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+
+	return n > 0 ? (unsigned)n : 1;
+}
+
 static enum err up_config(struct server *server, struct cause *cause)
 {
 	enum err err = config_load(server->config_path, &server->config, cause);
 
 	if (!err)
-		server->workers_count = server->config->workers;
+		server->workers_count = server->config->workers
+						? server->config->workers
+						: count_cores();
 	return err;
 }
 
@@ -70,7 +81,8 @@ static void down_config(struct server *server)
 /* Before root is left: a port under 1024 needs it. */
 static enum err up_sockets(struct server *server, struct cause *cause)
 {
-	return sockets_open(server->config, &server->sockets, cause);
+	return sockets_open(server->config, server->workers_count,
+			    &server->sockets, cause);
 }
 
 static void down_sockets(struct server *server)

@@ -19,8 +19,7 @@ from support.site import Certificate
 from test_config import refused, run
 
 # Those that depend on something, or have none
-DEFAULTS = {"url": "http://localhost:5001", "services[0].name": "r",
-            "workers": len(os.sched_getaffinity(0))}
+DEFAULTS = {"url": "http://localhost:5001", "services[0].name": "r"}
 
 
 def folders(desk):
