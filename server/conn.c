@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,8 +14,7 @@
 
 enum {
 	READ_AHEAD = 64 * 1024, /* that evhttp has not taken */
-	WASTE = 16 * 1024,
-	TABLE_MAX = 1 << 20
+	WASTE = 16 * 1024
 };
 
 static void unlink_conn(struct conn *conn)
@@ -65,7 +63,7 @@ static void get_to_know(struct conn *conn)
 		return;
 	conn->known = true;
 	all->watch(conn->bev, conn);
-	if ((size_t)conn->fd < all->table_len)
+	if (conn->fd < DESCRIPTORS)
 		all->table[conn->fd] = conn;
 	conn_enter(conn);
 }
@@ -149,7 +147,7 @@ void conn_gone(struct conn *conn)
 	conn_forget(conn);
 	forget_replied(conn);
 	tls_goodbye(conn->bev);
-	if (conn->known && (size_t)conn->fd < all->table_len &&
+	if (conn->known && conn->fd < DESCRIPTORS &&
 	    all->table[conn->fd] == conn)
 		all->table[conn->fd] = NULL;
 	if (!linger(conn))
@@ -298,8 +296,7 @@ bool conn_new(struct conns *conns, struct bufferevent *bev, struct crowd *crowd,
 
 static struct conn *conn_of(struct conns *conns, int fd)
 {
-	return fd >= 0 && (size_t)fd < conns->table_len ? conns->table[fd]
-							: NULL;
+	return fd >= 0 && fd < DESCRIPTORS ? conns->table[fd] : NULL;
 }
 
 /*
@@ -376,10 +373,11 @@ void conns_reply(struct conns *conns, int fd)
 
 const struct peer *conns_peer(struct conns *conns, int fd)
 {
+	static const struct peer nobody = { .trusted = true, .unsure = true };
 	struct conn *conn = conn_of(conns, fd);
 
 	if (!conn)
-		return NULL;
+		return &nobody;
 	peer_trusted(&conn->peer, &conns->trust);
 	return &conn->peer;
 }
@@ -390,13 +388,14 @@ void conns_trust(struct conns *conns, const struct networks *proxies)
 	conns->trust.version++;
 }
 
-/* One slot a descriptor; pages are touched only where there is one. */
+/*
+ * One slot a descriptor, whatever their limit is now: it may be raised. Pages
+ * are touched only where there is one.
+ */
 enum err conns_init(struct conns *conns, struct event_base *base,
 		    struct crowd *crowd, struct metrics *metrics,
 		    void (*watch)(struct bufferevent *bev, struct conn *conn))
 {
-	struct rlimit files;
-
 	*conns = (struct conns) {
 		.base = base,
 		.crowd = crowd,
@@ -404,10 +403,7 @@ enum err conns_init(struct conns *conns, struct event_base *base,
 		.watch = watch,
 	};
 	TAILQ_INIT(&conns->replied);
-	conns->table_len = TABLE_MAX;
-	if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_cur < TABLE_MAX)
-		conns->table_len = files.rlim_cur;
-	conns->table = calloc(conns->table_len, sizeof(struct conn *));
+	conns->table = calloc(DESCRIPTORS, sizeof(struct conn *));
 	conns->fresh = event_new(base, -1, 0, on_fresh, conns);
 	conns->turn = event_new(base, -1, 0, on_turn, conns);
 	conns->overdue = event_new(base, -1, 0, conns_on_overdue, conns);

@@ -76,8 +76,7 @@ struct conns {
 	struct event *turn;    /* the requests of a turn have been answered */
 	struct event *overdue; /* more are, than were ended in this turn */
 	struct conn **table;   /* by descriptor */
-	size_t table_len;
-	unsigned count, aside;	  /* aside: of another crowd */
+	unsigned count, aside; /* aside: of another crowd */
 	struct conn_list replied; /* in this turn */
 	struct held held;
 	struct ratelimit ratelimits[METRIC_COUNT], failures[TLS_FAILURES];
@@ -107,7 +106,10 @@ void conns_trust(struct conns *conns, const struct networks *proxies);
 bool conn_new(struct conns *conns, struct bufferevent *bev, struct crowd *crowd,
 	      bool proxied);
 void conn_gone(struct conn *conn);
-/* Whose connection this descriptor is; NULL: none of ours. */
+/*
+ * Whose connection this descriptor is. None of ours: a proxy's that hides whom
+ * it asks for.
+ */
 const struct peer *conns_peer(struct conns *conns, int fd);
 
 /*

@@ -41,17 +41,16 @@ void crowd_free(struct crowd *crowd)
 
 void crowd_limit(struct crowd *crowd, unsigned *total, unsigned per_address)
 {
-	struct rlimit files;
+	struct rlimit files, goal = { .rlim_cur = DESCRIPTORS };
 	rlim_t most = 0;
 
 	if (getrlimit(RLIMIT_NOFILE, &files))
 		files = (struct rlimit) { 1024, 1024 };
-	if (files.rlim_cur < files.rlim_max) {
-		struct rlimit more = { files.rlim_max, files.rlim_max };
-
-		if (!setrlimit(RLIMIT_NOFILE, &more))
-			files = more;
-	}
+	goal.rlim_max = files.rlim_max;
+	if (goal.rlim_cur > files.rlim_max)
+		goal.rlim_cur = files.rlim_max;
+	if (files.rlim_cur != goal.rlim_cur && !setrlimit(RLIMIT_NOFILE, &goal))
+		files = goal;
 	if (files.rlim_cur > CROWD_EXTRA + CROWD_RESERVE)
 		most = files.rlim_cur - CROWD_EXTRA - CROWD_RESERVE;
 	if (most < *total)

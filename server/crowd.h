@@ -11,16 +11,17 @@ struct sockaddr;
 struct crowd;
 
 enum {
-	CROWD_EXTRA = 256,  /* above the limits, to be told so */
-	CROWD_RESERVE = 128 /* descriptors for files, logs, loops */
+	DESCRIPTORS = 1 << 20, /* at most: Linux' own fs.nr_open */
+	CROWD_EXTRA = 256,     /* above the limits, to be told so */
+	CROWD_RESERVE = 128    /* descriptors for files, logs, loops */
 };
 
 enum err crowd_new(struct crowd **out) MUST_CHECK;
 void crowd_free(struct crowd *crowd); /* NULL is fine */
 
 /*
- * Raises the descriptor limit as far as it goes. *total is lowered to what it
- * allows.
+ * Raises the descriptor limit as far as it goes, to DESCRIPTORS. *total is
+ * lowered to what it allows.
  */
 void crowd_limit(struct crowd *crowd, unsigned *total, unsigned per_address);
 

@@ -84,7 +84,7 @@ static void doubt_local(const struct peer *peer, struct request *req)
 	static _Atomic bool said;
 	struct network address;
 
-	if (req->admin || (peer && peer->trusted) ||
+	if (req->admin || peer->trusted ||
 	    !address_read(req->address, &address) || !address_is_own(&address))
 		return;
 	req->unsure = true;
@@ -188,15 +188,13 @@ static void read_address(struct evhttp_request *http,
 	char *address = NULL, text[NETWORK_TEXT_MAX];
 	ev_uint16_t port;
 
-	if (peer && peer->named) {
+	if (peer->named) {
 		address_print(&peer->address, text);
 		address = text;
 	} else {
 		evhttp_connection_get_peer(conn, &address, &port);
 	}
 	req->address = arena_copy(req->arena, str_of(address));
-	if (!peer)
-		return;
 	req->direct = !peer->named && !peer->trusted;
 	req->unsure = peer->unsure;
 	if (peer->subject)

@@ -5,7 +5,9 @@
  */
 #include "test/unit/check.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +23,7 @@
 
 enum {
 	ENDS = 2 * ENDS_MAX + 1,
+	FEW = 100,	/* descriptors, when the server starts */
 	REPLY = 4 << 20 /* more than a socket takes */
 };
 
@@ -75,15 +78,28 @@ static void connect_end(struct end *end)
 
 	assert_int_equal(
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, two), 0);
-	*end = (struct end) { .fd = two[0], .peer = two[1] };
+	*end = (struct end) { .fd = fcntl(two[0], F_DUPFD, FEW),
+			      .peer = two[1] };
+	close(two[0]);
+	assert_true(end->fd >= FEW); /* the limit has been raised meanwhile */
 	end->bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 	assert_non_null(end->bev);
 	assert_true(conn_new(&conns, end->bev, crowd, false));
 	bufferevent_setcb(end->bev, on_read, NULL, on_event, end);
-	bufferevent_setfd(end->bev, two[0]);
+	bufferevent_setfd(end->bev, end->fd);
 	bufferevent_enable(end->bev, EV_READ | EV_WRITE);
 	turn();
 	assert_non_null(end->conn);
+}
+
+/* The soft limit of descriptors. */
+static void may_have(rlim_t n)
+{
+	struct rlimit files;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = n ? n : files.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
 }
 
 static int up(void **state)
@@ -95,8 +111,10 @@ static int up(void **state)
 	base = event_base_new();
 	assert_int_equal(crowd_new(&crowd), E_OK);
 	crowd_limit(crowd, &total, 100);
+	may_have(FEW);
 	assert_int_equal(conns_init(&conns, base, crowd, &metrics, watch),
 			 E_OK);
+	may_have(0);
 	conns_trust(&conns, &none);
 	for (size_t i = 0; i < ENDS; i++)
 		connect_end(&ends[i]);
@@ -310,6 +328,20 @@ static void who_has_gone_is_in_no_list(void **state)
 	assert_true(TAILQ_EMPTY(&conns.replied));
 }
 
+/* Neither direct nor named nor, by a header, whoever it likes to be. */
+static void nobody_is_a_proxy_that_hides(void **state)
+{
+	const struct peer *known = conns_peer(&conns, ends[0].fd), *other;
+
+	(void)state;
+	assert_true(known == &ends[0].conn->peer);
+	assert_false(known->trusted || known->unsure);
+	other = conns_peer(&conns, ends[0].peer);
+	assert_true(other->trusted && other->unsure && !other->named);
+	assert_ptr_equal(conns_peer(&conns, DESCRIPTORS), other);
+	assert_ptr_equal(conns_peer(&conns, -1), other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
@@ -324,6 +356,7 @@ int main(void)
 		TEST(one_that_ends_is_given_nothing),
 		TEST(they_end_a_few_at_a_time),
 		TEST(who_has_gone_is_in_no_list),
+		TEST(nobody_is_a_proxy_that_hides),
 	};
 
 	return cmocka_run_group_tests_name("conn", tests, NULL, NULL);
