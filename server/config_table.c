@@ -102,7 +102,7 @@
 	X(S, TEXT, "starttls", mail.starttls, 1, 16, NULL,                     \
 	  "with smtp://: required, or opportunistic: as offered, and verified only if ca is set (default: required if ca is set, else opportunistic)") \
 	X(S, TEXT, "user", mail.user, 1, 255, NULL,                            \
-	  "name to log in with (default: no login)")                           \
+	  "name to log in with, by PLAIN, LOGIN or CRAM-MD5 (default: no login)")                           \
 	X(S, PATH, "password_file", mail.password_file, 1, 1024, NULL,         \
 	  "file of the password, one line, mode 0600")                         \
 	X(S, PATH, "ca", mail.ca, 1, 1024, NULL,                               \

@@ -288,6 +288,9 @@ static void perform(struct transfer *t, struct transfer_reply *reply)
 		reply->said = "no answer in time";
 	else if (reply->end == TRANSFER_CUT)
 		reply->said = "cut short";
+	else if (code == CURLE_LOGIN_DENIED && reply->status < 400)
+		reply->said = "it offers neither PLAIN nor LOGIN nor CRAM-MD5 "
+			      "to log in by";
 	curl_easy_reset(t->easy);
 	curl_slist_free_all(t->list);
 	t->list = NULL;
@@ -335,7 +338,10 @@ static void set_letter(struct transfer *t, const struct transfer_letter *letter)
 	if (letter->user) {
 		curl_easy_setopt(t->easy, CURLOPT_USERNAME, letter->user);
 		curl_easy_setopt(t->easy, CURLOPT_PASSWORD, letter->password);
-		/* By the password that we have: GSSAPI would come first. */
+		/*
+		 * By the password that we have: GSSAPI would come first, and
+		 * NTLM, DIGEST-MD5 before what any server knows.
+		 */
 		curl_easy_setopt(t->easy, CURLOPT_LOGIN_OPTIONS,
 				 "AUTH=PLAIN;AUTH=LOGIN;AUTH=CRAM-MD5");
 	}

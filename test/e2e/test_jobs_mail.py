@@ -281,7 +281,7 @@ def certificate(tmp_path_factory):
 
 PASSWORD = "correct-horse-battery"
 
-# row: (Post's options, mail's options, does it arrive, by TLS)
+# row: (Post's options, mail's options, does it arrive, by TLS or else why)
 LINES = [
     ("plain", {}, {}, True, False),
     ("plain, TLS required", {}, {"starttls": "required"}, False, None),
@@ -300,25 +300,30 @@ LINES = [
     ("a login", {"tls": True, "login": True},
      {"starttls": "required", "ca": "right", "user": "post"}, True, True),
     ("a wrong login", {"tls": True, "login": True},
-     {"starttls": "required", "ca": "right", "user": "other"}, False, None),
+     {"starttls": "required", "ca": "right", "user": "other"}, False,
+     "Login denied"),
     ("no login", {"tls": True, "login": True}, {}, False, None),
     ("a login, Kerberos first", {"tls": True, "login": "post@example.com",
-                                 "offers": "GSSAPI NTLM "},
+                                 "offers": "GSSAPI NTLM PLAIN"},
      {"starttls": "required", "ca": "right", "user": "post@example.com"}, True,
      True),
+    ("no login that we know", {"tls": True, "login": True,
+                               "offers": "GSSAPI NTLM"},
+     {"starttls": "required", "ca": "right", "user": "post"}, False,
+     "offers neither PLAIN nor LOGIN nor CRAM-MD5 to log in by"),
 ]
 
 
 @pytest.mark.parametrize("row", LINES, ids=[row[0] for row in LINES])
 def test_lines(tmp_path, certificate, row):
-    _, server, options, arrives, by_tls = row
+    _, server, options, arrives, how = row
     server = dict(server)
     if server.get("tls"):
         server["tls"] = context(certificate)
     if server.get("login"):
         server["login"] = ("post" if server["login"] is True else
                            server["login"], PASSWORD)
-    offers = server.pop("offers", "")
+    offers = server.pop("offers", "LOGIN PLAIN")
     (tmp_path / "other").mkdir()
     options = dict(options)
     if "ca" in options:
@@ -342,10 +347,11 @@ def test_lines(tmp_path, certificate, row):
         assert (done.returncode == 0) == arrives, done
         assert len(post.mails) == arrives
         if arrives:
-            assert post.mails[0].tls == by_tls
+            assert post.mails[0].tls == how
             assert bool(post.mails[0].login) == ("user" in options)
         else:
             assert desk.json("job", "list")[0]["waiting"] == 1
+            assert (how or "") in done.stderr
 
 
 def test_no_proxy_is_asked_for_mail(desk, post):

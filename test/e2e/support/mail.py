@@ -13,10 +13,10 @@ from support.process import free_ports
 
 class Keeper:
     """Its hooks. `stall`: the step at which it waits for release();
-    `refuse`: what a step answers instead, {"RCPT": "451 later"}; `offers`: ways
-    to log in that it names first, though it knows none of them."""
+    `refuse`: what a step answers instead, {"RCPT": "451 later"}; `offers`: the
+    ways to log in that it names, though it knows PLAIN and LOGIN alone."""
 
-    offers = ""
+    offers = "LOGIN PLAIN"
 
     def __init__(self):
         self.mails, self.commands = [], []
@@ -35,7 +35,8 @@ class Keeper:
         said = await self.step(server, "EHLO")
         session.host_name = hostname
         return [said] if said else [
-            line.replace("AUTH ", f"AUTH {self.offers}") for line in lines]
+            line.replace("AUTH LOGIN PLAIN", f"AUTH {self.offers}")
+            for line in lines]
 
     async def handle_NOOP(self, server, session, envelope, word):
         return await self.step(server, "NOOP") or "250 OK"
@@ -81,8 +82,8 @@ class Post(Controller):
             options = {
                 "auth_required": True, "auth_require_tls": tls is not None,
                 "authenticator": lambda server, session, envelope, how, data:
-                    AuthResult(success=(data.login.decode(),
-                                        data.password.decode()) == login)}
+                    AuthResult(handled=False, success=login == (
+                        data.login.decode(), data.password.decode()))}
         if tls and not smtps:
             options["tls_context"] = tls
             options["require_starttls"] = False
