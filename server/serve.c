@@ -35,20 +35,16 @@ static void log_warning(void *arg, const char *event, const char *text)
 /* For who waits for the reload, too: what takes a restart. `arg`: or NULL. */
 static void remark(void *arg, const char *event, const char *text)
 {
-	struct cause before, *said = arg;
-
 	log_warning(NULL, event, text);
-	if (!said)
-		return;
-	before = *said;
-	(void)cause_set(said, E_OK, "%s\n%s", before.text, text);
+	if (arg)
+		buf_printf(arg, "\n%s", text);
 }
 
 /*
  * After the start or a reload, and once a day. A failed one says one line.
  * *said: remark().
  */
-static void say_warnings(const struct server *server, struct cause *said)
+static void say_warnings(const struct server *server, struct buf *said)
 {
 	const struct config *config = server->live->config;
 	struct cause cause;
@@ -145,9 +141,11 @@ static bool reopen_log(const struct server *server)
 static void reload(struct server *server)
 {
 	struct live *live;
-	struct cause cause, said;
+	AUTO(buf) struct buf said;
+	struct cause cause;
 	enum err err;
 
+	buf_init(&said, RELOAD_SAID);
 	db_reload_begins(server->services.db);
 	notify_say("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)now_us());
 	log_event(LEVEL_INFO, "reload",
@@ -169,7 +167,7 @@ static void reload(struct server *server)
 		return;
 	}
 	monitor_reload(server->monitor, true, time(NULL));
-	(void)cause_set(&said, E_OK, "%.255s", live->config->path);
+	buf_printf(&said, "%.255s", live->config->path);
 	live_warn_fixed(server->config, live->config, remark, &said);
 	server_limit(server, live->config);
 	for (unsigned i = 0; i < server->workers_started; i++)
@@ -182,7 +180,8 @@ static void reload(struct server *server)
 		  live->key->libtrust);
 	tell_ready(server);
 	/* Last: who waits for it goes on, and systemd has been told. */
-	db_reload_ends(server->services.db, false, said.text);
+	buf_add_char(&said, '\0');
+	db_reload_ends(server->services.db, false, said.over ? "" : said.at);
 }
 
 static bool all_ended(const struct server *server)

@@ -280,7 +280,7 @@ void db_reload_ends(struct db *db, bool stale, const char *said)
 {
 	db->reloads.steps++;
 	db->reloads.stale = stale;
-	(void)cause_set(&db->reloads.said, E_OK, "%s", said);
+	snprintf(db->reloads.said, sizeof(db->reloads.said), "%s", said);
 	folder_say(db->lock, &db->reloads);
 }
 

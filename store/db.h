@@ -89,11 +89,12 @@ bool db_in_service(const char *folder);
  * and what it said at the last end: why it goes on with what it had (stale),
  * or what it has read, lines.
  */
+enum { RELOAD_SAID = 2048 }; /* a path, what takes a restart, why it failed */
 struct reloads {
 	long pid;
 	int64_t steps; /* 1, and one more for each begin and each end */
 	bool stale;
-	struct cause said;
+	char said[RELOAD_SAID];
 };
 /* The server says so, to other processes and as long as it serves. */
 void db_reload_begins(struct db *db);

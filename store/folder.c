@@ -233,11 +233,11 @@ static bool mark(int fd, int how, short type, off_t at, off_t len,
 
 void folder_say(int lock, const struct reloads *is)
 {
-	short said = is->stale ? F_WRLCK : *is->said.text ? F_RDLCK : F_UNLCK;
+	short said = is->stale ? F_WRLCK : *is->said ? F_RDLCK : F_UNLCK;
 	struct flock own;
 
 	/* All of it, each time: later it needs nothing more of the disk. */
-	(void)!pwrite(lock, is->said.text, sizeof(is->said.text), 0);
+	(void)!pwrite(lock, is->said, sizeof(is->said), 0);
 	(void)mark(lock, F_SETLK, said, SAID_AT, 1, &own);
 	(void)mark(lock, F_SETLK, F_WRLCK, STEPS_AT, is->steps, &own);
 }
@@ -259,18 +259,17 @@ static bool hear_steps(int fd, struct reloads *out)
 static void hear_said(int fd, struct reloads *out)
 {
 	struct flock other;
-	char *text = out->said.text;
 	ssize_t n;
 
 	if (!mark(fd, F_GETLK, F_WRLCK, SAID_AT, 1, &other) ||
 	    other.l_type == F_UNLCK)
 		return;
 	out->stale = other.l_type == F_WRLCK;
-	n = pread(fd, text, sizeof(out->said.text), 0);
-	text[n > 0 ? n - 1 : 0] = '\0';
-	if (!*text || out->steps % 2 == 0)
-		(void)cause_set(&out->said, E_OK, "%s",
-				out->stale ? "its log says why" : "");
+	n = pread(fd, out->said, sizeof(out->said), 0);
+	out->said[n > 0 ? n - 1 : 0] = '\0';
+	if (!*out->said || out->steps % 2 == 0)
+		snprintf(out->said, sizeof(out->said), "%s",
+			 out->stale ? "its log says why" : "");
 }
 
 bool folder_hear(const char *folder, struct reloads *out)

@@ -129,7 +129,7 @@ static void wait_a_little(long pid, int turn)
 /* Its configuration's path, and a line for each thing that takes a restart. */
 static void tell_done(struct call *call, const struct reloads *is)
 {
-	struct str said = str_of(is->said.text), line;
+	struct str said = str_of(is->said), line;
 
 	if (str_cut(&said, '\n', &line) && line.len)
 		call_note(call,
@@ -162,7 +162,7 @@ static int await_reload(struct call *call, const struct reloads *before)
 		return call_refuse(call,
 				   "the running server has refused it, and "
 				   "goes on with what it had: %s",
-				   now.said.text);
+				   now.said);
 	tell_done(call, &now);
 	return EXIT_DONE;
 }

@@ -90,6 +90,35 @@ def test_what_takes_a_restart_is_said(dockpass, tmp_path):
     assert done.stderr == said_by(dockpass)
 
 
+def test_nothing_of_it_is_cut_off(tmp_path):
+    """By long names, and many of them; the gravest is last."""
+    folder = tmp_path / ("a" * 130)
+    folder.mkdir()
+    with Dockpass(folder) as dockpass:
+        dockpass.serve()
+        dockpass.configure(workers=3, sandbox=False,
+                           listener={"address": "127.0.0.1:1"})
+        (dockpass.folder / "store/lock.mdb").unlink()
+        done = dockpass.run("reload", "--config", dockpass.config_file)
+        assert done.stderr.count("\n") == 5
+        grave = f"{dockpass.folder}/store/lock.mdb was removed or replaced " \
+            "while a server has the store: restart the server (systemctl " \
+            "restart dockpass)"
+        assert done.stderr.endswith(f"dockpass: warning: {grave}\n")
+
+
+def test_fewer_cores_are_no_other_number_of_workers(dockpass):
+    """As by docker update --cpuset-cpus."""
+    assert dockpass.stop() == 0
+    dockpass.configure(workers=0)
+    dockpass.serve()
+    pid = dockpass.daemon.process.pid
+    cores = os.sched_getaffinity(pid)
+    os.sched_setaffinity(pid, {min(cores)})
+    done = dockpass.run("reload", "--config", dockpass.config_file)
+    assert done.stderr == said_by(dockpass)
+
+
 def test_another_file_is_not_what_it_reads(dockpass):
     """The line names the one that it has read."""
     other = dockpass.folder / "other.yaml"

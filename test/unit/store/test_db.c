@@ -326,7 +326,7 @@ static void one_server(void **state)
 	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_OK); /* the CLI may */
 	assert_true(db_reloads(f.folder, &is));
 	assert_true(is.pid == pid && is.steps == 1 && !is.stale);
-	assert_string_equal(is.said.text, "");
+	assert_string_equal(is.said, "");
 	for (int i = 0; i < (int)COUNT(reloads); i++) {
 		tell(pipes.down[1]);
 		hear(pipes.up[0]);
@@ -334,13 +334,13 @@ static void one_server(void **state)
 		assert_int_equal(is.pid, pid);
 		assert_int_equal(is.steps, 3 + 2 * i);
 		assert_true(is.stale == reloads[i].stale);
-		assert_string_equal(is.said.text, reloads[i].said);
+		assert_string_equal(is.said, reloads[i].said);
 	}
 	/* Where the text found no room, it is refused all the same. */
 	path_in(&f, "server.lock", path);
 	assert_int_equal(truncate(path, 0), 0);
 	assert_true(db_reloads(f.folder, &is) && is.stale);
-	assert_string_equal(is.said.text, "its log says why");
+	assert_string_equal(is.said, "its log says why");
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	child_end(pid, &pipes, SIGKILL);
 	assert_false(db_reloads(f.folder, &is));
