@@ -15,6 +15,7 @@ import pytest
 
 from support import secrets, tokens
 from support.dockpass import AT_ONCE, PATIENCE, TOP, TSAN, Dockpass
+from support.network import need_ipv6
 from support.process import free_ports, is_open, wait_until
 from support.wire import Wire, request
 from support.world import World
@@ -143,8 +144,7 @@ def test_a_second_server_does_the_first_no_harm(dockpass, tmp_path, same,
 
 
 def test_two_listeners_and_ipv6(dockpass):
-    if not socket.has_ipv6 or not Path("/proc/net/if_inet6").read_text():
-        pytest.skip("this machine has no IPv6")
+    need_ipv6()
     (other,) = free_ports(1)
     dockpass.configure(listeners=[{"address": f"127.0.0.1:{dockpass.port}"},
                                   {"address": f"[::1]:{other}"}])
@@ -162,8 +162,7 @@ def test_two_listeners_and_ipv6(dockpass):
 
 def test_any_address_of_ipv6_is_none_of_ipv4(dockpass):
     """So both may be named, and IPv4 clients have IPv4 addresses."""
-    if not socket.has_ipv6 or not Path("/proc/net/if_inet6").read_text():
-        pytest.skip("this machine has no IPv6")
+    need_ipv6()
     dockpass.configure(listeners=[{"address": f"[::]:{dockpass.port}"},
                                   {"address": f"0.0.0.0:{dockpass.port}"}])
     dockpass.serve()

@@ -15,6 +15,7 @@ import pytest
 
 from support.dockpass import PATIENCE, Dockpass
 from support.manager import Manager, handing, listener
+from support.network import need_ipv6
 from support.process import free_ports, wait_until
 from support.stall import stalled, workers_of
 from support.wire import Wire
@@ -213,8 +214,7 @@ def test_who_comes_while_it_is_started_again_waits(dockpass):
 
 
 def test_ipv6(dockpass):
-    if not socket.has_ipv6 or not Path("/proc/net/if_inet6").read_text():
-        pytest.skip("this machine has no IPv6")
+    need_ipv6()
     dockpass.configure(listener={"address": f"[::1]:{dockpass.port}"})
     with listener("::1", dockpass.port) as sock:
         start(dockpass, [sock])
@@ -245,6 +245,7 @@ def test_a_socket_that_is_no_listener_s_stops_the_start(dockpass, row):
     """Whoever came there would wait for ever."""
     made, words = row
     if ":" in made.get("host", ""):
+        need_ipv6()
         dockpass.configure(listener={"address": f"[::1]:{dockpass.port}"})
     if "port" in made:  # the listener's
         made = {**made, "port": dockpass.port}

@@ -2,12 +2,19 @@
 
 import ctypes
 import os
+import socket
 import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 CLONE_NEWNET = 0x40000000
+
+
+def need_ipv6():
+    if not socket.has_ipv6 or not Path("/proc/net/if_inet6").read_text():
+        pytest.skip("this machine has no IPv6")
 
 
 def _must(function, *args):
