@@ -36,8 +36,7 @@ enum kin {
 	KIN_EARLIER, /* an earlier state of the copy */
 	KIN_LATER,
 	KIN_UNTOLD, /* made as one, and their logs have nothing in common: one
-		     * was pruned or is damaged, or the copy is from before all;
-		     * most likely a later state */
+		     * was pruned or is damaged; most likely a later state */
 	KIN_PARTED  /* both went on from an earlier one, after a restore */
 };
 struct restored {

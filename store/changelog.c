@@ -325,8 +325,10 @@ bool changelog_follows(struct txn *txn, struct txn *older, uint64_t *since)
 	*since = 0;
 	changelog_anchor(txn, &anchor);
 	changelog_head(older, &then);
-	if (!then.number)
-		return false;
+	if (!then.number) /* made, and no change yet */
+		return !anchor.number &&
+		       txn_created_at(txn) == txn_created_at(older) &&
+		       (*since = count_since(txn, 0)) > 0;
 	if (then.number == anchor.number)
 		same = anchor;
 	else if (!find(txn, then.number, &same))

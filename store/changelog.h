@@ -84,7 +84,8 @@ enum err changelog_revoked(struct txn *txn, const struct pat *pat,
 			   struct change *out) MUST_CHECK;
 /*
  * Does `txn` have the newest entry of `older` in its own log: is `older` an
- * earlier state of the same store? *since: how many entries came after it.
+ * earlier state of the same store, perhaps before any change? *since: how many
+ * entries came after it.
  * A log that was pruned past it cannot tell: then it does not.
  */
 bool changelog_follows(struct txn *txn, struct txn *older, uint64_t *since);

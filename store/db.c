@@ -267,7 +267,9 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 
 bool db_served(const char *folder)
 {
-	return folder_locked(folder);
+	struct reloads is;
+
+	return folder_hear(folder, &is);
 }
 
 void db_reload_begins(struct db *db)

@@ -10,13 +10,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SET_ASIDE "data.mdb.damaged"
 
 enum { OTHERS = S_IRWXG | S_IRWXO, FOLDER_MAX = PATH_MAX - 32 };
-enum { TAKE_MS = 10, TAKE_TURNS = 10 };
 /* Bytes of server.lock to lock. Side by side they would be one lock. */
 enum { SAID_AT = 0, STEPS_AT = 2 };
 
@@ -176,22 +174,6 @@ static enum err no_lock(const char *path, struct cause *cause)
 			 path);
 }
 
-/* Who looks whether it is taken (folder_locked()) has it for a moment. */
-static bool take(int fd)
-{
-	const struct timespec ts = { .tv_nsec = TAKE_MS * 1000000L };
-
-	for (int turn = 0; turn < TAKE_TURNS; turn++) {
-		if (turn)
-			nanosleep(&ts, NULL);
-		if (!flock(fd, LOCK_EX | LOCK_NB))
-			return true;
-		if (errno != EWOULDBLOCK)
-			return false;
-	}
-	return false;
-}
-
 /* The kernel releases it at the end of the process, however it ends. */
 enum err folder_lock(const char *folder, int *lock, struct cause *cause)
 {
@@ -202,7 +184,8 @@ enum err folder_lock(const char *folder, int *lock, struct cause *cause)
 	if (fd < 0)
 		return no_lock(path.at, cause);
 	/* server.lock, too, may have been removed. */
-	if (!db_in_service(folder) && take(fd)) {
+	if (!db_in_service(folder) &&
+	    !flock(fd, LOCK_EX | LOCK_NB)) {
 		*lock = fd;
 		return E_OK;
 	}
@@ -210,14 +193,6 @@ enum err folder_lock(const char *folder, int *lock, struct cause *cause)
 	return cause_set(cause, E_BUSY,
 			 "%s: another server uses this store; stop it first",
 			 folder);
-}
-
-bool folder_locked(const char *folder)
-{
-	struct path path = path_of(folder, "server.lock");
-	AUTO(fd) int fd = open_lock(path.at, O_RDONLY);
-
-	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
 }
 
 /* Another lock than that of flock(): nobody waits for it. `len` 0: all. */

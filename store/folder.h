@@ -22,7 +22,6 @@ enum err folder_sync(const char *folder, struct cause *cause) MUST_CHECK;
 enum err folder_lock(const char *folder, int *lock,
 		     struct cause *cause) MUST_CHECK;
 void folder_unlock(int lock); /* -1 is fine */
-bool folder_locked(const char *folder);
 /*
  * What who holds it says of himself, heard until he ends. The text of
  * server.lock is `said`; locks of the kernel's on it, which nobody waits for,

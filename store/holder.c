@@ -129,34 +129,27 @@ enum err file_replaced(const char *folder, const char *name,
 			 folder, name);
 }
 
-/* Not for a server: who looks would give away what it says itself. */
-static bool has_server(const struct db *db, const char *folder)
-{
-	struct reloads is;
-
-	return db->lock < 0 && db_reloads(folder, &is);
-}
-
 /*
  * A server says that it has this data.mdb before it says that it is there, and
- * takes it back after that: whoever looks in the same moment must not take it
- * for one that has another.
+ * takes it back after that: who looks in the same moment has to look twice.
  */
-static bool has_another(const struct db *db, const char *folder, int fd,
-			uint64_t *its)
+static bool has_another(const char *folder, int fd)
 {
-	return has_server(db, folder) && !is_served(fd, its) &&
-	       has_server(db, folder) && !is_served(fd, its);
+	struct reloads is;
+	uint64_t its;
+
+	return db_reloads(folder, &is) && !is_served(fd, &its);
 }
 
+/* Not for a server: who looks would give away what it says itself. */
 static enum err compare(const struct db *db, const char *folder, int fd,
 			uint64_t locks, struct cause *cause)
 {
-	uint64_t its = 0;
+	uint64_t its;
 
-	if (fd < 0)
+	if (db->lock >= 0 || fd < 0)
 		return E_OK; /* there is none: LMDB will say so */
-	if (has_another(db, folder, fd, &its))
+	if (has_another(folder, fd) && has_another(folder, fd))
 		return file_replaced(folder, "data.mdb", cause);
 	if (is_served(fd, &its) && its && its != locks)
 		return file_replaced(folder, "lock.mdb", cause);

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from support.clock import Clock
+from support.dockpass import Dockpass
 from test_protocol_backup import desk, lives  # noqa: F401
 
 
@@ -146,6 +147,15 @@ def test_what_was_made_where_another_comes_back(desk, made, closed):
     assert desk.json("restore", newer, "--yes")["store_was"] == "parted"
     project = desk.json("project", "show", "x/app")
     assert {name: project[name] for name in closed} == closed
+
+
+def test_a_backup_of_a_store_that_had_no_change_yet(tmp_path):
+    """The log says all that came after: it is whole."""
+    with Dockpass(tmp_path) as dockpass:
+        dockpass.cli("backup", tmp_path / "first")
+        dockpass.user("ann")
+        done = dockpass.json("restore", tmp_path / "first", "--yes")
+        assert (done["store_was"], done["lost"]) == ("later", 1)
 
 
 @pytest.mark.usefixtures("faketime")
