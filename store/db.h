@@ -99,7 +99,7 @@ struct reloads {
 /* The server says so, to other processes and as long as it serves. */
 void db_reload_begins(struct db *db);
 void db_reload_ends(struct db *db, bool stale, const char *said);
-/* What it says; false: nobody serves it, or a dockpass from before this. */
+/* What it says; false: nobody serves it. */
 bool db_reloads(const char *folder, struct reloads *out);
 /* E_OK, unless we may not see whether a folder's store is served. */
 enum err db_look(const char *folder, struct cause *cause) MUST_CHECK;

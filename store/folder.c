@@ -184,8 +184,7 @@ enum err folder_lock(const char *folder, int *lock, struct cause *cause)
 	if (fd < 0)
 		return no_lock(path.at, cause);
 	/* server.lock, too, may have been removed. */
-	if (!db_in_service(folder) &&
-	    !flock(fd, LOCK_EX | LOCK_NB)) {
+	if (!db_in_service(folder) && !flock(fd, LOCK_EX | LOCK_NB)) {
 		*lock = fd;
 		return E_OK;
 	}

@@ -80,7 +80,7 @@ void holder_serve(const struct db *db)
 		(void)fcntl(fd, F_SETLK, &own);
 }
 
-/* *locks: the server's lock.mdb, 0 of a dockpass that does not say. */
+/* *locks: the server's lock.mdb, 0 of who is no server. */
 static bool is_served(int fd, uint64_t *locks)
 {
 	struct flock other = served;
@@ -141,13 +141,15 @@ static bool has_another(const char *folder, int fd)
 	return db_reloads(folder, &is) && !is_served(fd, &its);
 }
 
-/* Not for a server: who looks would give away what it says itself. */
+/* No server asks: it would give away what it says itself, by looking. */
 static enum err compare(const struct db *db, const char *folder, int fd,
 			uint64_t locks, struct cause *cause)
 {
 	uint64_t its;
 
-	if (db->lock >= 0 || fd < 0)
+	if (db->lock >= 0)
+		return E_OK;
+	if (fd < 0)
 		return E_OK; /* there is none: LMDB will say so */
 	if (has_another(folder, fd) && has_another(folder, fd))
 		return file_replaced(folder, "data.mdb", cause);

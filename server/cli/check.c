@@ -108,8 +108,7 @@ static int no_server(struct call *call)
 		call,
 		db_in_service(store)
 			? "the server of %.400s cannot be told: its "
-			  "server.lock was removed, or it is a dockpass from "
-			  "before this one: restart it"
+			  "server.lock was removed: restart it"
 			: "no server uses %.400s: start it; or, if it is "
 			  "another store than before, restart it",
 		store);

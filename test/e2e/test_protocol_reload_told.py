@@ -202,8 +202,7 @@ def test_a_server_whose_lock_was_removed(dockpass):
     (dockpass.folder / "store/server.lock").unlink()
     status, message = dockpass.refused("reload")
     assert status == 1 and message.endswith(
-        "its server.lock was removed, or it is a dockpass from before this "
-        "one: restart it")
+        "its server.lock was removed: restart it")
 
 
 def test_it_waits_as_long_as_it_takes(dockpass):
