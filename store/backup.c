@@ -180,11 +180,16 @@ static enum err check_inside(const char *path, int fd,
 enum err backup_open(const char *path, struct db **out,
 		     struct store_facts *facts, struct cause *cause)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	enum err err;
+	int fd;
 
 	*out = NULL;
 	*facts = (struct store_facts) { 0 };
+	if (access("/proc/self/fd", F_OK)) /* LMDB opens by name alone */
+		return cause_set(cause, E_IO,
+				 "/proc is not there, and is needed: run: "
+				 "mount -t proc proc /proc");
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return cause_errno(cause, "cannot open it", path);
 	err = check_writers(fd, path, cause);

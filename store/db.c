@@ -58,6 +58,16 @@ static void on_nonsense_in_copy(MDB_env *env, const char *what)
 	_exit(1);
 }
 
+static const char *advice_of(int code)
+{
+	if (err_of(code) == E_CORRUPT)
+		return "; " STORE_MEND;
+	if (code == ENOMEM)
+		return "; it takes 64 GiB of address space, though not of "
+		       "memory: ulimit -v unlimited, LimitAS=infinity";
+	return errno_advice(code);
+}
+
 static enum err open_env(struct db *db, const char *folder, struct cause *cause)
 {
 	int dead, code = mdb_env_create(&db->env);
@@ -77,11 +87,9 @@ static enum err open_env(struct db *db, const char *folder, struct cause *cause)
 	if (!code)
 		code = mdb_reader_check(db->env, &dead);
 	if (code)
-		return cause_set(
-			cause, err_of(code), "cannot open store %s: %s%s",
-			folder, mdb_strerror(code),
-			err_of(code) == E_CORRUPT ? "; " STORE_MEND
-						  : errno_advice(code));
+		return cause_set(cause, err_of(code),
+				 "cannot open store %s: %s%s", folder,
+				 mdb_strerror(code), advice_of(code));
 	return E_OK;
 }
 

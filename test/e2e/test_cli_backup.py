@@ -82,3 +82,29 @@ def test_killed_restores(desk):  # noqa: F811
             desk.cli("user", "add", "bob", "--email", "b@example.com")
             old = state(desk)
     assert seen == {False, True}
+
+
+WITHOUT_PROC = ["unshare", "--mount", "sh", "-c",
+                'mount -t tmpfs none /proc && exec "$@"', "sh"]
+
+
+@pytest.mark.skipif(subprocess.run([*WITHOUT_PROC, "true"], check=False,
+                                   capture_output=True, timeout=20).returncode,
+                    reason="only root mounts")
+def test_without_proc(desk):  # noqa: F811
+    """As in a rescue system: no sound backup is called another."""
+    desk.cli("backup", desk.file)
+    desk.inside = WITHOUT_PROC
+    for command in ["backup", desk.file.with_name("other")], \
+            ["restore", desk.file, "--yes"]:
+        status, message = desk.refused(*command)
+        assert status == 1 and message.endswith(
+            "/proc is not there, and is needed: run: mount -t proc proc /proc")
+
+
+def test_an_address_space_that_is_too_small(desk):  # noqa: F811
+    desk.inside = ["prlimit", "--as=4000000000"]
+    assert desk.refused("user", "list") == (
+        1, f"dockpass: cannot open store {desk.folder}/store: Cannot allocate "
+        "memory; it takes 64 GiB of address space, though not of memory: "
+        "ulimit -v unlimited, LimitAS=infinity")
