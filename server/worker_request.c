@@ -184,17 +184,10 @@ static void read_address(struct evhttp_request *http,
 			 const struct worker *worker, const struct peer *peer,
 			 struct request *req)
 {
-	struct evhttp_connection *conn = evhttp_request_get_connection(http);
-	char *address = NULL, text[NETWORK_TEXT_MAX];
-	ev_uint16_t port;
+	char text[NETWORK_TEXT_MAX];
 
-	if (peer->named) {
-		address_print(&peer->address, text);
-		address = text;
-	} else {
-		evhttp_connection_get_peer(conn, &address, &port);
-	}
-	req->address = arena_copy(req->arena, str_of(address));
+	address_print(&peer->address, text);
+	req->address = arena_copy(req->arena, str_of(text));
 	req->direct = !peer->named && !peer->trusted;
 	req->unsure = peer->unsure;
 	if (peer->subject)

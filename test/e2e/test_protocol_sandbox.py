@@ -9,7 +9,6 @@ import ctypes
 import os
 import resource
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
@@ -17,7 +16,10 @@ import pytest
 
 from support import network, secrets
 from support.dockpass import PATIENCE, Dockpass
+from support.process import wait_until
 from support.site import Certificate
+from support.ways import basic
+from support.wire import Wire, request
 
 
 @pytest.fixture
@@ -241,16 +243,22 @@ def test_a_store_that_was_made_again(dockpass):
 def test_a_peer_of_this_link(dockpass):
     """libevent asks for the name of his address, and libc for his link's."""
     with network.alone("10.99.0.1"):
+        network.need_ipv6()
         subprocess.run("ip addr add fe80::1/64 dev lo nodad".split(),
                        check=True, timeout=20)
         dockpass.configure(listener={"address": f"[::]:{dockpass.port}"})
+        dockpass.user("alice")
+        secret = dockpass.token("alice", "--network", "fe80::/10",
+                                scopes="api", name="link")
         dockpass.serve()
         in_force(dockpass)
-        at = "fe80::1%lo", dockpass.port
-        with socket.create_connection(at, timeout=20 * PATIENCE) as peer:
-            peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
-                         b"Connection: close\r\n\r\n")
-            assert peer.recv(12) == b"HTTP/1.1 200"
+        with Wire(dockpass.port, host="fe80::1%lo") as wire:
+            assert wire.send(request(
+                "GET /token?service=registry",
+                f"Authorization: {basic('x', secret)}")).answer() \
+                .status_code == 200
+        wait_until(lambda: dockpass.log("token"), 10 * PATIENCE, "its line")
+        assert dockpass.log("token")[0]["addr"] == "fe80::1"
 
 
 def test_a_descriptor_limit_that_is_raised_while_it_runs(dockpass):
