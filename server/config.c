@@ -19,6 +19,7 @@
 #include "server/config_table.h"
 #include "server/config_yaml.h"
 #include "server/file.h"
+#include "token/word.h"
 
 enum { CONFIG_SIZE_MAX = 1024 * 1024 };
 
@@ -360,7 +361,7 @@ static enum err config_read(const char *path, struct buf *text,
 	if (!stat(path, &st) && st.st_mode & S_IWOTH)
 		return cause_set(cause, E_MODE,
 				 "%s: others can write it; run: chmod o-w %s",
-				 path, path);
+				 path, word_of(path).at);
 	return E_OK;
 }
 

@@ -14,6 +14,7 @@
 
 #include "server/owner.h"
 #include "server/sandbox.h"
+#include "token/word.h"
 
 enum { CHUNK = 4096, PARENT_MODE = 0755, OTHERS = S_IRWXG | S_IRWXO };
 
@@ -35,7 +36,7 @@ static enum err check_mode(mode_t mode, const char *path, bool secret,
 		return cause_set(cause, E_MODE,
 				 "%s: group or others can read or write it; "
 				 "run: chmod 600 %s",
-				 path, path);
+				 path, word_of(path).at);
 	return E_OK;
 }
 
@@ -84,7 +85,7 @@ static enum err file_denied(const char *path, bool secret, struct cause *cause)
 			 "%s: cannot open it: Permission denied; the store's "
 			 "owner reads it: %s %s %s",
 			 path, secret ? "chown" : "chmod",
-			 secret ? name : "a+r", path);
+			 secret ? name : "a+r", word_of(path).at);
 }
 
 enum err file_look(const char *path, bool secret, struct cause *cause)

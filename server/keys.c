@@ -23,6 +23,7 @@
 
 #include "server/file.h"
 #include "server/sandbox.h"
+#include "token/word.h"
 
 enum {
 	LIST_MAX = 8192,
@@ -105,7 +106,7 @@ static enum err lock(struct keys *keys, int how, struct cause *cause)
 		return cause_set(cause, E_MODE,
 				 "%s: group or others can enter or read it; "
 				 "run: chmod 700 %s",
-				 keys->folder, keys->folder);
+				 keys->folder, word_of(keys->folder).at);
 	do
 		failed = flock(keys->fd, how);
 	while (failed && errno == EINTR);

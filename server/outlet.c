@@ -18,6 +18,7 @@
 
 #include "server/log.h"
 #include "server/sandbox.h"
+#include "token/word.h"
 
 #define DEV_LOG "/dev/log"
 
@@ -75,8 +76,8 @@ static enum err check_mode(const struct stat *st, const char *path,
 	if (st->st_mode & FORBIDDEN)
 		return cause_set(cause, E_MODE,
 				 "%.300s: others can read or write it; run: "
-				 "chmod 640 %.100s",
-				 path, path);
+				 "chmod 640 %s",
+				 path, word_of(path).at);
 	return E_OK;
 }
 

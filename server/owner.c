@@ -22,6 +22,7 @@
 
 #include "server/config.h"
 #include "server/file.h"
+#include "token/word.h"
 
 enum { LINKS_MAX = 40 /* as the kernel has it */ };
 
@@ -118,8 +119,8 @@ static enum err open_to_all(const char *path, const char *mode,
 {
 	return cause_set(cause, E_MODE,
 			 "%.300s: others can write it, who could make root "
-			 "write what is not theirs; run: chmod %s %.300s",
-			 path, mode, path);
+			 "write what is not theirs; run: chmod %s %s",
+			 path, mode, word_of(path).at);
 }
 
 /*
@@ -144,8 +145,8 @@ static enum err look(struct walk *walk, struct cause *cause)
 	if (all && !walk->shared && S_ISDIR(st->st_mode) && !*rest)
 		return cause_set(cause, E_MODE,
 				 "%.300s: group or others can read or write "
-				 "it; run: chmod 700 %.300s",
-				 walk->at, walk->at);
+				 "it; run: chmod 700 %s",
+				 walk->at, word_of(walk->at).at);
 	if (all && !walk->shared)
 		return open_to_all(walk->at, "go-w", cause);
 	return hear(walk, st->st_uid, walk->at, cause);

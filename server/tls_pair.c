@@ -12,6 +12,7 @@
 #include "server/file.h"
 #include "token/date.h"
 #include "token/pem.h"
+#include "token/word.h"
 
 enum { PEM_MAX = 256 * 1024, RSA_BITS = 2048 };
 
@@ -109,7 +110,7 @@ static enum err read_key(const char *path, struct tls_pair *pair,
 				 "%s: holds no private key in PEM without a "
 				 "passphrase; name the key's file, or write "
 				 "one without: openssl pkey -in %s -out NEW",
-				 path, path);
+				 path, word_of(path).at);
 	return E_OK;
 }
 

@@ -1,5 +1,6 @@
 /* store/folder.c - see the header. */
 #include "store/folder.h"
+#include "token/word.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -54,7 +55,7 @@ static enum err check_mode(const char *path, const char *mode, bool missing_ok,
 		return cause_set(cause, E_MODE,
 				 "%s: group or others can read or write it; "
 				 "run: chmod %s %s",
-				 path, mode, path);
+				 path, mode, word_of(path).at);
 	return E_OK;
 }
 

@@ -1,9 +1,12 @@
 /* store/restore.c - the way back from a copy: see store/backup.h. */
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "store/backup.h"
 #include "store/changelog.h"
 #include "store/plan.h"
+#include "token/word.h"
 
 /* What was observed stays where it can, or mail goes twice. */
 static enum err copy_rows(struct txn *from, struct txn *to, bool descends)
@@ -85,13 +88,15 @@ static enum kin kin_of(struct txn *now, struct txn *copy, uint64_t *lost)
 static enum err refuse_stranger(const struct db *db, struct cause *cause)
 {
 	const char *folder = db_folder(db);
+	char data[PATH_MAX];
 
+	snprintf(data, sizeof(data), "%s/data.mdb", folder);
 	return cause_set(cause, E_REFUSED,
 			 "%s holds another store, which has no change in "
 			 "common with this backup: nothing of it can stay. To "
 			 "have the backup there all the same, stop the server, "
-			 "mv %s/data.mdb away, and say it again",
-			 folder, folder);
+			 "mv %s away, and say it again",
+			 folder, word_of(data).at);
 }
 
 enum err backup_restore(struct db *db, struct db *copy,

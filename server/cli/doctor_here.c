@@ -11,6 +11,7 @@
 #include "server/tls.h"
 #include "store/look.h"
 #include "token/date.h"
+#include "token/word.h"
 
 enum health check_config(struct doctor *d)
 {
@@ -78,7 +79,7 @@ enum health check_public(struct doctor *d)
 				d, HEALTH_WARN,
 				doctor_text(d, "chmod a+r%s %s",
 					    S_ISDIR(st.st_mode) ? "x" : "",
-					    path),
+					    word_of(path).at),
 				"%s: a registry that runs as another user "
 				"cannot read it",
 				path);

@@ -14,6 +14,7 @@
 #include "server/file.h"
 #include "server/owner.h"
 #include "store/db.h"
+#include "token/word.h"
 
 enum { KEYRING_MAX = 8192, LIST_MAX = 700 };
 
@@ -21,7 +22,7 @@ struct foreign {
 	struct doctor *d;
 	uid_t owner;	    /* who it ought to be */
 	struct buf keyring; /* what it says; empty: nobody can tell */
-	bool link;	    /* chown -R leaves alone what it leads to */
+	bool link;	    /* chown -R would not come to it */
 	const char *unused; /* the first that nobody opens; or NULL */
 };
 
@@ -76,6 +77,25 @@ static bool is_used(const struct foreign *foreign, const char *path)
 	return !name || is_of_keys(foreign, name);
 }
 
+static bool is_link(const char *path)
+{
+	struct stat st;
+
+	return !lstat(path, &st) && S_ISLNK(st.st_mode);
+}
+
+/* Is it a link, or in a folder of ours that is one? */
+static bool is_behind_link(const struct config *config, const char *path)
+{
+	const char *const folders[] = { config->store, config->keys,
+					config->public };
+
+	for (size_t i = 0; i < COUNT(folders); i++)
+		if (name_in(folders[i], path) && is_link(folders[i]))
+			return true;
+	return is_link(path);
+}
+
 /* What is not there, or cannot be seen, others tell of. */
 static enum err look_foreign(const char *path, bool sealed, void *arg,
 			     struct cause *cause)
@@ -93,11 +113,11 @@ static enum err look_foreign(const char *path, bool sealed, void *arg,
 			foreign->unused = doctor_text(foreign->d, "%s", path);
 		return E_OK;
 	}
-	foreign->link = !lstat(path, &st) && S_ISLNK(st.st_mode);
+	foreign->link = is_behind_link(foreign->d->call->config, path);
 	return cause_set(cause, E_REFUSED,
 			 "%.400s %s not the store's owner's, so the server "
 			 "cannot use it",
-			 path, foreign->link ? "leads to what is" : "is");
+			 path, is_link(path) ? "leads to what is" : "is");
 }
 
 /* Is it of another, who must give it away before `owner` can use it? */
@@ -125,25 +145,27 @@ static bool has_word(const char *list, const char *word)
 
 /* Once. A list that is too long ends in what no shell takes for a name. */
 static const char *add_word(struct doctor *d, const char *list,
-			    const char *word)
+			    const char *path)
 {
+	const struct word word = word_of(path);
 	static const char more[] = " (and others)";
 	size_t len = strlen(list), end = sizeof(more) - 1;
 
-	if (has_word(list, word) ||
+	if (has_word(list, word.at) ||
 	    (len >= end && !strcmp(list + len - end, more)))
 		return list;
-	if (len + strlen(word) > LIST_MAX)
+	if (len + strlen(word.at) > LIST_MAX)
 		return doctor_text(d, "%s%s", list, more);
-	return doctor_text(d, "%s%s%s", list, len ? " " : "", word);
+	return doctor_text(d, "%s%s%s", list, len ? " " : "", word.at);
 }
 
-/* "STORE KEYS PUBLIC", and files that options name: what chown -R takes. */
+/* "STORE KEYS PUBLIC", and files that options name: what chown -RH takes. */
 static const char *list_used(struct doctor *d, uid_t owner)
 {
 	const struct config *config = d->call->config;
-	const char *list = doctor_text(d, "%s %s %s", config->store,
-				       config->keys, config->public);
+	const char *list = doctor_text(d, "%s %s %s", word_of(config->store).at,
+				       word_of(config->keys).at,
+				       word_of(config->public).at);
 	const char *const *at;
 
 	for (size_t i = 0; (at = config_path_at(config, i)); i++)
@@ -152,7 +174,7 @@ static const char *list_used(struct doctor *d, uid_t owner)
 	return list;
 }
 
-/* Is it, or what it is in, one of those that chown -R takes? */
+/* Is it, or what it is in, one of those that chown -RH takes? */
 static bool is_given(const struct config *config, const char *folder)
 {
 	const char *const given[] = { config->store, config->keys,
@@ -217,7 +239,7 @@ static const char *move_to_user(struct doctor *d)
 					 config->log.file),
 				   config->log.file);
 	return doctor_text(d,
-			   "make a user for it, %s%s%schown -R dockpass %s, "
+			   "make a user for it, %s%s%schown -RH dockpass %s, "
 			   "%sthen restart",
 			   *closed ? "let him into " : "", closed,
 			   *closed ? " or move all to where he can go, " : "",
@@ -254,7 +276,7 @@ static enum health check_owners(struct doctor *d)
 			d, HEALTH_FAIL,
 			err == E_REFUSED && !foreign.link
 				? doctor_text(d, "chown -R --reference=%s %s",
-					      config->store,
+					      word_of(config->store).at,
 					      list_used(d, st.st_uid))
 				: NULL,
 			"%s", cause.text);
@@ -284,11 +306,12 @@ static enum health check_config_again(struct doctor *d)
 	if (!access(config->path, R_OK))
 		return HEALTH_OK;
 	snprintf(at, sizeof(at), "%s", config->path);
-	mend = doctor_text(d, "chown --reference=%s %s", config->store, at);
+	mend = doctor_text(d, "chown --reference=%s %s",
+			   word_of(config->store).at, word_of(at).at);
 	while ((slash = strrchr(at, '/')) && slash != at) {
 		*slash = '\0';
 		if (access(at, X_OK))
-			mend = doctor_text(d, "chmod o+x %s", at);
+			mend = doctor_text(d, "chmod o+x %s", word_of(at).at);
 	}
 	d->found.gravity = GRAVE_START;
 	return doctor_found(d, HEALTH_FAIL, mend,

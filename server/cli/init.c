@@ -21,6 +21,7 @@
 #include "server/file.h"
 #include "server/keys.h"
 #include "server/owner.h"
+#include "token/word.h"
 
 enum { YAML_MAX = 16384, MADE_MAX = 5 };
 
@@ -282,6 +283,7 @@ static void tell(struct init *init, const char *kid)
 {
 	struct call *call = init->call;
 	const char *config = path_in(init, "dockpass.yaml");
+	const struct word word = word_of(config);
 	struct buf *out = &call->out;
 
 	if (call->json) {
@@ -307,7 +309,7 @@ static void tell(struct init *init, const char *kid)
 		"      dockpass serve --config %s\n"
 		"metrics and health, once it serves: http://%s/metrics\n",
 		config, call->config->keys, kid, call->config->public,
-		call->config->store, config, config, config,
+		call->config->store, word.at, word.at, word.at,
 		call->config->admin.address);
 }
 

@@ -3,6 +3,7 @@ files away.
 """
 
 import os
+import shlex
 import subprocess
 
 import pytest
@@ -63,27 +64,57 @@ def test_a_log_that_is_another_s_is_in_what_mends_it(
         assert doctor(dockpass)[1]["owner"]["status"] == "ok"
 
 
-def test_all_that_another_user_than_root_must_have(open_path):
+def plain(folder):
+    """As it is made."""
+
+
+def links(folder):
+    """As of a disk of its own, and of certbot's."""
+    disk = folder.parent / "disk"
+    disk.mkdir()
+    for path in folder / "store", *folder.parent.glob("*.key"):
+        path.symlink_to(path.rename(disk / path.name))
+
+
+@pytest.mark.parametrize("name, change", [
+    ("plain", plain), ("it's $HOME or", plain), ("linked", links)])
+def test_all_that_another_user_than_root_must_have(open_path, name, change):
     """Who does what the warning says has a server that starts."""
-    tls = Certificate(open_path).listener["tls"]
-    with Dockpass(open_path, listener={"tls": tls}) as dockpass:
+    place = open_path / name
+    place.mkdir(mode=0o755)
+    tls = Certificate(place).listener["tls"]
+    with Dockpass(place, listener={"tls": tls}) as dockpass:
         log = log_of_its_own(dockpass)
         dockpass.config_file.chmod(0o600)
+        change(dockpass.folder)
         check = doctor(dockpass)[1]["owner"]
         assert check["status"] == "warn", check
-        words = check["mend"].split(", then")[0].replace(",", "").split()
+        _, command, *_ = check["mend"].split(", ")
+        words = shlex.split(command)
+        assert words[:3] == ["chown", "-RH", "dockpass"]
         for file in log, tls["key"], dockpass.config_file:
             assert str(file) in words
         assert tls["certificate"] not in words, "all can read it"
         assert f"make files in {log.parent}" in check["mend"]
-        command = check["mend"].split(", ")[1]
-        assert command.startswith("chown -R dockpass ")
-        subprocess.run(command.replace("dockpass", str(OWNER), 1).split(),
+        subprocess.run(command.replace("dockpass", str(OWNER), 1), shell=True,
                        check=True)
         own(log.parent, OWNER)
         dockpass.verify = False
         dockpass.serve()
         assert doctor(dockpass)[1]["owner"]["status"] == "ok"
+
+
+def test_a_store_behind_a_link_is_in_no_command(open_path):
+    """chown -R leaves it alone; one that does not might be led elsewhere."""
+    with Dockpass(open_path) as dockpass:
+        store = dockpass.folder / "store"
+        disk = store.rename(open_path / "disk")
+        store.symlink_to(disk)
+        own(disk, OWNER)
+        os.chown(disk / "data.mdb", 0, 0)
+        check = doctor(dockpass)[1]["owner"]
+        assert (check["status"], check["mend"]) == ("fail", None), check
+        assert f"{store}/data.mdb is not the store's owner's" in line(check)
 
 
 @pytest.mark.parametrize("name, status", [
