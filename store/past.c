@@ -5,6 +5,7 @@
 #include "store/past.h"
 
 #include <search.h>
+#include <string.h>
 
 #include "store/apply.h"
 #include "store/changelog.h"
@@ -108,7 +109,44 @@ static void make_again(struct was *was, const struct space *space, bool group,
 		was->rules = project_rules_none;
 }
 
-/* With what is above it: a project makes the groups that are not there. */
+/*
+ * What is pushed below a project is a repository of its: whoever has the place
+ * next is open to no more than that one, and to nobody by what he was before.
+ */
+static void close_below(struct past *past, struct txn *copy,
+			struct log_entry *entry, struct str path)
+{
+	bool made = entry->change.type == CHANGE_PROJECT_ADD;
+	struct project_rules most = { .visibility = VISIBILITY_PUBLIC };
+	char prefix[PATH_LEN_MAX + 1];
+	AUTO(cursor) struct cursor cursor;
+	struct space space;
+
+	if (made)
+		most.visibility = VISIBILITY_PRIVATE;
+	if (path.len > PATH_LEN_MAX || project_rules_set(&entry->change, &most))
+		return;
+	memcpy(prefix, path.at, path.len);
+	prefix[path.len] = '/';
+	cursor_open(copy, TABLE_SPACE, (struct str) { prefix, path.len + 1 },
+		    &cursor);
+	while (cursor_next(&cursor) &&
+	       !space_unpack(copy, cursor.key, cursor.value, &space)) {
+		struct was *was = note_space(past, copy, &space);
+
+		if (made)
+			was->made = entry->number;
+		if (was->rules.visibility > most.visibility)
+			was->rules.visibility = most.visibility;
+		if (was->rules.registry < most.registry)
+			was->rules.registry = most.registry;
+	}
+}
+
+/*
+ * With what is above it: a project makes the groups that are not there, and
+ * where the copy has a project above, there was none.
+ */
 static void note_space_add(struct past *past, struct txn *copy,
 			   const struct log_entry *entry)
 {
@@ -126,7 +164,8 @@ static void note_space_add(struct past *past, struct txn *copy,
 
 		if (was->removed > removed)
 			removed = was->removed;
-		if (removed > was->made || space->path.len == path.len)
+		if (removed > was->made || space->path.len == path.len ||
+		    space->kind == SPACE_PROJECT)
 			make_again(was, space, group, entry->number);
 	}
 }
@@ -151,6 +190,8 @@ static void note_project(struct past *past, struct txn *copy,
 {
 	struct space space;
 
+	close_below(past, copy, entry,
+		    arena_lower(past->arena, entry->change.path));
 	if (!find_space(past, copy, &entry->change, &space) ||
 	    space.kind != SPACE_PROJECT)
 		return;

@@ -68,6 +68,26 @@ static bool is_untold(struct txn *now, struct txn *copy)
 		changelog_verify(now, &facts, NULL));
 }
 
+/* A backup from before any change was restored: a log that begins with that. */
+static bool began_anew(struct txn *txn)
+{
+	struct log_gap gap = { 0 };
+	struct log_facts facts;
+
+	return !changelog_verify(txn, &facts, NULL) &&
+	       changelog_next_gap(txn, &gap) && gap.from == 1;
+}
+
+/* They have no change in common, as they were one before there was any. */
+static bool parted_at_once(struct txn *now, struct txn *copy)
+{
+	struct log_end pruned;
+
+	changelog_anchor(now, &pruned);
+	return txn_created_at(now) == txn_created_at(copy) && !pruned.number &&
+	       (began_anew(now) || began_anew(copy));
+}
+
 /* *lost: see struct restored. */
 static enum kin kin_of(struct txn *now, struct txn *copy, uint64_t *lost)
 {
@@ -80,7 +100,7 @@ static enum kin kin_of(struct txn *now, struct txn *copy, uint64_t *lost)
 		return KIN_LATER;
 	if (changelog_follows(copy, now, &since))
 		return KIN_EARLIER;
-	if (changelog_fork(now, copy))
+	if (changelog_fork(now, copy) || parted_at_once(now, copy))
 		return KIN_PARTED;
 	return is_untold(now, copy) ? KIN_UNTOLD : KIN_NONE;
 }

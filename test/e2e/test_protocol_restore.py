@@ -132,6 +132,19 @@ def test_an_older_backup_first_takes_nothing_from_the_right_one(desk):
     assert desk.json("settings", "get", "max_token_lifetime") is None
 
 
+def test_a_backup_of_a_store_just_made_first_and_then_the_right_one(tmp_path):
+    """No change is in it, so none is in common with any: it is its own for
+    all that."""
+    dockpass = Dockpass(tmp_path)
+    empty, right = tmp_path / "empty", tmp_path / "right"
+    dockpass.cli("backup", empty)
+    dockpass.user("ann")
+    dockpass.cli("backup", right)
+    dockpass.cli("restore", empty, "--yes")
+    dockpass.cli("restore", right, "--yes")
+    assert dockpass.json("user", "show", "ann")["state"] == "active"
+
+
 @pytest.mark.parametrize("made, closed", [
     ("x/app/own", {"visibility": "private", "container_registry_access_level":
                    "disabled"}), ("x", {"visibility": "private"})])
@@ -156,6 +169,26 @@ def test_a_backup_of_a_store_that_had_no_change_yet(tmp_path):
         dockpass.user("ann")
         done = dockpass.json("restore", tmp_path / "first", "--yes")
         assert (done["store_was"], done["lost"]) == ("later", 1)
+
+
+@pytest.mark.parametrize("wrong_first", [False, True])
+def test_what_was_made_where_another_comes_back_and_is_gone(desk, wrong_first):
+    """What was pushed there was private until it was removed."""
+    right = desk.file.with_name("right")
+    if wrong_first:
+        desk.cli("backup", desk.file)
+    desk.cli("project", "add", "x/app", "--visibility", "public")
+    desk.cli("backup", right)
+    if wrong_first:
+        desk.cli("restore", desk.file, "--yes")
+        desk.cli("project", "add", "x/app/own")
+        desk.cli("group", "remove", "x", "--recursive", "--yes")
+    else:
+        desk.cli("group", "remove", "x", "--recursive", "--yes")
+        desk.cli("project", "add", "x")
+        desk.cli("project", "remove", "x", "--yes")
+    desk.cli("restore", right, "--yes")
+    assert desk.json("project", "show", "x/app")["visibility"] == "private"
 
 
 @pytest.mark.usefixtures("faketime")
