@@ -50,6 +50,19 @@ def test_what_it_brought_holds_once_it_is_back(dockpass):
     wait_until(lambda: len(decided(dockpass)) == 10, 10, "a reload for each")
 
 
+def test_a_server_that_has_written_is_told(tmp_path):
+    """Who looks at server.lock in the server gives its locks away."""
+    with Dockpass(tmp_path) as dockpass:
+        dockpass.user("alice")
+        secret = dockpass.token("alice", scopes="api", name="one")
+        dockpass.serve()
+        assert dockpass.ask(auth=("alice", secret)).status_code == 200
+        wait_until(lambda: dockpass.json("token", "show", "1")["last_used_at"],
+                   30, "no use is written")
+        done = dockpass.run("reload", "--config", dockpass.config_file)
+        assert (done.stdout, done.stderr) == ("", said_by(dockpass))
+
+
 def test_what_the_server_refuses_is_said(dockpass):
     """In its words; and the next reload has nothing of it."""
     key = next((dockpass.folder / "keys").glob("*.pem"))

@@ -128,6 +128,12 @@ static const struct {
 	  { SET("g/app", .archived = 2), REMOVE_SPACE("g/app"),
 	    PROJECT("g/app", VISIBLE(PUBLIC)), REMOVE_SPACE("g/app") },
 	  "2 0 0 0", 3 },
+	{ "another, of no visibility of its own, then removed",
+	  { REMOVE_SPACE("g/app"), PROJECT("g/app"), REMOVE_SPACE("g/app") },
+	  "0 0 0 0", 4 },
+	{ "an empty group in its place, then removed",
+	  { REMOVE_SPACE("g/app"), ADD_GROUP("g/app"),
+	    REMOVE_SPACE("g/app") }, "0 2 0 0", 4 },
 	{ "another, of which she was a guest, then removed",
 	  { REMOVE_SPACE("g/app"), PROJECT("g/app", VISIBLE(PUBLIC)),
 	    MEMBER("alice", "g/app", ROLE_GUEST), REMOVE_SPACE("g/app") },
@@ -255,6 +261,66 @@ static void a_group_that_was_made_again(void **state)
 	assert_int_equal(role, ROLE_GUEST);
 	txn_cleanup(&txn);
 	copy_end(&c);
+}
+
+/*
+ * The copy: alice is an owner of the groups a and a/b. All of a is removed at
+ * last; her roles in both, as restored.
+ */
+static const struct {
+	const char *what;
+	struct change since[6];
+	const char *after;
+} groups[] = {
+	/* clang-format off */
+	{ "removed", { REMOVE_SPACE("a") }, "50 50" },
+	{ "one more below", { PROJECT("a/b/new"), REMOVE_SPACE("a") },
+	  "50 50" },
+	{ "made again",
+	  { REMOVE_SPACE("a/b"), ADD_GROUP("a/b"), REMOVE_SPACE("a") },
+	  "50 0" },
+	{ "made again by what is below",
+	  { REMOVE_SPACE("a"), PROJECT("a/b/new"), REMOVE_SPACE("a") },
+	  "0 0" },
+	{ "made again with her, and once more by what is below",
+	  { REMOVE_SPACE("a/b"), PROJECT("a/b/x"),
+	    MEMBER("alice", "a/b", ROLE_GUEST), REMOVE_SPACE("a"),
+	    PROJECT("a/b/y"), REMOVE_SPACE("a") }, "0 0" },
+	/* clang-format on */
+};
+
+static void groups_that_were_made_again_and_removed(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(groups); i++) {
+		AUTO(txn) struct txn txn = { 0 };
+		enum role outer = ROLE_NONE, inner = ROLE_NONE;
+		struct space a, b;
+		char after[16];
+		struct copy c;
+
+		print_message("%s\n", groups[i].what);
+		copy_begin(&c);
+		done(c.f.db, (struct change)ADD_GROUP("a"));
+		done(c.f.db, (struct change)ADD_GROUP("a/b"));
+		done(c.f.db, (struct change)MEMBER("alice", "a", ROLE_OWNER));
+		done(c.f.db, (struct change)MEMBER("alice", "a/b", ROLE_OWNER));
+		copy_write(&c);
+		for (size_t n = 0; n < COUNT(groups[i].since) &&
+				   groups[i].since[n].type; n++)
+			done(c.f.db, groups[i].since[n]);
+		bring_back(&c, c.f.db, 0);
+		sound(c.f.db);
+		txn_read(c.f.db, &txn);
+		assert_int_equal(space_find(&txn, STR("a"), &a), E_OK);
+		assert_int_equal(space_find(&txn, STR("a/b"), &b), E_OK);
+		(void)!member_get(&txn, a.id, 1, &outer);
+		(void)!member_get(&txn, b.id, 1, &inner);
+		snprintf(after, sizeof(after), "%d %d", outer, inner);
+		assert_string_equal(after, groups[i].after);
+		txn_cleanup(&txn);
+		copy_end(&c);
+	}
 }
 
 /* clang-format off */
@@ -632,6 +698,7 @@ int main(void)
 		cmocka_unit_test(nor_is_what_a_new_store_has_by_default),
 		cmocka_unit_test(a_project_that_was_made_again),
 		cmocka_unit_test(a_group_that_was_made_again),
+		cmocka_unit_test(groups_that_were_made_again_and_removed),
 		cmocka_unit_test(a_user_who_was_made_again),
 		cmocka_unit_test(the_wrong_copy_first),
 		cmocka_unit_test(the_wrong_copy_first_and_its_log_pruned),
