@@ -167,3 +167,41 @@ def test_a_kernel_without_locks_of_a_file(dockpass, tmp_path):
     data_replaced(dockpass.folder / "store")
     assert dockpass.refused("user", "list") == (
         1, f"dockpass: {line_of(dockpass, data_replaced)}")
+
+
+# Between its looks at server.lock and at data.mdb the server ends.
+ENDS_MEANWHILE = """
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int fcntl64(int fd, int how, ...)
+{
+	static int asked;
+	va_list args;
+	va_start(args, how);
+	struct flock *lock = va_arg(args, struct flock *);
+	va_end(args);
+	if (how == F_GETLK && lock->l_start == 1 && !asked++) {
+		struct flock other;
+		kill(atoi(getenv("SERVER")), SIGTERM);
+		do {
+			other = *lock;
+			syscall(SYS_fcntl, fd, F_GETLK, &other);
+		} while (other.l_type != F_UNLCK);
+	}
+	return (int)syscall(SYS_fcntl, fd, how, lock);
+}
+int fcntl(int, int, ...) __attribute__((alias("fcntl64")));
+"""
+
+
+@no_sanitizer
+def test_a_server_that_ends_meanwhile_has_no_other(dockpass, tmp_path):
+    done = dockpass.run(
+        "user", "list", "--config", dockpass.config_file, check=False,
+        env={**spoil(tmp_path, ENDS_MEANWHILE),
+             "SERVER": str(dockpass.daemon.process.pid)})
+    assert (done.returncode, done.stderr) == (0, "")

@@ -585,6 +585,35 @@ static void a_log_pruned_past_the_copy(void **state)
 }
 
 /*
+ * What a store has not, whose log does not tell, may not have been yet: another
+ * restore of an older copy was before it.
+ */
+static void a_member_of_whom_no_log_tells(void **state)
+{
+	struct change prune = { .type = CHANGE_AUDIT_PRUNE };
+	AUTO(txn) struct txn txn = { 0 };
+	struct log_facts log;
+	enum role role;
+	struct copy c;
+
+	(void)state;
+	copy_make(&c);
+	done(c.f.db, (struct change) { .type = CHANGE_MEMBER_REMOVE,
+				       .user = STR("alice"),
+				       .path = STR("g/app") });
+	log = chain(c.f.db);
+	prune.id = log.head.number;
+	prune.digest = log.head.digest;
+	done(c.f.db, prune);
+	assert_int_equal(bring_back(&c, c.f.db, 0).kin, KIN_UNTOLD);
+	txn_read(c.f.db, &txn);
+	assert_int_equal(member_get(&txn, 2, 1, &role), E_OK);
+	assert_int_equal(role, ROLE_DEVELOPER);
+	txn_cleanup(&txn);
+	copy_end(&c);
+}
+
+/*
  * Whose alice is another's: nothing of it is put together with what it is not,
  * and nothing of it is lost. As little if both were made in one second.
  */
@@ -1021,6 +1050,7 @@ int main(void)
 		cmocka_unit_test(ids_are_never_given_again),
 		cmocka_unit_test(numbers_of_the_log_go_on),
 		cmocka_unit_test(a_log_pruned_past_the_copy),
+		cmocka_unit_test(a_member_of_whom_no_log_tells),
 		cmocka_unit_test(a_store_of_another_life),
 		cmocka_unit_test(whatever_has_changed_is_no_backup),
 		cmocka_unit_test(each_byte_of_the_seal_counts),
