@@ -4,6 +4,7 @@ data.mdb is, and two that are written share one lock.mdb.
 Commands refuse, the server says so, and nothing that was acknowledged is lost.
 """
 
+import fcntl
 import shutil
 
 import pytest
@@ -205,3 +206,17 @@ def test_a_server_that_ends_meanwhile_has_no_other(dockpass, tmp_path):
         env={**spoil(tmp_path, ENDS_MEANWHILE),
              "SERVER": str(dockpass.daemon.process.pid)})
     assert (done.returncode, done.stderr) == (0, "")
+
+
+# A dockpass from before this one says no more; a program that is none has a
+# lock of its own.
+OTHERS = {"older": (1, 1), "stranger": (9, 0)}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_lock_that_says_nothing_of_lock_mdb(dockpass, other):
+    assert dockpass.stop() == 0
+    with (dockpass.folder / "store/data.mdb").open("rb") as data:
+        fcntl.lockf(data, fcntl.LOCK_SH, *OTHERS[other])
+        dockpass.cli("user", "list")
+        dockpass.cli("token", "revoke", "1")

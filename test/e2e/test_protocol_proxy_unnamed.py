@@ -74,7 +74,26 @@ def test_a_proxy_that_the_configuration_tells_of(own_world):
 # what is configured, of which there is no doubt
 CLEAR = {"plain": {}, "http": {"url": "http://auth.example.com"},
          "named": {"url": HTTPS, "trusted_proxies": "127.0.0.1"},
-         "from elsewhere": {"url": HTTPS, "listener": {"address": "0.0.0.0"}}}
+         "from elsewhere": {"url": HTTPS, "listener": {"address": "0.0.0.0"}},
+         "from elsewhere, too": {"url": HTTPS, "listener": {"address": "[::]"}},
+         "PROXY": {"url": HTTPS, "listener": {"proxy_protocol": True},
+                   "trusted_proxies": "127.0.0.1"}}
+
+
+@pytest.mark.parametrize("host", ["127.1.2.3", "[::1]"])
+def test_whoever_is_reached_from_here_alone(own_world, host):
+    own_world.configure(url=HTTPS,
+                        listener={"address": f"{host}:{own_world.port}"})
+    checked = own_world.run("check", "--config", own_world.config_file)
+    assert f"{UNNAMED}; name it" in checked.stderr
+
+
+def test_a_proxy_that_says_whose_a_connection_is(own_world):
+    """That it is not named is another line's, the only one."""
+    own_world.configure(url=HTTPS, listener={"proxy_protocol": True})
+    checked = own_world.run("check", "--config", own_world.config_file)
+    assert checked.stderr.count("dockpass: warning: ") == 1
+    assert "proxy_protocol without trusted_proxies" in checked.stderr
 
 
 @pytest.mark.parametrize("options", CLEAR.values(), ids=CLEAR)

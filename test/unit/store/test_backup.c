@@ -584,6 +584,39 @@ static void a_log_pruned_past_the_copy(void **state)
 	}
 }
 
+/* It was pruned of all that an older copy, which is there now, has. */
+static void a_copy_whose_log_was_pruned(void **state)
+{
+	struct change prune = { .type = CHANGE_AUDIT_PRUNE };
+	struct fixture fresh;
+	struct log_facts log;
+	struct copy older, c;
+
+	(void)state;
+	copy_make(&c);
+	older = c;
+	snprintf(older.path, sizeof(older.path), "%.80s.older", c.path);
+	assert_int_equal(rename(c.path, older.path), 0);
+	add_user(c.f.db, "zoe", 0);
+	log = chain(c.f.db);
+	prune.id = log.head.number;
+	prune.digest = log.head.digest;
+	done(c.f.db, prune);
+	for (size_t i = COUNT(setup); i; i--)
+		done(c.f.db,
+		     (struct change) { .type = CHANGE_MEMBER_PUT,
+				       .user = STR("zoe"),
+				       .path = STR("p"),
+				       .role = ROLE_GUEST + 5 * (i % 2) });
+	copy_write(&c);
+	fixture_open(&fresh);
+	bring_back(&older, fresh.db, 0);
+	assert_int_equal(bring_back(&c, fresh.db, 0).kin, KIN_UNTOLD);
+	unlink(older.path);
+	fixture_close(&fresh);
+	copy_end(&c);
+}
+
 /*
  * What a store has not, whose log does not tell, may not have been yet: another
  * restore of an older copy was before it.
@@ -1051,6 +1084,7 @@ int main(void)
 		cmocka_unit_test(numbers_of_the_log_go_on),
 		cmocka_unit_test(a_log_pruned_past_the_copy),
 		cmocka_unit_test(a_member_of_whom_no_log_tells),
+		cmocka_unit_test(a_copy_whose_log_was_pruned),
 		cmocka_unit_test(a_store_of_another_life),
 		cmocka_unit_test(whatever_has_changed_is_no_backup),
 		cmocka_unit_test(each_byte_of_the_seal_counts),
