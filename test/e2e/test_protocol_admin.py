@@ -11,6 +11,7 @@ import requests
 from support import metrics, tokens
 from support.dockpass import PATIENCE, Dockpass
 from support.process import is_open, wait_until
+from support.site import Certificate
 from support.wire import Wire, request, send
 
 HEALTH = request("GET /healthz")
@@ -213,6 +214,19 @@ def test_a_reload_cannot_move_it(own):
         assert said.count("admin.address has changed: restart to use the new "
                           "one") == warned
         assert metrics.get(own).status_code == 200
+
+
+def test_a_reload_cannot_give_it_tls(own):
+    certificate = Certificate(own.folder)
+    own.env.pop("DOCKPASS_ADMIN_ADDRESS")
+    admin = {"address": f"127.0.0.1:{own.admin_port}"}
+    own.configure(admin=admin)
+    own.serve()
+    own.configure(admin={**admin, **certificate.listener})
+    assert own.reload().startswith("done:")
+    said = [line["message"] for line in own.log("reload")]
+    assert "admin.address has changed: restart to use the new one" in said
+    assert metrics.get(own).status_code == 200
 
 
 def test_a_proxy_of_watchers_is_none_of_ours(own):

@@ -27,7 +27,7 @@ def here(world):
 PROXYS = {header: True for header in (
     "X-Forwarded-For: 9.9.9.9", "X-Forwarded-Proto: https",
     "X-Forwarded-Host: a", "x-forwarded-port: 1", "FORWARDED: proto=https",
-    "X-Real-IP: 9.9.9.9", "x-real-ip: 9.9.9.9", "Via: 1.1 nginx",
+    "Forwarded-For: 9.9.9.9", "X-Real-IP: 9.9.9.9", "x-real-ip: 9.9.9.9", "Via: 1.1 nginx",
     "X-Client-IP: 9.9.9.9", "True-Client-IP: 9.9.9.9",
     "CF-Connecting-IP: 9.9.9.9", "X-Original-Forwarded-For: 9.9.9.9",
     "X-Original-URI: /token", "X-Cluster-Client-IP: 9.9.9.9",

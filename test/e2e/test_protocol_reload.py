@@ -341,6 +341,19 @@ def test_an_address_that_follows_from_a_listener_stays_as_that_does(dockpass):
         auth=("nobody", "wrong")).headers["WWW-Authenticate"]
 
 
+def test_an_address_that_was_said_and_is_no_more(tmp_path):
+    """From then on it follows from the listener."""
+    with Dockpass(tmp_path, url="https://auth.example.com") as dockpass:
+        dockpass.serve()
+        for url in "https://auth.example.com", dockpass.url:
+            assert f'realm="{url}/token"' in dockpass.ask(
+                auth=("nobody", "wrong")).headers["WWW-Authenticate"]
+            dockpass.config_file.write_text("".join(
+                line for line in dockpass.config_file.read_text().splitlines(
+                    keepends=True) if not line.startswith("url:")))
+            assert dockpass.reload().startswith("done: ")
+
+
 def test_a_shorter_time_of_the_guard_frees_whom_a_longer_one_shut_out(
         tmp_path):
     """A level falls "from full to nothing in `seconds`", today's."""

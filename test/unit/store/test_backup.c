@@ -650,8 +650,10 @@ static void a_member_of_whom_no_log_tells(void **state)
  * Whose alice is another's: nothing of it is put together with what it is not,
  * and nothing of it is lost. As little if both were made in one second.
  */
-static void of_another_life(int64_t made)
+static void of_another_life(int64_t made, bool pruned)
 {
+	struct change prune = { .type = CHANGE_AUDIT_PRUNE,
+				.id = COUNT(setup) + 1 };
 	const struct restore how = { .now = NOW + 1, .actor = STR("cli:root") };
 	struct fixture other;
 	struct store_facts facts;
@@ -667,13 +669,17 @@ static void of_another_life(int64_t made)
 		E_OK);
 	add_user(other.db, "zoe", 0);
 	set_up(other.db);
+	prune.digest = chain(other.db).head.digest;
+	if (pruned)
+		done(other.db, prune);
 	assert_int_equal(backup_open(c.path, &copy, &facts, &cause), E_OK);
 	assert_int_equal(backup_restore(other.db, copy, &how, &out, &cause),
 			 E_REFUSED);
 	db_close(copy);
 	assert_non_null(strstr(cause.text, "data.mdb away"));
 	assert_false(out.kin || out.lost || out.taken_away);
-	assert_int_equal(chain(other.db).count, COUNT(setup) + 1);
+	assert_int_equal(chain(other.db).count,
+			 pruned ? 1 : COUNT(setup) + 1);
 	fixture_close(&other);
 	copy_end(&c);
 }
@@ -681,8 +687,9 @@ static void of_another_life(int64_t made)
 static void a_store_of_another_life(void **state)
 {
 	(void)state;
-	of_another_life(NOW);
-	of_another_life(NOW + 1);
+	of_another_life(NOW, false);
+	of_another_life(NOW + 1, false);
+	of_another_life(NOW + 1, true);
 }
 
 static void whatever_has_changed_is_no_backup(void **state)
