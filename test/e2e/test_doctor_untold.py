@@ -275,6 +275,7 @@ def test_what_takes_a_restart(tmp_path):
     with Dockpass(tmp_path).serve() as dockpass:
         workers = dockpass.config["workers"]
         dockpass.configure(workers=workers + 1)
+        assert "goes by other options than" in served(dockpass)["message"]
         assert dockpass.reload().startswith("done:")
         check = served(dockpass)
         assert check["status"] == "warn" and check["message"].endswith(

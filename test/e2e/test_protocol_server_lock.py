@@ -46,3 +46,14 @@ def test_what_is_no_file_holds_nobody_up(tmp_path, make):
                             check=False)
         assert done.returncode == 1
         assert f"{place}: is no regular file; remove it" in done.stderr
+
+
+@pytest.mark.parametrize("make", [fifo, link_to_fifo, bound])
+def test_nor_does_what_lies_in_data_mdbs_place(tmp_path, make):
+    with Dockpass(tmp_path) as dockpass:
+        place = dockpass.folder / "store/data.mdb"
+        place.unlink()
+        make(place)
+        for command in ("reload",), ("user", "list"), ("serve",):
+            assert dockpass.refused(*command)[0] == 1
+        assert "store" in doctor(dockpass)[0]
