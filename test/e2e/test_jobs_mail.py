@@ -303,6 +303,9 @@ LINES = [
      {"starttls": "required", "ca": "right", "user": "other"}, False,
      "Login denied"),
     ("no login", {"tls": True, "login": True}, {}, False, None),
+    *((f"a login by {way} alone", {"tls": True, "login": True, "way": way},
+       {"starttls": "required", "ca": "right", "user": "post"}, True, True)
+      for way in ("PLAIN", "LOGIN", "CRAM-MD5")),
     ("a login, Kerberos first", {"tls": True, "login": "post@example.com",
                                  "offers": "GSSAPI NTLM PLAIN"},
      {"starttls": "required", "ca": "right", "user": "post@example.com"}, True,

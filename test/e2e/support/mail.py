@@ -3,6 +3,7 @@
 import asyncio
 import email
 import email.policy
+import hmac
 import threading
 
 from aiosmtpd.controller import Controller
@@ -38,6 +39,14 @@ class Keeper:
             line.replace("AUTH LOGIN PLAIN", f"AUTH {self.offers}")
             for line in lines]
 
+    async def auth_CRAM__MD5(self, server, args):
+        challenge = "<1@localhost>"
+        answer = await server.challenge_auth(challenge)
+        name, password = self.login
+        right = hmac.new(password.encode(), challenge.encode(), "md5")
+        return AuthResult(success=answer.decode() ==
+                          f"{name} {right.hexdigest()}", auth_data=name)
+
     async def handle_NOOP(self, server, session, envelope, word):
         return await self.step(server, "NOOP") or "250 OK"
 
@@ -71,13 +80,17 @@ class Keeper:
 
 class Post(Controller):
     """`tls`: an ssl context; `smtps`: from the first byte on; `login`: a
-    (name, password) that it wants."""
+    (name, password) that it wants; `way`: the only one by which it takes it."""
 
     ended = False
 
-    def __init__(self, tls=None, smtps=False, login=None, port=None):
+    def __init__(self, tls=None, smtps=False, login=None, port=None,
+                 way=None):
         self.keeper = Keeper()
-        options = {}
+        self.keeper.login = login
+        options = {"auth_exclude_mechanism": [
+            one for one in ("PLAIN", "LOGIN", "CRAM-MD5")
+            if one != (way or "PLAIN")]}
         if login:
             options = {
                 "auth_required": True, "auth_require_tls": tls is not None,
