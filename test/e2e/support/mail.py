@@ -88,11 +88,11 @@ class Post(Controller):
                  way=None):
         self.keeper = Keeper()
         self.keeper.login = login
-        options = {"auth_exclude_mechanism": [
-            one for one in ("PLAIN", "LOGIN", "CRAM-MD5")
-            if one != (way or "PLAIN")]}
+        options = {}
         if login:
             options = {
+                "auth_exclude_mechanism": {"PLAIN", "LOGIN", "CRAM-MD5"} -
+                ({way} if way else {"PLAIN", "LOGIN"}),
                 "auth_required": True, "auth_require_tls": tls is not None,
                 "authenticator": lambda server, session, envelope, how, data:
                     AuthResult(handled=False, success=login == (
