@@ -38,6 +38,7 @@ class Terminal:
 
     def __init__(self, live, *args, before=(), job=False):
         self.master, self.slave = pty.openpty()
+        assert self.echoes
         begin = [] if job else ["setsid", "--ctty"]
         self.process = subprocess.Popen(
             [*begin, *before, PROGRAM, *args, "--config", live.config_file],
@@ -101,10 +102,9 @@ def made(live, name):
 # However it ends
 
 @pytest.mark.parametrize("args", [PASSWORD, REVOKE], ids=ASKED)
-@pytest.mark.parametrize("how", ["Ctrl-C", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("how", ["Ctrl-C", "SIGTERM", "SIGHUP", "SIGQUIT"])
 def test_a_signal_leaves_the_terminal_as_it_was(live, args, how):
     with terminal(live, *args) as it:
-        assert it.echoes
         it.wait_for(ASKED[args[1]])
         assert not it.echoes
         it.type(secrets.remember("half a passw"))
@@ -217,4 +217,17 @@ def test_a_password_that_is_too_long(live):
         assert it.end() == (
             1, "\ndockpass: the password on standard input is longer than 511 "
             "bytes; give a shorter one\n")
+    assert still_works(live)
+
+
+def test_what_was_typed_before_or_pasted_behind_is_nobodys(live):
+    """Not the password, nor the shell's."""
+    secrets.remember("typed before")
+    with terminal(live, *PASSWORD, before=[
+            "sh", "-c", 'read -r go; exec "$@"', "sh"]) as it:
+        it.type("go\ntyped before\n")
+        it.wait_for(ASKED["password"])
+        it.type("first password\nmore of it\n")
+        assert it.end() == (0, "\n")
+        assert not select([it.slave], [], [], 0)[0]
     assert still_works(live)

@@ -459,6 +459,21 @@ def test_nobody_is_here_because_a_header_says_so(own_world, headers):
     assert statuses[-1] == 429, statuses
 
 
+@pytest.mark.parametrize("trusted", ["", "127.0.0.9"])
+@pytest.mark.parametrize("client", ["TCP4 127.0.0.1 127.0.0.1",
+                                    "TCP6 ::1 ::1"])
+def test_nor_because_a_PROXY_line_says_so(own_world, client, trusted):
+    own_world.configure(guard=GUARD, listener={"proxy_protocol": True},
+                        **({"trusted_proxies": trusted} if trusted else {}))
+    own_world.serve()
+    asked = f"PROXY {client} 56324 443\r\n".encode() + request(
+        f"GET {TOKEN}&client_id=named",
+        f"Authorization: {basic('alice', 'wrong')}")
+    statuses = [ask(own_world, asked, "127.0.0.9").status_code
+                for _ in range(FEW + 2)]
+    assert statuses[-1] == 429, statuses
+
+
 def test_a_trusted_proxy_of_this_machine_that_says_nothing(own_world):
     """It asks for somebody: its address is not that of who sits here."""
     own_world.configure(guard=GUARD, trusted_proxies="127.0.0.1")

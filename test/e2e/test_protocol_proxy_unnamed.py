@@ -45,7 +45,8 @@ def test_what_tells_a_proxy_of_this_machine(world, here, header):
         for more, is_proxy in (([header], PROXYS[header]), ([], False)):
             answer = wire.send(request(
                 "GET /token?service=registry",
-                f"Authorization: {basic('x', here)}", *more)).answer()
+                f"Authorization: {basic('x', here)}", *more,
+                "Accept: */*")).answer()
             assert answer.status_code == (401 if is_proxy else 200)
 
 
