@@ -9,7 +9,6 @@ import pytest
 
 from support.dockpass import Dockpass, Failed
 from support.doctor import doctor
-from support.spoilt import no_sanitizer, spoil
 
 
 def fifo(place):
@@ -36,7 +35,8 @@ def bound(place):
         os.chdir(here)
 
 
-@pytest.mark.parametrize("make", [fifo, link_to_fifo, link_to_file, bound, os.mkdir])
+@pytest.mark.parametrize("make", [fifo, link_to_fifo, link_to_file, bound,
+                                  os.mkdir])
 def test_what_is_no_file_holds_nobody_up(tmp_path, make):
     """Each of them ends (Dockpass.run has a timeout), and serve says why."""
     with Dockpass(tmp_path) as dockpass:
@@ -52,36 +52,6 @@ def test_what_is_no_file_holds_nobody_up(tmp_path, make):
                             check=False)
         assert done.returncode == 1
         assert f"{place}: is no regular file; remove it" in done.stderr
-
-
-# Who looks whether it is taken has it for a moment, of 30 ms.
-LOOKED_AT = """
-#include <errno.h>
-#include <sys/file.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-int flock(int fd, int how)
-{
-	static struct timespec begun;
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (!begun.tv_sec)
-		begun = now;
-	if (how & LOCK_EX && (now.tv_sec - begun.tv_sec) * 1000 +
-	    (now.tv_nsec - begun.tv_nsec) / 1000000 < 30) {
-		errno = EWOULDBLOCK;
-		return -1;
-	}
-	return (int)syscall(SYS_flock, fd, how);
-}
-"""
-
-
-@no_sanitizer
-def test_who_looks_keeps_no_server_from_its_start(tmp_path):
-    with Dockpass(tmp_path) as dockpass:
-        dockpass.serve(env=spoil(tmp_path, LOOKED_AT))
 
 
 @pytest.mark.parametrize("make", [fifo, link_to_fifo, bound])
