@@ -36,7 +36,19 @@ int call_elsewhere(struct call *call, const char *path)
 {
 	const struct config *config = call->config;
 	const char *own[] = { config->store, config->keys, config->public };
+	const char *const *at;
 
+	if (file_same(path, config->path))
+		return call_refuse(call,
+				   "%.400s: is dockpass's own configuration; "
+				   "name another file",
+				   path);
+	for (size_t i = 0; (at = config_path_at(config, i)); i++)
+		if (*at && file_same(path, *at))
+			return call_refuse(call,
+					   "%.300s: %.300s uses it; name "
+					   "another file",
+					   path, config->path);
 	for (size_t i = 0; i < COUNT(own); i++)
 		if (file_same(parent_of(call, path), own[i]))
 			return call_refuse(call,

@@ -121,7 +121,9 @@ static void wait_a_little(long pid, int turn)
 
 	if (turn == PATIENCE)
 		fprintf(stderr,
-			"dockpass: waiting for process %ld, the server\n", pid);
+			"dockpass: waiting for process %ld, the server; if it "
+			"hangs, dockpass doctor tells\n",
+			pid);
 	nanosleep(&ts, NULL);
 }
 

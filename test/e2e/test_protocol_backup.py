@@ -286,6 +286,23 @@ def test_the_servers_own_folders_take_no_backup(desk, command, name):
     assert (desk.folder / "store/data.mdb").read_bytes() == before
 
 
+@pytest.mark.parametrize("command", [["backup"], ["audit", "export"]],
+                         ids=lambda words: words[0])
+def test_nor_do_its_configuration_and_what_that_names(desk, command):
+    secret = desk.folder / "secret"
+    secret.write_text(secrets.remember("a-secret-of-a-webhook") + "\n")
+    secret.chmod(0o600)
+    desk.configure(webhook={"url": "http://localhost:1",
+                            "secret_file": str(secret)})
+    for file, words in (
+            (desk.config_file, "is dockpass's own configuration"),
+            (secret, f"{desk.config_file} uses it")):
+        before = file.read_bytes()
+        status, said = desk.refused(*command, file, "--yes")
+        assert status == 1 and words in said and "name another file" in said
+        assert file.read_bytes() == before
+
+
 @pytest.mark.parametrize("harm, message", [
     (lambda data: data[:-1], "is no backup of dockpass, or was cut short"),
     (lambda data: data[:5000] + bytes([data[5000] ^ 1]) + data[5001:],
