@@ -22,15 +22,14 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / "test/e2e"), str(TOP / "test/bench")]
 
-# pylint: disable=wrong-import-position
-from idle import all_files, first_answer, many, sink  # noqa: E402
-from servers import (BUILD, LOAD_CORE, SCOPE, SERVER_CORE, Ours,  # noqa: E402
+from idle import all_files, first_answer, many, sink
+from servers import (BUILD, LOAD_CORE, SCOPE, SERVER_CORE, Ours,
                      basic, docker_auth, nginx, pinned, token_server,
                      write_sample)
-from support import metrics  # noqa: E402
-from support.process import wait_until  # noqa: E402
-from support.site import Certificate  # noqa: E402
-from support.trickle import trickling  # noqa: E402
+from support import metrics
+from support.process import wait_until
+from support.site import Certificate
+from support.trickle import trickling
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = int(os.environ.get("BENCH_SECONDS", "2"))
@@ -66,7 +65,7 @@ def attempt(what, measured, *arguments):
     """What hinders it is said in place of its rows."""
     try:
         measured(*arguments)
-    except Exception as error:  # pylint: disable=broad-except
+    except Exception as error:
         why = " ".join(str(error).replace("|", "/").split())
         add({"what": what, "failed": why[-300:] or repr(error)})
 

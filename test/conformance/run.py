@@ -26,18 +26,17 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / "test"), str(TOP / "test/e2e")]
 
-# pylint: disable=wrong-import-position
-import pytest  # noqa: E402
+import pytest
 
-from conformance.case import Case  # noqa: E402
-from conformance.matrix import (BESIDE, CANNOT, CLIENTS,  # noqa: E402
+from conformance.case import Case
+from conformance.matrix import (BESIDE, CANNOT, CLIENTS,
                                 COLUMNS, DEBIAN, REGISTRIES, shapes)
-from conformance.operations import OPERATIONS  # noqa: E402
-from conformance.report import Cell, Suite, write  # noqa: E402
-from support import apart, modern, oci, secrets  # noqa: E402
-from support.daemons import Daemons  # noqa: E402
-from support.registry import version_of  # noqa: E402
-from support.site import Sites  # noqa: E402
+from conformance.operations import OPERATIONS
+from conformance.report import Cell, Suite, write
+from support import apart, modern, oci, secrets
+from support.daemons import Daemons
+from support.registry import version_of
+from support.site import Sites
 
 SKIPPED = pytest.skip.Exception
 SUITE = "OCI suite"
@@ -88,7 +87,7 @@ class Run:
                     self.here[name] = find(name)
                 except SKIPPED as why:
                     self.amiss[name] = "not run", str(why)
-                except Exception as bad:  # pylint: disable=broad-except
+                except Exception as bad:
                     self.amiss[name] = "fail", explain(bad)
                 print(name, self.here.get(name) or
                       ": ".join(self.amiss[name]), flush=True)
@@ -124,7 +123,7 @@ class Run:
             who = self.make(name)
             operation.run(Case(who, self.site(column.name), others))
             shutil.rmtree(who.folder, ignore_errors=True)
-        except (Exception, SKIPPED) as bad:  # pylint: disable=broad-except
+        except (Exception, SKIPPED) as bad:
             return "fail", explain(bad)
         return "pass", ""
 
@@ -154,7 +153,7 @@ class Run:
                 self.compared(registry, states)
         except SKIPPED as why:
             outcome, note = "not run", str(why)
-        except Exception as bad:  # pylint: disable=broad-except
+        except Exception as bad:
             outcome, note = "fail", explain(bad)
         with self.lock:
             self.suites.append(Suite(registry, outcome, note, *states))
@@ -209,7 +208,7 @@ class Run:
         for each in self.modern, self.daemons, self.sites:
             try:
                 each.stop()
-            except Exception as bad:  # pylint: disable=broad-except
+            except Exception as bad:
                 yield explain(bad)
 
 
@@ -300,7 +299,7 @@ def inside(what):
     try:
         run.versions()
         run.all()
-    except (Exception, SystemExit) as bad:  # pylint: disable=broad-except
+    except (Exception, SystemExit) as bad:
         run.ending.set()
         wrong.append(explain(bad))
         say(wrong[0])

@@ -8,7 +8,6 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # conformance/
 
-# pylint: disable=wrong-import-position
 from conformance.matrix import shapes
 from support import secrets
 from support.daemons import Daemons

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from support.dockpass import ENV, PROGRAM
-from test_protocol_backup import desk  # noqa: F401, pylint: disable=unused-import
+from test_protocol_backup import desk  # fixtures
 
 WRITES = ["write", "writev", "pwrite64", "fsync", "fdatasync", "rename"]
 
@@ -37,7 +37,7 @@ def state(desk):
     return desk.json("store", "check"), desk.json("token", "list")
 
 
-def test_killed_backups(desk):  # noqa: F811
+def test_killed_backups(desk):
     desk.cli("backup", desk.file)
     old = desk.file.read_bytes()
     desk.cli("user", "add", "bob", "--email", "b@example.com")
@@ -62,7 +62,7 @@ def calls(desk, folder, *args):
             for word in words if str(desk.file.parent) in word]
 
 
-def test_synced_before_it_has_its_name(desk, tmp_path):  # noqa: F811
+def test_synced_before_it_has_its_name(desk, tmp_path):
     """And its name is, before it is said to be there."""
     folder = ("fsync", False)
     assert calls(desk, tmp_path) == [("fsync", True), ("link", True), folder]
@@ -70,7 +70,7 @@ def test_synced_before_it_has_its_name(desk, tmp_path):  # noqa: F811
         ("fsync", True), ("rename", True), folder]
 
 
-def test_killed_restores(desk):  # noqa: F811
+def test_killed_restores(desk):
     desk.cli("backup", desk.file)
     desk.cli("user", "add", "bob", "--email", "b@example.com")
     old, seen = state(desk), set()
@@ -91,7 +91,7 @@ WITHOUT_PROC = ["unshare", "--mount", "sh", "-c",
 @pytest.mark.skipif(subprocess.run([*WITHOUT_PROC, "true"], check=False,
                                    capture_output=True, timeout=20).returncode,
                     reason="only root mounts")
-def test_without_proc(desk):  # noqa: F811
+def test_without_proc(desk):
     """As in a rescue system: no sound backup is called another."""
     desk.cli("backup", desk.file)
     desk.inside = WITHOUT_PROC
@@ -102,7 +102,7 @@ def test_without_proc(desk):  # noqa: F811
             "/proc is not there, and is needed: run: mount -t proc proc /proc")
 
 
-def test_an_address_space_that_is_too_small(desk):  # noqa: F811
+def test_an_address_space_that_is_too_small(desk):
     desk.inside = ["prlimit", "--as=4000000000"]
     assert desk.refused("user", "list") == (
         1, f"dockpass: cannot open store {desk.folder}/store: Cannot allocate "

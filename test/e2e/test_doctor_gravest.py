@@ -8,7 +8,7 @@ from support.process import free_ports
 from support.site import Certificate, change_key
 from test_doctor_here import (Row, close_mail, damage, later, look, mode,
                               new_key, stop, tamper)
-from test_protocol_disk import Disk, disk, own  # noqa: F401
+from test_protocol_disk import Disk, disk, own  # fixtures
 
 
 def both(*acts):
@@ -61,7 +61,7 @@ def test_the_gravest_is_the_first_to_mend(tmp_path, name):
     ("90m", lambda disk: None, "server"), ("1m", Disk.fill, "disk"),
     ("90m", lambda disk: disk.remount("ro"), "disk"),
 ], indirect=["disk"], ids=["little room", "full", "read-only"])
-def test_a_disk_and_a_server_that_does_not_run(disk, own, act,  # noqa: F811
+def test_a_disk_and_a_server_that_does_not_run(disk, own, act,
                                                first):
     act(disk)
     failed = doctor(own)[0]

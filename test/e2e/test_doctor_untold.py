@@ -207,7 +207,7 @@ def not_after(file):
 @pytest.mark.parametrize("days", [1, 90])
 @pytest.mark.parametrize("which", ["own", "more", "clients", "admin"])
 def test_a_certificate_that_was_renewed_and_not_reloaded(
-        faketime, tmp_path, which, days):  # pylint: disable=unused-argument
+        faketime, tmp_path, which, days):
     """What the clients are shown counts, not what lies on the disk; be it of
     the very same dates."""
     ours, clock = Certificate(tmp_path), Clock(tmp_path)

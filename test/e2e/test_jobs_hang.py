@@ -11,7 +11,7 @@ from support.process import wait_until
 from support.wire import request
 # Fixtures are found by their names here.
 from test_jobs_hook import Hook, hook_to
-from test_jobs_life import (ALICE, DAY, HOUR, MINUTE, TODAY, date,  # noqa: F401
+from test_jobs_life import (ALICE, DAY, HOUR, MINUTE, TODAY, date,  # fixtures
                             desk, post, queued, revoked, set_limit, told)
 
 
@@ -26,7 +26,7 @@ def slow(post, name, seconds):
     post.keeper.step = later
 
 
-def test_checks_are_made_meanwhile(desk, post):  # noqa: F811
+def test_checks_are_made_meanwhile(desk, post):
     """The sweep of a limit, and the check of the next hour."""
     for name, days in (("one", 8), ("endless", None)):
         desk.token("alice", scopes="api", name=name,
@@ -45,7 +45,7 @@ def test_checks_are_made_meanwhile(desk, post):  # noqa: F811
     assert told(post) == {ALICE: [["one"], ["endless"]]}
 
 
-def test_a_reload_waits_for_one_mail_alone(desk, post):  # noqa: F811
+def test_a_reload_waits_for_one_mail_alone(desk, post):
     """What is left goes by the mended configuration."""
     for number in range(20):
         desk.user(f"u{number}")
@@ -63,7 +63,7 @@ def test_a_reload_waits_for_one_mail_alone(desk, post):  # noqa: F811
         assert len(post.mails) + len(other.mails) == 20
 
 
-def test_a_mail_server_may_take_its_time_to_say_250(queued, post):  # noqa: F811
+def test_a_mail_server_may_take_its_time_to_say_250(queued, post):
     """RFC 5321 4.5.3.2.6: ten minutes; who does not wait sends it again."""
     slow(post, "KEPT", 33)
     queued.start(queued.due)
@@ -77,7 +77,7 @@ def test_a_mail_server_may_take_its_time_to_say_250(queued, post):  # noqa: F811
     queued.stop()
 
 
-def test_a_mail_server_that_hangs_before(queued, post):  # noqa: F811
+def test_a_mail_server_that_hangs_before(queued, post):
     """Half a minute is enough for what it has not taken yet."""
     post.keeper.stall = "RCPT"
     queued.start(queued.due)
@@ -88,7 +88,7 @@ def test_a_mail_server_that_hangs_before(queued, post):  # noqa: F811
     assert "no answer in time" in queued.job("expiring")["failure"]
 
 
-def test_a_mail_that_is_kept_is_sent(queued, post):  # noqa: F811
+def test_a_mail_that_is_kept_is_sent(queued, post):
     """Whatever becomes of the QUIT."""
     post.keeper.stall = "QUIT"
     queued.start(queued.due)
@@ -122,7 +122,7 @@ class Stuck(Hook):
         super().__exit__(*args)
 
 
-def test_a_webhook_that_hangs(queued, post, tmp_path):  # noqa: F811
+def test_a_webhook_that_hangs(queued, post, tmp_path):
     """Mail goes, tokens are given and changes are made; half a minute later it
     has failed, and once it answers it has the same again."""
     with Stuck() as hook:
@@ -148,7 +148,7 @@ def test_a_webhook_that_hangs(queued, post, tmp_path):  # noqa: F811
         assert len(set(tries)) == 2 and len(tries) == 3
 
 
-def test_it_ends_while_a_webhook_hangs(queued, tmp_path):  # noqa: F811
+def test_it_ends_while_a_webhook_hangs(queued, tmp_path):
     with Stuck() as hook:
         queued.configure(webhook=hook_to(hook, tmp_path))
         queued.start(queued.due)

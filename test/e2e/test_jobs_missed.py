@@ -11,13 +11,13 @@ from support import metrics
 from support.dockpass import PATIENCE, on
 from support.process import wait_until
 # Fixtures are found by their names here.
-from test_protocol_disk import FULL, disk, own  # noqa: F401
+from test_protocol_disk import FULL, disk, own  # fixtures
 
 CHECK = 'dockpass_check_last_run_timestamp_seconds{check="%s"}'
 
 
 @pytest.fixture
-def later(own, faketime):  # noqa: F811, pylint: disable=redefined-outer-name
+def later(own, faketime):
     """(a dockpass whose checks have not run, in two days)"""
     day = datetime.now(timezone.utc) + timedelta(days=2)
     return own, on(day.strftime("%Y-%m-%d"))
@@ -32,7 +32,7 @@ def said(desk):
             if line["level"] == "error"]
 
 
-def use_up(desk, disk):  # noqa: F811
+def use_up(desk, disk):
     """The disk, and the pages that the store has: a reader keeps those that
     are given back."""
     disk.fill()
@@ -44,7 +44,6 @@ def use_up(desk, disk):  # noqa: F811
     assert FULL in done.stderr
 
 
-# pylint: disable=redefined-outer-name
 def test_without_a_server(later):
     desk, env = later
     assert late(desk, {}) == [None] * 3
@@ -54,7 +53,7 @@ def test_without_a_server(later):
     assert "it is late" in desk.cli("job", "list", env=env)
 
 
-def test_on_a_full_disk(later, disk):  # noqa: F811
+def test_on_a_full_disk(later, disk):
     """Which check, and where: the store cannot keep it."""
     desk, env = later
     made = metrics.scrape(desk.serve())[CHECK % "expiring"]

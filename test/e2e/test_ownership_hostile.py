@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from support.dockpass import Dockpass
-from test_ownership import (  # noqa: F401, pylint: disable=unused-import
+from test_ownership import (  # fixtures
     OWNER, own, pytestmark, strangers)
 
 ALICE = 4444

@@ -392,7 +392,7 @@ def test_across_backup_and_restore(desk, tmp_path):
     assert f"\nnumber {number} was lost by" in desk.cli("audit", "verify")
 
 
-def test_a_prune(desk, faketime, tmp_path):  # pylint: disable=unused-argument
+def test_a_prune(desk, faketime, tmp_path):
     kept = head(desk)
     desk.token("ann", scopes="api", name="much later", day="2031-05-05")
     before = ["audit", "prune", "--before", "2031-05-05"]

@@ -11,7 +11,7 @@ from support import secrets
 from support.dockpass import PATIENCE, Dockpass
 from support.filling import SERVICE
 from support.process import wait_until
-from test_protocol_disk import disk  # noqa: F401, pylint: disable=unused-import
+from test_protocol_disk import disk  # fixtures
 
 OWN = {"level", "event", "count"}  # what a line of the log has besides
 
@@ -153,7 +153,7 @@ def test_no_secret(own):
     assert mistyped not in own.to.read_text()
 
 
-def test_a_full_disk_loses_none(tmp_path, disk):  # noqa: F811
+def test_a_full_disk_loses_none(tmp_path, disk):
     with Dockpass(tmp_path) as own:
         own.inside = disk.inside
         own.to = disk.path / "own.log"

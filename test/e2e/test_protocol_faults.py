@@ -202,7 +202,7 @@ def test_the_doctor_sees_readers_that_stay(own, held, status):
 
 # The clock
 
-def test_a_clock_that_is_set_back(own, tmp_path, faketime):  # noqa: ARG001
+def test_a_clock_that_is_set_back(own, tmp_path, faketime):
     """What is signed then is dated by it, and what is dead stays dead."""
     clock, day = Clock(tmp_path), 86400
     clock.set(1_800_000_000)

@@ -60,7 +60,7 @@ class Full(Filled):
                          env=on(day + 2 * one))["entries"]
 
 
-def test_a_store_that_is_full(tmp_path, faketime):  # noqa: ARG001
+def test_a_store_that_is_full(tmp_path, faketime):
     """Filled by clients; killed then; emptied by a prune."""
     with Full(tmp_path, CLIENTS, store_size=1) as full:
         full.serve()
@@ -159,7 +159,7 @@ def until_refused(dockpass, command):
     raise AssertionError("never refused")
 
 
-def test_a_map_that_is_used_up(tmp_path, faketime):  # noqa: ARG001
+def test_a_map_that_is_used_up(tmp_path, faketime):
     """Beyond store_size: then nothing can be changed, until the log is
     pruned. The last word on who is blocked is the acknowledged one."""
     def block(turn):

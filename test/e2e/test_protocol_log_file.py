@@ -21,7 +21,7 @@ from support import metrics
 from support.clock import Clock
 from support.dockpass import PATIENCE, Dockpass
 from support.process import wait_until
-from test_protocol_disk import disk  # noqa: F401, pylint: disable=unused-import
+from test_protocol_disk import disk  # fixtures
 
 NUMBER = itertools.count(1)
 WIDE = [f"repository:{'a' * 120}/b{n}:pull" for n in range(30)]  # 4 KB a line
@@ -212,7 +212,7 @@ def test_a_reload_may_name_another_file(own):
 # A full disk
 
 @pytest.fixture
-def small(disk, own):  # noqa: F811
+def small(disk, own):
     """The log is on a disk of 1 MB that this test alone sees."""
     own.inside = disk.inside
     own.configure(log={"file": str(disk.folder / "log")})

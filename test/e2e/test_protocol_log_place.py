@@ -11,10 +11,10 @@ import pytest
 from support import metrics
 from support.dockpass import PATIENCE, Dockpass
 from support.process import wait_until
-from test_protocol_log_file import ask, own  # noqa: F401, pylint: disable=unused-import
+from test_protocol_log_file import ask, own  # fixtures
 
 
-def is_refused(own, reason):  # noqa: F811
+def is_refused(own, reason):
     """By who starts it, with the line of the option."""
     for command in "check", "serve":
         status, line = own.refused(command)
@@ -29,7 +29,7 @@ PLACES = ["dockpass.log", "../dockpass.log", "../../dockpass.log",
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_folder_that_holds_what_else_is_dockpasss(own, place):  # noqa: F811
+def test_a_folder_that_holds_what_else_is_dockpasss(own, place):
     """The sandbox would let it be written with the log."""
     (own.folder / "keys/below").mkdir()
     file = own.folder / place
@@ -45,7 +45,7 @@ def test_a_folder_that_holds_what_else_is_dockpasss(own, place):  # noqa: F811
         assert (file.read_bytes() if file.exists() else None) == before
 
 
-def test_the_folder_of_a_configuration_that_is_a_link(own, tmp_path):  # noqa: F811
+def test_the_folder_of_a_configuration_that_is_a_link(own, tmp_path):
     (tmp_path / "etc").mkdir()
     link = tmp_path / "etc/dockpass.yaml"
     link.symlink_to(own.config_file)
@@ -60,7 +60,7 @@ def test_the_folder_of_a_configuration_that_is_a_link(own, tmp_path):  # noqa: F
 
 
 @pytest.mark.parametrize("leads", ["keys/keyring", "store/data.mdb", "none"])
-def test_a_file_that_is_a_link(own, leads):  # noqa: F811
+def test_a_file_that_is_a_link(own, leads):
     target = own.folder / leads
     before = target.read_bytes() if target.exists() else None
     own.to.symlink_to(target)
@@ -68,7 +68,7 @@ def test_a_file_that_is_a_link(own, leads):  # noqa: F811
     assert (target.read_bytes() if target.exists() else None) == before
 
 
-def test_a_link_that_comes_later(own):  # noqa: F811
+def test_a_link_that_comes_later(own):
     """After check, and between rotations: it is not followed either."""
     own.serve()
     keyring = own.folder / "keys/keyring"

@@ -9,7 +9,7 @@ import pytest
 
 from support.clock import Clock
 from support.dockpass import Dockpass
-from test_protocol_backup import desk, lives  # noqa: F401
+from test_protocol_backup import desk, lives  # fixtures
 
 
 def test_no_restore_beside_a_server_that_has_what_was_there(desk):

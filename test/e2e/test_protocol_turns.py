@@ -13,14 +13,14 @@ from support import tokens
 from support.dockpass import PATIENCE
 from support.process import wait_until
 from support.wire import Wire, request
-from test_protocol_tls import (  # noqa: F401, pylint: disable=unused-import
+from test_protocol_tls import (  # fixtures
     HEALTH, answers, own)
 
 TOKEN = b"GET /token?service=registry HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 @pytest.fixture
-def one(own):  # noqa: F811
+def one(own):
     own.configure(workers=1, limits={"held": 1000})
     return own.serve()
 

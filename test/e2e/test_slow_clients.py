@@ -85,7 +85,7 @@ def outcome(process):
     return re.sub(r"\x1b\[[0-9;]*m", "", process.communicate(timeout=40)[0])
 
 
-def test_four_attacks_at_once(busy, faketime):  # noqa: ARG001
+def test_four_attacks_at_once(busy, faketime):
     busy.serve(env=hurried(FASTER))
     wrk(busy, 1)
     memory = most_memory(busy)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from support.wire import Wire
-from test_protocol_turns import (  # noqa: F401, pylint: disable=unused-import
+from test_protocol_turns import (  # fixtures
     HEALTH, own)
 
 REQUESTS = 200
 
 
-def test_who_sends_many_at_once_holds_nobody_up(own, tmp_path):  # noqa: F811
+def test_who_sends_many_at_once_holds_nobody_up(own, tmp_path):
     if not shutil.which("strace"):
         pytest.skip("strace is not installed")
     trace = tmp_path / "trace"

@@ -33,7 +33,7 @@ class Load:
                     self._ask(number, line)
                     while not self.ended and not fresh:
                         self._ask(number, line)
-        except Exception as bad:  # pylint: disable=broad-except
+        except Exception as bad:
             self.failures.append(bad)
 
     def more(self, count=20):
