@@ -239,6 +239,16 @@ static CURLcode run(struct transfer *t)
 	return code;
 }
 
+/* Where IPv6 is off libcurl tries localhost's ::1 last: its error counts. */
+static bool is_refused(const struct transfer *t, long number)
+{
+	const char *url = NULL;
+
+	curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &url);
+	return number == ECONNREFUSED ||
+	       (number == EADDRNOTAVAIL && url && strstr(url, "://localhost"));
+}
+
 static enum transfer_end end_of(const struct transfer *t, CURLcode code,
 				long number)
 {
@@ -252,10 +262,8 @@ static enum transfer_end end_of(const struct transfer *t, CURLcode code,
 	case CURLE_COULDNT_RESOLVE_HOST:
 		return TRANSFER_NO_HOST;
 	case CURLE_COULDNT_CONNECT:
-		/* The latter: ::1, where IPv6 is off. */
-		return number == ECONNREFUSED || number == EADDRNOTAVAIL
-			       ? TRANSFER_REFUSED
-			       : TRANSFER_FAILED;
+		return is_refused(t, number) ? TRANSFER_REFUSED
+					     : TRANSFER_FAILED;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:
 		return TRANSFER_UNTRUSTED;
