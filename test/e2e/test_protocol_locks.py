@@ -6,11 +6,13 @@ Commands refuse, the server says so, and nothing that was acknowledged is lost.
 
 import fcntl
 import shutil
+import signal
 
 import pytest
 
 from support.doctor import doctor
 from support.dockpass import Dockpass
+from support.process import wait_until
 from support.spoilt import no_sanitizer, spoil
 
 ASKED = "repository:g/app:pull"
@@ -220,3 +222,66 @@ def test_a_lock_that_says_nothing_of_lock_mdb(dockpass, other):
         fcntl.lockf(data, fcntl.LOCK_SH, *OTHERS[other])
         dockpass.cli("user", "list")
         dockpass.cli("token", "revoke", "1")
+
+
+# Waits where data.mdb is said to be its own, and where it is no more.
+SLOW = """
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static void stay(const char *step)
+{
+	char *at = getenv(step);
+	close(syscall(SYS_open, at, O_CREAT | O_WRONLY, 0600));
+	while (!access(at, F_OK))
+		usleep(10000);
+}
+int fcntl64(int fd, int how, ...)
+{
+	va_list args;
+	va_start(args, how);
+	long arg = va_arg(args, long);
+	va_end(args);
+	if (how == F_OFD_SETLK)
+		stay("BEGINS");
+	return syscall(SYS_fcntl, fd, how, arg);
+}
+int fcntl(int, int, ...) __attribute__((alias("fcntl64")));
+int close(int fd)
+{
+	static int done;
+	struct flock lock = { .l_type = F_WRLCK, .l_start = 1, .l_len = 1 };
+	int code = syscall(SYS_close, fd);
+	if (!done && !access(getenv("ENDING"), F_OK)) {
+		int data = syscall(SYS_open, getenv("DATA"), O_RDWR);
+		syscall(SYS_fcntl, data, F_GETLK, &lock);
+		syscall(SYS_close, data);
+		if (lock.l_type == F_UNLCK) {
+			done = 1;
+			stay("ENDS");
+		}
+	}
+	return code;
+}
+"""
+
+
+@no_sanitizer
+def test_who_looks_while_a_server_begins_or_ends(dockpass, tmp_path):
+    assert dockpass.stop() == 0
+    begins, ends, ending = (tmp_path / name for name in "bex")
+    dockpass.launch(env={
+        **spoil(tmp_path, SLOW), "DOCKPASS_SANDBOX": "false",
+        "DATA": str(dockpass.folder / "store/data.mdb"),
+        "BEGINS": str(begins), "ENDS": str(ends), "ENDING": str(ending)})
+    wait_until(begins.exists, 20, "it does not begin")
+    dockpass.cli("user", "list")
+    begins.unlink()
+    wait_until(lambda: dockpass.output.count("ready: ") == 2, 20, "no start")
+    ending.touch()
+    dockpass.daemon.send(signal.SIGTERM)
+    wait_until(ends.exists, 20, "it does not end")
+    dockpass.cli("user", "list")
+    ends.unlink()
