@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -213,3 +214,18 @@ def test_a_backup_of_another_server(desk, tmp_path):
     data.rename(tmp_path / "away")
     desk.cli("restore", desk.file)
     assert desk.json("user", "show", "ann")["state"] == "blocked"
+
+
+@pytest.mark.usefixtures("faketime")
+def test_a_log_that_was_pruned_past_the_backup(desk):  # noqa: F811
+    """Why nobody knows what was taken away since."""
+    desk.cli("backup", desk.file)
+    desk.cli("user", "add", "later", "--email", "later@example.com")
+    clock = Clock(desk.folder)
+    clock.set(int(time.time()) + 40 * 86400)
+    before = time.strftime("%F", time.gmtime(time.time() + 20 * 86400))
+    desk.cli("audit", "prune", "--before", before, "--yes", env=clock.env())
+    said = desk.run("restore", desk.file, "--yes", "--config",
+                    desk.config_file).stderr
+    assert "has nothing in common with this backup's (one was pruned, or is " \
+        "damaged), so it does not tell what came after" in said
