@@ -236,6 +236,34 @@ def test_a_certificate_that_was_renewed_and_not_reloaded(
         assert served(dockpass)["status"] == "ok"
 
 
+def test_one_listener_of_two_whose_certificate_was_renewed(tmp_path):
+    ours = Certificate(tmp_path)
+    file, key = ours.issue("renewed", *LOCALHOST, days=80)
+    renewed = {"certificate": str(file), "key": str(key)}
+    with Dockpass(tmp_path, listener={"tls": renewed}) as dockpass:
+        dockpass.verify = str(ours.ca)
+        dockpass.configure(admin={
+            "address": f"127.0.0.1:{dockpass.admin_port}", **ours.listener})
+        dockpass.env.pop("DOCKPASS_ADMIN_ADDRESS", None)
+        dockpass.serve()
+        ours.issue("renewed", *LOCALHOST, days=90)
+        check = served(dockpass)
+        assert check["status"] == "fail" and str(file) in check["message"]
+
+
+@pytest.mark.skipif(PATIENCE > 1, reason="no sandbox in a sanitized build")
+def test_a_reload_that_takes_a_restart(tmp_path):
+    """Nobody is told not to restart it."""
+    with Dockpass(tmp_path) as dockpass:
+        dockpass.serve()
+        dockpass.configure(mail={"url": "smtp://localhost:25",
+                                 "from": "a@example.com"})
+        assert "restart dockpass" in dockpass.reload()
+        assert served(dockpass)["mend"] == \
+            "dockpass reload; if it refuses that again, systemctl restart " \
+            "dockpass: its log says why"
+
+
 OPTIONS = ["ttl", "anonymous", "guard", "certificates", "client_ca"]
 
 

@@ -678,8 +678,7 @@ static void of_another_life(int64_t made, bool pruned)
 	db_close(copy);
 	assert_non_null(strstr(cause.text, "data.mdb away"));
 	assert_false(out.kin || out.lost || out.taken_away);
-	assert_int_equal(chain(other.db).count,
-			 pruned ? 1 : COUNT(setup) + 1);
+	assert_int_equal(chain(other.db).count, pruned ? 1 : COUNT(setup) + 1);
 	fixture_close(&other);
 	copy_end(&c);
 }

@@ -306,8 +306,8 @@ static void groups_that_were_made_again_and_removed(void **state)
 		done(c.f.db, (struct change)MEMBER("alice", "a", ROLE_OWNER));
 		done(c.f.db, (struct change)MEMBER("alice", "a/b", ROLE_OWNER));
 		copy_write(&c);
-		for (size_t n = 0; n < COUNT(groups[i].since) &&
-				   groups[i].since[n].type; n++)
+		for (size_t n = 0;
+		     n < COUNT(groups[i].since) && groups[i].since[n].type; n++)
 			done(c.f.db, groups[i].since[n]);
 		bring_back(&c, c.f.db, 0);
 		sound(c.f.db);
