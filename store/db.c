@@ -23,6 +23,7 @@
 
 #include "store/folder.h"
 #include "store/record.h"
+#include "store/served.h"
 
 static const char *const tables[] = {
 #define X(name, text, what) [TABLE_##name] = text,
@@ -97,17 +98,17 @@ static enum err open_env(struct db *db, const char *folder, struct cause *cause)
 static enum err open_with_locks(struct db *db, const char *folder,
 				struct cause *cause)
 {
-	uint64_t before = holder_locks(folder);
-	enum err err = holder_look(db, folder, cause);
+	uint64_t before = served_locks(folder);
+	enum err err = served_look(db, folder, cause);
 
 	if (!err)
 		err = open_env(db, folder, cause);
 	if (err)
 		return err;
-	db->locks = holder_locks(folder);
+	db->locks = served_locks(folder);
 	if (before && before != db->locks)
-		return file_replaced(folder, "lock.mdb", cause);
-	return holder_check(db, cause);
+		return served_replaced(folder, "lock.mdb", cause);
+	return served_check(db, cause);
 }
 
 static enum err open_tables(struct txn *txn, unsigned flags)
@@ -222,17 +223,6 @@ static struct db *db_new(void)
 	return db;
 }
 
-/*
- * From now on other processes can tell, and ask for a reload. The store first:
- * who sees a server, and not that it has this store, takes it for replaced.
- */
-static void begin_service(struct db *db)
-{
-	holder_serve(db);
-	db->reloads.steps = 1;
-	folder_say(db->lock, &db->reloads);
-}
-
 enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 		 struct db **out, struct cause *cause)
 {
@@ -251,13 +241,13 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 	if (!err)
 		err = folder_check(folder, mode == DB_CREATE, cause);
 	if (!err && mode != DB_OPEN)
-		err = folder_lock(folder, &db->lock, cause);
+		err = served_lock(folder, &db->lock, cause);
 	if (!err && mode == DB_CREATE)
 		err = folder_drop_locks(folder, cause);
 	if (!err)
 		err = open_with_locks(db, folder, cause);
 	if (!err && mode == DB_SERVE)
-		begin_service(db);
+		served_begin(db);
 	if (!err && mode == DB_CREATE)
 		err = create_tables(db, folder, now, cause);
 	if (!err)
@@ -265,50 +255,12 @@ enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 	if (err)
 		return err;
 	if (mode == DB_CREATE) {
-		folder_unlock(db->lock); /* a server may start */
+		served_unlock(db->lock); /* a server may start */
 		db->lock = -1;
 	}
 	*out = db;
 	db = NULL;
 	return E_OK;
-}
-
-bool db_served(const char *folder)
-{
-	struct reloads is;
-
-	return folder_hear(folder, &is);
-}
-
-void db_reload_begins(struct db *db)
-{
-	db->reloads.steps++;
-	folder_say(db->lock, &db->reloads);
-}
-
-void db_reload_ends(struct db *db, bool stale, const char *said)
-{
-	db->reloads.steps++;
-	db->reloads.stale = stale;
-	snprintf(db->reloads.said, sizeof(db->reloads.said), "%s", said);
-	folder_say(db->lock, &db->reloads);
-}
-
-enum err db_look(const char *folder, struct cause *cause)
-{
-	return folder_look(folder, cause);
-}
-
-bool db_reloads(const char *folder, struct reloads *out)
-{
-	return folder_hear(folder, out);
-}
-
-bool db_reloaded(const struct reloads *before, const struct reloads *now)
-{
-	int64_t begun = before->steps / 2, ended = (now->steps - 1) / 2;
-
-	return ended > begun;
 }
 
 enum err db_open_copy(int fd, const char *path, struct db **out,
@@ -349,14 +301,14 @@ enum err db_copy(struct db *db, int fd)
 {
 	enum err err = err_of(mdb_env_copyfd2(db->env, fd, MDB_CP_COMPACT));
 
-	return err ? err : holder_check(db, NULL);
+	return err ? err : served_check(db, NULL);
 }
 
 void db_close(struct db *db)
 {
 	if (!db)
 		return;
-	folder_unlock(db->lock); /* first: see begin_service() */
+	served_unlock(db->lock); /* first: see served_begin() */
 	if (db->env)
 		mdb_env_close(db->env);
 	free(db);
@@ -396,9 +348,9 @@ enum err db_in_place(const struct db *db, struct cause *cause)
 				   "would not find it",
 				   folder);
 	if (open.st_dev == there.st_dev && open.st_ino == there.st_ino)
-		return db->locks == holder_locks(folder)
+		return db->locks == served_locks(folder)
 			       ? E_OK
-			       : file_replaced(folder, "lock.mdb", cause);
+			       : served_replaced(folder, "lock.mdb", cause);
 	return cause_set(cause, E_NOT_FOUND,
 			 "%s: is not the store that is open (removed or "
 			 "renamed, and made again): what commands change there "

@@ -77,12 +77,11 @@ enum db_mode {
  */
 enum err db_open(const char *folder, enum db_mode mode, int64_t now,
 		 struct db **out, struct cause *cause) MUST_CHECK;
-bool db_served(const char *folder); /* by a server, now */
 /*
- * Likewise, and it has the data.mdb that is there now, not one that was moved
- * away under it. Not for who has the folder's store open and writes.
+ * Has a server the data.mdb that is there now, not one that was moved away
+ * under it? Not for who has the folder's store open and writes.
  */
-bool db_in_service(const char *folder);
+bool db_served(const char *folder);
 /*
  * Of the server of a store: which process it is (0: we cannot see it, it is in
  * another container), how often it began to read its files again, and ended,
@@ -99,10 +98,12 @@ struct reloads {
 /* The server says so, to other processes and as long as it serves. */
 void db_reload_begins(struct db *db);
 void db_reload_ends(struct db *db, bool stale, const char *said);
-/* What it says; false: nobody serves it. */
-bool db_reloads(const char *folder, struct reloads *out);
-/* E_OK, unless we may not see whether a folder's store is served. */
-enum err db_look(const char *folder, struct cause *cause) MUST_CHECK;
+/*
+ * What it says. E_NOT_FOUND, without a cause: there is none, or its server.lock
+ * was removed; other errors: we may not see.
+ */
+enum err db_reloads(const char *folder, struct reloads *out,
+		    struct cause *cause) MUST_CHECK;
 /* Since it said `before`, has a reload begun and ended? */
 bool db_reloaded(const struct reloads *before, const struct reloads *now);
 void db_close(struct db *db); /* NULL is fine */

@@ -1,6 +1,5 @@
 /* store/folder.c - see the header. */
 #include "store/folder.h"
-#include "token/word.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,21 +8,17 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "store/served.h"
+#include "token/word.h"
 
 #define SET_ASIDE "data.mdb.damaged"
 
 enum { OTHERS = S_IRWXG | S_IRWXO, FOLDER_MAX = PATH_MAX - 32 };
-/* Bytes of server.lock to lock. Side by side they would be one lock. */
-enum { SAID_AT = 0, STEPS_AT = 2 };
 
-struct path {
-	char at[PATH_MAX];
-};
-
-static struct path path_of(const char *folder, const char *name)
+struct path folder_path(const char *folder, const char *name)
 {
 	struct path path;
 
@@ -110,7 +105,7 @@ enum err folder_make(const char *folder, struct cause *cause)
 	if (err)
 		return err;
 	if (!mkdir(folder, S_IRWXU)) {
-		struct path parent = path_of(folder, "..");
+		struct path parent = folder_path(folder, "..");
 
 		return folder_sync(parent.at, cause);
 	}
@@ -130,8 +125,8 @@ enum err folder_empty(const char *folder, struct cause *cause)
 
 enum err folder_check(const char *folder, bool create, struct cause *cause)
 {
-	struct path data = path_of(folder, "data.mdb");
-	struct path lock = path_of(folder, "lock.mdb");
+	struct path data = folder_path(folder, "data.mdb");
+	struct path lock = folder_path(folder, "lock.mdb");
 	struct stat st;
 	enum err err = check_length(folder, cause);
 
@@ -151,134 +146,10 @@ enum err folder_check(const char *folder, bool create, struct cause *cause)
 	return E_OK;
 }
 
-/* Its owner may have put anything there: nobody waits for who opens a FIFO. */
-static int open_lock(const char *path, int how)
-{
-	int fd = open(path, how | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC,
-		      S_IRUSR | S_IWUSR);
-	struct stat st;
-
-	if (fd < 0 || (!fstat(fd, &st) && S_ISREG(st.st_mode)))
-		return fd;
-	close(fd);
-	errno = ENXIO;
-	return -1;
-}
-
-static enum err no_lock(const char *path, struct cause *cause)
-{
-	if (errno != ENXIO && errno != ELOOP && errno != EISDIR)
-		return cause_errno(cause, "cannot open it", path);
-	return cause_set(cause, E_REFUSED,
-			 "%s: is no regular file; remove it: the next start "
-			 "makes it again",
-			 path);
-}
-
-/* The kernel releases it at the end of the process, however it ends. */
-enum err folder_lock(const char *folder, int *lock, struct cause *cause)
-{
-	struct path path = path_of(folder, "server.lock");
-	int fd = open_lock(path.at, O_RDWR | O_CREAT);
-
-	*lock = -1;
-	if (fd < 0)
-		return no_lock(path.at, cause);
-	/* server.lock, too, may have been removed. */
-	if (!db_in_service(folder) && !flock(fd, LOCK_EX | LOCK_NB)) {
-		*lock = fd;
-		return E_OK;
-	}
-	close(fd);
-	return cause_set(cause, E_BUSY,
-			 "%s: another server uses this store; stop it first",
-			 folder);
-}
-
-/* Another lock than that of flock(): nobody waits for it. `len` 0: all. */
-static bool mark(int fd, int how, short type, off_t at, off_t len,
-		 struct flock *lock)
-{
-	*lock = (struct flock) { .l_type = type,
-				 .l_whence = SEEK_SET,
-				 .l_start = at,
-				 .l_len = len };
-	return fd >= 0 && !fcntl(fd, how, lock);
-}
-
-void folder_say(int lock, const struct reloads *is)
-{
-	short said = is->stale ? F_WRLCK : *is->said ? F_RDLCK : F_UNLCK;
-	struct flock own;
-
-	/* All of it, each time: later it needs nothing more of the disk. */
-	(void)!pwrite(lock, is->said, sizeof(is->said), 0);
-	(void)mark(lock, F_SETLK, said, SAID_AT, 1, &own);
-	(void)mark(lock, F_SETLK, F_WRLCK, STEPS_AT, is->steps, &own);
-}
-
-static bool hear_steps(int fd, struct reloads *out)
-{
-	struct flock other;
-
-	*out = (struct reloads) { .steps = 0 };
-	if (!mark(fd, F_GETLK, F_WRLCK, STEPS_AT, 0, &other) ||
-	    other.l_type != F_WRLCK)
-		return false;
-	out->pid = other.l_pid > 0 ? other.l_pid : 0;
-	out->steps = other.l_len;
-	return true;
-}
-
-/* Its disk may have been full, or it may be about to write another text. */
-static void hear_said(int fd, struct reloads *out)
-{
-	struct flock other;
-	ssize_t n;
-
-	if (!mark(fd, F_GETLK, F_WRLCK, SAID_AT, 1, &other) ||
-	    other.l_type == F_UNLCK)
-		return;
-	out->stale = other.l_type == F_WRLCK;
-	n = pread(fd, out->said, sizeof(out->said), 0);
-	out->said[n > 0 ? n - 1 : 0] = '\0';
-	if (!*out->said || out->steps % 2 == 0)
-		snprintf(out->said, sizeof(out->said), "%s",
-			 out->stale ? "its log says why" : "");
-}
-
-bool folder_hear(const char *folder, struct reloads *out)
-{
-	struct path path = path_of(folder, "server.lock");
-	AUTO(fd) int fd = open_lock(path.at, O_RDONLY);
-	struct reloads again;
-
-	while (hear_steps(fd, out)) {
-		hear_said(fd, out);
-		if (hear_steps(fd, &again) && again.steps == out->steps)
-			return true;
-	}
-	return false;
-}
-
-enum err folder_look(const char *folder, struct cause *cause)
-{
-	struct path path = path_of(folder, "server.lock");
-	AUTO(fd) int fd = open_lock(path.at, O_RDONLY);
-
-	return fd >= 0 || errno == ENOENT ? E_OK : no_lock(path.at, cause);
-}
-
-void folder_unlock(int lock)
-{
-	if (lock >= 0)
-		close(lock);
-}
-
 enum err folder_drop_locks(const char *folder, struct cause *cause)
 {
-	struct path data = path_of(folder, "data.mdb");
-	struct path locks = path_of(folder, "lock.mdb");
+	struct path data = folder_path(folder, "data.mdb");
+	struct path locks = folder_path(folder, "lock.mdb");
 
 	if (access(data.at, F_OK) && !access(locks.at, F_OK) &&
 	    unlink(locks.at))
@@ -288,10 +159,10 @@ enum err folder_drop_locks(const char *folder, struct cause *cause)
 
 enum err folder_set_aside(const char *folder, struct cause *cause)
 {
-	struct path data = path_of(folder, "data.mdb");
-	struct path aside = path_of(folder, SET_ASIDE);
+	struct path data = folder_path(folder, "data.mdb");
+	struct path aside = folder_path(folder, SET_ASIDE);
 	int lock;
-	enum err err = folder_lock(folder, &lock, cause);
+	enum err err = served_lock(folder, &lock, cause);
 
 	if (err)
 		return err;
@@ -303,7 +174,7 @@ enum err folder_set_aside(const char *folder, struct cause *cause)
 		err = cause_errno(cause, "cannot rename it", data.at);
 	else
 		err = folder_drop_locks(folder, cause);
-	folder_unlock(lock);
+	served_unlock(lock);
 	return err ? err : folder_sync(folder, cause);
 }
 
@@ -329,7 +200,7 @@ static void on_damage(int number)
 void folder_tame_signals(const char *folder)
 {
 	const struct sigaction action = { .sa_handler = on_damage };
-	struct path data = path_of(folder, "data.mdb");
+	struct path data = folder_path(folder, "data.mdb");
 
 	snprintf(last_words.at, sizeof(last_words.at),
 		 "dockpass: %s: damaged or cut short, or its disk is full or "

@@ -1,10 +1,18 @@
 /*
  * store/folder.h - inside of db.c: the folder that holds a store (data.mdb,
- * lock.mdb, server.lock): its modes, its making, its one server.
+ * lock.mdb, server.lock): its modes, its making.
  */
 #pragma once
 
+#include <limits.h>
+
 #include "store/db.h"
+
+struct path {
+	char at[PATH_MAX];
+};
+
+struct path folder_path(const char *folder, const char *name);
 
 /* A name that a file has there; NULL: that was all. */
 const char *folder_file(size_t i);
@@ -18,24 +26,10 @@ enum err folder_check(const char *folder, bool create,
 		      struct cause *cause) MUST_CHECK;
 enum err folder_empty(const char *folder, struct cause *cause); /* its text */
 enum err folder_sync(const char *folder, struct cause *cause) MUST_CHECK;
-/* E_BUSY while another process holds it. */
-enum err folder_lock(const char *folder, int *lock,
-		     struct cause *cause) MUST_CHECK;
-void folder_unlock(int lock); /* -1 is fine */
-/*
- * What who holds it says of himself, heard until he ends. The text of
- * server.lock is `said`; locks of the kernel's on it, which nobody waits for,
- * say that it is (byte 0: to write if `stale`, else to read) and how many
- * `steps` (as many bytes, from 2 on).
- */
-void folder_say(int lock, const struct reloads *is);
-bool folder_hear(const char *folder, struct reloads *out);
-/* E_OK, unless it is there and we may not hear. */
-enum err folder_look(const char *folder, struct cause *cause) MUST_CHECK;
 /*
  * Before data.mdb is made, and where it is gone: whoever still has the old one
  * open keeps it, and its locks, of which LMDB's tell which commit is the
- * newest. As the one that holds folder_lock().
+ * newest. As the one that holds served_lock().
  */
 enum err folder_drop_locks(const char *folder, struct cause *cause) MUST_CHECK;
 /*

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "store/served.h"
+
 enum err err_of(int code)
 {
 	switch (code) {
@@ -103,7 +105,7 @@ enum err txn_commit(struct txn *txn)
 	int code;
 
 	if (txn->writes && !txn->err)
-		txn->err = holder_check(txn->db, NULL);
+		txn->err = served_check(txn->db, NULL);
 	if (txn->err) {
 		txn_cleanup(txn);
 		return txn->err;

@@ -97,16 +97,16 @@ static int untold(struct call *call)
 	return EXIT_REFUSED;
 }
 
-static int no_server(struct call *call)
+/* `err`: of db_reloads(). */
+static int no_server(struct call *call, enum err err)
 {
 	const char *store = call->config->store;
-	enum err err = db_look(store, &call->cause);
 
-	if (err)
+	if (err != E_NOT_FOUND)
 		return call_failed(call, err);
 	return call_refuse(
 		call,
-		db_in_service(store)
+		db_served(store)
 			? "the server of %.400s cannot be told: its "
 			  "server.lock was removed: restart it"
 			: "no server uses %.400s: start it; or, if it is "
@@ -150,9 +150,9 @@ static int await_reload(struct call *call, const struct reloads *before)
 	struct reloads now;
 	bool serves;
 
-	for (int turn = 0;
-	     (serves = db_reloads(store, &now) && now.pid == before->pid) &&
-	     !db_reloaded(before, &now);
+	for (int turn = 0; (serves = !db_reloads(store, &now, NULL) &&
+				     now.pid == before->pid) &&
+			   !db_reloaded(before, &now);
 	     turn += turn < INT32_MAX)
 		wait_a_little(before->pid, turn);
 	if (!serves)
@@ -171,11 +171,13 @@ static int await_reload(struct call *call, const struct reloads *before)
 static int reload_run(struct call *call)
 {
 	struct reloads before;
+	enum err err;
 
 	if (!call_store_owner(call, false))
 		return untold(call);
-	if (!db_reloads(call->config->store, &before)) {
-		(void)no_server(call);
+	err = db_reloads(call->config->store, &before, &call->cause);
+	if (err) {
+		(void)no_server(call, err);
 		return untold(call);
 	}
 	if (!before.pid)

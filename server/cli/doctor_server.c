@@ -72,7 +72,7 @@ bool near_open(struct doctor *d, bool admin, struct near *out)
 
 bool doctor_unserved(const struct doctor *d)
 {
-	return d->known & KNOWN_OWNER && !db_in_service(d->call->config->store);
+	return d->known & KNOWN_OWNER && !db_served(d->call->config->store);
 }
 
 /* Of a server that has this store. */

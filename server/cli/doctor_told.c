@@ -144,7 +144,7 @@ const char *doctor_tell(const struct doctor *d)
 {
 	struct reloads is;
 
-	if (!db_reloads(d->call->config->store, &is) || !is.stale)
+	if (db_reloads(d->call->config->store, &is, NULL) || !is.stale)
 		return RELOAD;
 	if (asks_for_restart(is.said))
 		return RELOAD "; if it refuses that again, systemctl restart "
@@ -214,7 +214,7 @@ static const char *left_undone(struct doctor *d)
 	const char *list = "";
 	struct str said, line;
 
-	if (!db_reloads(d->call->config->store, &is))
+	if (db_reloads(d->call->config->store, &is, NULL))
 		return list;
 	said = str_of(is.said);
 	for (str_cut(&said, '\n', &line); str_cut(&said, '\n', &line);)
@@ -233,7 +233,7 @@ enum health check_served(struct doctor *d)
 	struct near near;
 	enum told told;
 
-	if (db_reloads(config->store, &is) && is.stale)
+	if (!db_reloads(config->store, &is, NULL) && is.stale)
 		return doctor_found(
 			d, HEALTH_FAIL, doctor_tell(d),
 			"the running server has refused its last "

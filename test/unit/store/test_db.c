@@ -324,13 +324,13 @@ static void one_server(void **state)
 	assert_int_equal(reopen(&f, DB_SERVE, &cause), E_BUSY);
 	assert_non_null(strstr(cause.text, "another server"));
 	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_OK); /* the CLI may */
-	assert_true(db_reloads(f.folder, &is));
+	assert_int_equal(db_reloads(f.folder, &is, NULL), E_OK);
 	assert_true(is.pid == pid && is.steps == 1 && !is.stale);
 	assert_string_equal(is.said, "");
 	for (int i = 0; i < (int)COUNT(reloads); i++) {
 		tell(pipes.down[1]);
 		hear(pipes.up[0]);
-		assert_true(db_reloads(f.folder, &is));
+		assert_int_equal(db_reloads(f.folder, &is, NULL), E_OK);
 		assert_int_equal(is.pid, pid);
 		assert_int_equal(is.steps, 3 + 2 * i);
 		assert_true(is.stale == reloads[i].stale);
@@ -339,11 +339,12 @@ static void one_server(void **state)
 	/* Where the text found no room, it is refused all the same. */
 	path_in(&f, "server.lock", path);
 	assert_int_equal(truncate(path, 0), 0);
-	assert_true(db_reloads(f.folder, &is) && is.stale);
+	assert_int_equal(db_reloads(f.folder, &is, NULL), E_OK);
+	assert_true(is.stale);
 	assert_string_equal(is.said, "its log says why");
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	child_end(pid, &pipes, SIGKILL);
-	assert_false(db_reloads(f.folder, &is));
+	assert_int_equal(db_reloads(f.folder, &is, NULL), E_NOT_FOUND);
 	assert_int_equal(reopen(&f, DB_SERVE, &cause), E_OK);
 	fixture_close(&f);
 }
@@ -388,17 +389,17 @@ static void what_the_server_has(void **state)
 	fixture_open(&f);
 	path_in(&f, "data.mdb", place);
 	path_in(&f, "data.old", aside);
-	assert_false(db_in_service(f.folder));
+	assert_false(db_served(f.folder));
 	assert_int_equal(reopen(&f, DB_SERVE, &cause), E_OK);
-	assert_true(db_in_service(f.folder));
+	assert_true(db_served(f.folder));
 	assert_int_equal(rename(place, aside), 0);
-	assert_false(db_in_service(f.folder));
+	assert_false(db_served(f.folder));
 	assert_int_equal(close(open(place, O_CREAT | O_WRONLY, 0600)), 0);
-	assert_false(db_in_service(f.folder));
+	assert_false(db_served(f.folder));
 	assert_int_equal(rename(aside, place), 0);
-	assert_true(db_in_service(f.folder));
+	assert_true(db_served(f.folder));
 	assert_int_equal(reopen(&f, DB_OPEN, &cause), E_OK);
-	assert_false(db_in_service(f.folder));
+	assert_false(db_served(f.folder));
 	fixture_close(&f);
 }
 
