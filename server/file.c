@@ -69,18 +69,31 @@ static enum err read_all(int fd, const char *path, struct buf *out,
 	}
 }
 
+/* On the way to `path`, links followed, the folder that does not let us in. */
+static const char *closed_folder(const char *path, char at[PATH_MAX])
+{
+	char *slash;
+
+	/* glibc leaves there how far it came. */
+	if (realpath(path, at) || errno != EACCES)
+		return "its folder";
+	slash = strrchr(at, '/');
+	slash[slash == at] = '\0';
+	return at;
+}
+
 /* Sets the cause when permission is denied there, and returns E_IO. */
 static enum err file_denied(const char *path, bool secret, struct cause *cause)
 {
-	char self[SELF_MAX_BYTES];
+	char self[SELF_MAX_BYTES], at[PATH_MAX];
 	const char *name = name_self(self);
 	struct stat st;
 
 	if (stat(path, &st))
 		return cause_set(cause, E_IO,
 				 "%s: cannot open it: Permission denied; let "
-				 "user %s into its folder",
-				 path, name);
+				 "user %s into %s",
+				 path, name, closed_folder(path, at));
 	return cause_set(cause, E_IO,
 			 "%s: cannot open it: Permission denied; the store's "
 			 "owner reads it: %s %s %s",

@@ -254,14 +254,22 @@ def test_other_processes_of_its_user_may_not_look_into_it(foreign):
     assert os.stat(f"/proc/{pid}/environ").st_uid == 0
 
 
+@pytest.mark.parametrize("linked", [False, True])
 @pytest.mark.parametrize("folder_mode", [0o755, 0o700])
-def test_a_file_that_the_owner_cannot_read_is_named(foreign, folder_mode):
-    """It was root who typed: "run as root" would be no advice."""
+def test_a_file_that_the_owner_cannot_read_is_named(foreign, folder_mode,
+                                                    linked):
+    """It was root who typed: "run as root" would be no advice. The folder is
+    that which is closed, be it where a link leads (certbot's live)."""
     aside = foreign.folder.parent / "etc"
     aside.mkdir()
     file = aside / "mail-password"
     file.write_text(secrets.remember("a-mail-password-of-roots") + "\n")
     file.chmod(0o600)
+    if linked:
+        live = foreign.folder.parent / "live"
+        live.mkdir()
+        (live / file.name).symlink_to(f"../etc/{file.name}")
+        file = live / file.name
     foreign.configure(mail={"url": "smtps://h", "from": "a@b.c", "user": "u",
                             "password_file": str(file)})
     lines = foreign.config_file.read_text().splitlines()
@@ -269,7 +277,7 @@ def test_a_file_that_the_owner_cannot_read_is_named(foreign, folder_mode):
     aside.chmod(folder_mode)
     advice = f"the store's owner reads it: chown {OWNER} {file}" \
         if folder_mode == 0o755 else \
-        f"let user {OWNER} into its folder"
+        f"let user {OWNER} into {aside}"
     for command in "serve", "check":
         assert foreign.refused(command) == (
             1, f"dockpass: {foreign.config_file}:{number}: mail.password_file: "
