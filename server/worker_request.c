@@ -184,10 +184,18 @@ static void read_address(struct evhttp_request *http,
 			 const struct worker *worker, const struct peer *peer,
 			 struct request *req)
 {
-	char text[NETWORK_TEXT_MAX];
+	struct evhttp_connection *conn = evhttp_request_get_connection(http);
+	char text[NETWORK_TEXT_MAX], *from = text;
+	struct str rest, address;
+	ev_uint16_t port;
 
-	address_print(&peer->address, text);
-	req->address = arena_copy(req->arena, str_of(text));
+	if (peer->named)
+		address_print(&peer->address, text);
+	else /* as it was accepted: he may have gone */
+		evhttp_connection_get_peer(conn, &from, &port);
+	rest = str_of(from);
+	str_cut(&rest, '%', &address); /* the link of fe80::1%eth0 */
+	req->address = arena_copy(req->arena, address);
 	req->direct = !peer->named && !peer->trusted;
 	req->unsure = peer->unsure;
 	if (peer->subject)
