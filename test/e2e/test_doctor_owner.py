@@ -201,6 +201,19 @@ def test_what_another_user_than_root_must_have_is_listed_once(
         assert f"let him into {shut} or move all" in check["mend"]
 
 
+@pytest.mark.parametrize("name, named", [
+    ("store2", True), ("store/sub", False), ("keys-of-others", True)])
+def test_a_folder_beside_those_that_he_gets(open_path, name, named):
+    """Or in one of them: chown -R takes it as well."""
+    with Dockpass(open_path) as dockpass:
+        dockpass.cli("user", "list")
+        place = dockpass.folder / name
+        place.mkdir(0o700)
+        dockpass.configure(listener=Certificate(place).listener)
+        mend = doctor(dockpass)[1]["owner"]["mend"]
+        assert (f"let him into {place} or move" in mend) == named, mend
+
+
 def test_a_list_that_is_too_long_is_no_command(open_path):
     """Cut off, the last name might be another folder's."""
     certificate = Certificate(open_path)

@@ -217,7 +217,7 @@ def test_a_backup_of_another_server(desk, tmp_path):
 
 
 @pytest.mark.usefixtures("faketime")
-def test_a_log_that_was_pruned_past_the_backup(desk):  # noqa: F811
+def test_a_log_that_was_pruned_past_the_backup(desk):
     """Why nobody knows what was taken away since."""
     desk.cli("backup", desk.file)
     desk.cli("user", "add", "later", "--email", "later@example.com")
