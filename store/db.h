@@ -1,6 +1,6 @@
 /*
  * store/db.h - the LMDB environment (db.c), its transactions and their rows
- * (txn.c).
+ * (txn.c); who holds its lock (holder.c), which server has it (served.c).
  *
  * Several processes may have a store open: readers never block and never wait;
  * writers, the server's one and the CLI's, are put in order by LMDB's lock.

@@ -1,5 +1,5 @@
 /*
- * store/served.h - inside of db.c: that one server has a store, and which files
+ * store/served.h - inside of the store: that one server has a store, and which files
  * of it. Locks of the kernel's say so, which end with the process, however it
  * ends, and which it does not wait for:
  *

@@ -274,7 +274,10 @@ static enum health check_owners(struct doctor *d)
 	if (err)
 		return doctor_found(
 			d, HEALTH_FAIL,
-			err == E_REFUSED && !foreign.link
+			foreign.link
+				? "look where it leads, and give what is there "
+				  "to the store's owner"
+			: err == E_REFUSED
 				? doctor_text(d, "chown -R --reference=%s %s",
 					      word_of(config->store).at,
 					      list_used(d, st.st_uid))
