@@ -140,6 +140,7 @@ static void close_below(struct past *past, struct txn *copy,
 			was->rules.visibility = most.visibility;
 		if (was->rules.registry < most.registry)
 			was->rules.registry = most.registry;
+		was->rules.archived |= most.archived;
 	}
 }
 

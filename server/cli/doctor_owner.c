@@ -159,22 +159,35 @@ static const char *add_word(struct doctor *d, const char *list,
 	return doctor_text(d, "%s%s%s", list, len ? " " : "", word.at);
 }
 
-/* "STORE KEYS PUBLIC", and files that options name: what chown -RH takes. */
-static const char *list_used(struct doctor *d, uid_t owner)
+/* chown -R leaves a link alone, -RH follows those inside as well. */
+static const char *add_used(struct doctor *d, const char *list,
+			    const char *path, bool follow)
+{
+	char at[PATH_MAX];
+
+	return add_word(d, list, follow && realpath(path, at) ? at : path);
+}
+
+/*
+ * "STORE KEYS PUBLIC", and files that options name: what chown -R takes.
+ * `follow`: what is there if it is a link, which none but root has made.
+ */
+static const char *list_used(struct doctor *d, uid_t owner, bool follow)
 {
 	const struct config *config = d->call->config;
-	const char *list = doctor_text(d, "%s %s %s", word_of(config->store).at,
-				       word_of(config->keys).at,
-				       word_of(config->public).at);
-	const char *const *at;
+	const char *const own[] = { config->store, config->keys,
+				    config->public };
+	const char *const *at, *list = "";
 
+	for (size_t i = 0; i < COUNT(own); i++)
+		list = add_used(d, list, own[i], follow);
 	for (size_t i = 0; (at = config_path_at(config, i)); i++)
 		if (*at && is_closed(config, *at, owner))
-			list = add_word(d, list, *at);
+			list = add_used(d, list, *at, follow);
 	return list;
 }
 
-/* Is it, or what it is in, one of those that chown -RH takes? */
+/* Is it, or what it is in, one of those that chown -R takes? */
 static bool is_given(const struct config *config, const char *folder)
 {
 	const char *const given[] = { config->store, config->keys,
@@ -227,10 +240,10 @@ static const char *move_to_user(struct doctor *d)
 {
 	const struct config *config = d->call->config;
 	const char *closed = list_closed(d);
-	const char *list = list_used(d, (uid_t)-1), *also = "";
+	const char *list = list_used(d, (uid_t)-1, true), *also = "";
 
 	if (is_closed(config, config->path, (uid_t)-1))
-		list = add_word(d, list, config->path);
+		list = add_used(d, list, config->path, true);
 	if (config->log.file)
 		also = doctor_text(d,
 				   "let it make files in %.*s, where the "
@@ -239,7 +252,7 @@ static const char *move_to_user(struct doctor *d)
 					 config->log.file),
 				   config->log.file);
 	return doctor_text(d,
-			   "make a user for it, %s%s%schown -RH dockpass %s, "
+			   "make a user for it, %s%s%schown -R dockpass %s, "
 			   "%sthen restart",
 			   *closed ? "let him into " : "", closed,
 			   *closed ? " or move all to where he can go, " : "",
@@ -280,7 +293,7 @@ static enum health check_owners(struct doctor *d)
 			: err == E_REFUSED
 				? doctor_text(d, "chown -R --reference=%s %s",
 					      word_of(config->store).at,
-					      list_used(d, st.st_uid))
+					      list_used(d, st.st_uid, false))
 				: NULL,
 			"%s", cause.text);
 	d->found.gravity = GRAVE_LATER;

@@ -302,7 +302,7 @@ def test_a_folder_above_that_is_closed(foreign, open_path):
         open_path.chmod(mode)
         own(foreign.folder, 0)
         assert doctor(foreign)[1]["owner"]["mend"] == (
-            f"make a user for it, {more}chown -RH dockpass {store} "
+            f"make a user for it, {more}chown -R dockpass {store} "
             f"{foreign.folder}/keys {foreign.folder}/public, then restart")
 
 
