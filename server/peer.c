@@ -18,7 +18,8 @@ void peer_init(struct peer *peer, int fd, const struct trust *trust)
 	struct network *to = &peer->address;
 
 	*peer = (struct peer) { .address = { .bits = 128 } };
-	getpeername(fd, (struct sockaddr *)&at, &len);
+	/* It has gone: whose it was, no header of its can say. */
+	peer->unsure = getpeername(fd, (struct sockaddr *)&at, &len) != 0;
 	if (at.ss_family == AF_INET6) {
 		memcpy(to->at, &((struct sockaddr_in6 *)&at)->sin6_addr, 16);
 	} else if (at.ss_family == AF_INET) {
@@ -31,7 +32,7 @@ void peer_init(struct peer *peer, int fd, const struct trust *trust)
 void peer_name(struct peer *peer, const struct proxy_header *header,
 	       const struct trust *trust)
 {
-	peer->unsure = header->who == PROXY_HIDDEN;
+	peer->unsure |= header->who == PROXY_HIDDEN;
 	if (header->who != PROXY_CLIENT)
 		return;
 	peer->address = header->client;

@@ -18,7 +18,7 @@ struct trust {
 struct peer {
 	struct network address;
 	bool named;   /* by a PROXY header */
-	bool unsure;  /* the header did not say for whom */
+	bool unsure;  /* the header did not say for whom; or it has gone */
 	bool trusted; /* as of the version of `judged` */
 	unsigned judged;
 	char *subject; /* of its certificate; NULL: it showed none */

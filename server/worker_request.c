@@ -84,7 +84,7 @@ static void doubt_local(const struct peer *peer, struct request *req)
 	static _Atomic bool said;
 	struct network address;
 
-	if (req->admin || peer->trusted ||
+	if (req->admin || req->unsure || peer->trusted ||
 	    !address_read(req->address, &address) || !address_is_own(&address))
 		return;
 	req->unsure = true;

@@ -64,8 +64,7 @@ static const char *advice_of(int code)
 	if (err_of(code) == E_CORRUPT)
 		return "; " STORE_MEND;
 	if (code == ENOMEM)
-		return "; it takes 64 GiB of address space, though not of "
-		       "memory: ulimit -v unlimited, LimitAS=infinity";
+		return DB_SPACE;
 	return errno_advice(code);
 }
 
@@ -287,8 +286,9 @@ enum err db_open_copy(int fd, const char *path, struct db **out,
 			db->env, at,
 			MDB_RDONLY | MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS, 0);
 	if (code)
-		return cause_set(cause, err_of(code), "%s: %s", path,
-				 mdb_strerror(code));
+		return cause_set(cause, err_of(code), "%s: %s%s", path,
+				 mdb_strerror(code),
+				 code == ENOMEM ? DB_SPACE : "");
 	err = check_format(db, path, cause);
 	if (err)
 		return err;

@@ -67,6 +67,11 @@ enum db_mode {
 	DB_SERVE   /* likewise, and as its one server: E_BUSY if there is one */
 };
 
+/* What a store is refused for as E_MEMORY, most likely. */
+#define DB_SPACE                                                               \
+	"; it takes 64 GiB of address space, and a copy as much, though not "  \
+	"of memory: ulimit -v unlimited, LimitAS=infinity"
+
 /*
  * Refused with *cause: a folder or file that group or others can read or write
  * (E_MODE), a store of another format (E_VERSION), a second server (E_BUSY), a

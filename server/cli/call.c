@@ -32,19 +32,29 @@ static const char *parent_of(struct call *call, const char *path)
 		.at;
 }
 
+/* Be it there or not. */
+static bool same_place(struct call *call, const char *a, const char *b)
+{
+	const char *one = strrchr(a, '/'), *other = strrchr(b, '/');
+
+	return file_same(a, b) ||
+	       (!strcmp(one ? one + 1 : a, other ? other + 1 : b) &&
+		file_same(parent_of(call, a), parent_of(call, b)));
+}
+
 int call_elsewhere(struct call *call, const char *path)
 {
 	const struct config *config = call->config;
 	const char *own[] = { config->store, config->keys, config->public };
 	const char *const *at;
 
-	if (file_same(path, config->path))
+	if (same_place(call, path, config->path))
 		return call_refuse(call,
 				   "%.400s: is dockpass's own configuration; "
 				   "name another file",
 				   path);
 	for (size_t i = 0; (at = config_path_at(config, i)); i++)
-		if (*at && file_same(path, *at))
+		if (*at && same_place(call, path, *at))
 			return call_refuse(call,
 					   "%.300s: %.300s uses it; name "
 					   "another file",

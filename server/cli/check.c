@@ -86,12 +86,11 @@ enum { LOOK_MS = 20, PATIENCE = 1000 / LOOK_MS };
  * systemd names the server as well (systemd.service(5), MAINPID). It opens its
  * log again and tells what is wrong, even if we cannot read where its store is.
  */
-static int untold(struct call *call)
+static int untold(void)
 {
 	const char *named = getenv("MAINPID");
 	uint64_t pid;
 
-	(void)call;
 	if (named && !str_to_u64(str_of(named), INT32_MAX, &pid) && pid > 1)
 		(void)kill((pid_t)pid, SIGHUP);
 	return EXIT_REFUSED;
@@ -121,9 +120,7 @@ static void wait_a_little(long pid, int turn)
 
 	if (turn == PATIENCE)
 		fprintf(stderr,
-			"dockpass: waiting for process %ld, the server; if it "
-			"hangs, dockpass doctor tells\n",
-			pid);
+			"dockpass: waiting for process %ld, the server\n", pid);
 	nanosleep(&ts, NULL);
 }
 
@@ -174,11 +171,11 @@ static int reload_run(struct call *call)
 	enum err err;
 
 	if (!call_store_owner(call, false))
-		return untold(call);
+		return untold();
 	err = db_reloads(call->config->store, &before, &call->cause);
 	if (err) {
 		(void)no_server(call, err);
-		return untold(call);
+		return untold();
 	}
 	if (!before.pid)
 		return call_refuse(

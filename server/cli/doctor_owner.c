@@ -77,6 +77,9 @@ static bool is_used(const struct foreign *foreign, const char *path)
 	return !name || is_of_keys(foreign, name);
 }
 
+static const char look_there[] = "look where it leads, and give what is there "
+				 "to the store's owner";
+
 static bool is_link(const char *path)
 {
 	struct stat st;
@@ -159,13 +162,15 @@ static const char *add_word(struct doctor *d, const char *list,
 	return doctor_text(d, "%s%s%s", list, len ? " " : "", word.at);
 }
 
-/* chown -R leaves a link alone, -RH follows those inside as well. */
+/* What a link leads to, or else no link: chown -R leaves alone what it is. */
 static const char *add_used(struct doctor *d, const char *list,
 			    const char *path, bool follow)
 {
 	char at[PATH_MAX];
 
-	return add_word(d, list, follow && realpath(path, at) ? at : path);
+	if (follow && realpath(path, at))
+		return add_word(d, list, at);
+	return is_link(path) ? list : add_word(d, list, path);
 }
 
 /*
@@ -287,9 +292,7 @@ static enum health check_owners(struct doctor *d)
 	if (err)
 		return doctor_found(
 			d, HEALTH_FAIL,
-			foreign.link
-				? "look where it leads, and give what is there "
-				  "to the store's owner"
+			foreign.link ? look_there
 			: err == E_REFUSED
 				? doctor_text(d, "chown -R --reference=%s %s",
 					      word_of(config->store).at,
@@ -322,8 +325,10 @@ static enum health check_config_again(struct doctor *d)
 	if (!access(config->path, R_OK))
 		return HEALTH_OK;
 	snprintf(at, sizeof(at), "%s", config->path);
-	mend = doctor_text(d, "chown --reference=%s %s",
-			   word_of(config->store).at, word_of(at).at);
+	mend = is_link(at)
+		       ? look_there
+		       : doctor_text(d, "chown -h --reference=%s %s",
+				     word_of(config->store).at, word_of(at).at);
 	while ((slash = strrchr(at, '/')) && slash != at) {
 		*slash = '\0';
 		if (access(at, X_OK))

@@ -146,6 +146,8 @@ const char *doctor_tell(const struct doctor *d)
 
 	if (db_reloads(d->call->config->store, &is, NULL) || !is.stale)
 		return RELOAD;
+	if (strlen(is.said) + 1 >= sizeof(struct cause)) /* it was cut */
+		return RELOAD "; if it refuses that again, its log says why";
 	if (asks_for_restart(is.said))
 		return RELOAD "; if it refuses that again, systemctl restart "
 			      "dockpass: its log says why";

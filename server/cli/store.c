@@ -73,6 +73,8 @@ static enum err write_backup(int fd, void *arg, struct cause *cause)
 		return err;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	err = backup_open(path, &copy, &backup->facts, cause);
+	if (err == E_MEMORY)
+		cause_set(cause, err, "cannot read the copy" DB_SPACE);
 	if (err != E_CORRUPT)
 		return err;
 	/* What is wrong with the copy is so with the store: in its words. */

@@ -106,5 +106,16 @@ def test_an_address_space_that_is_too_small(desk):
     desk.inside = ["prlimit", "--as=4000000000"]
     assert desk.refused("user", "list") == (
         1, f"dockpass: cannot open store {desk.folder}/store: Cannot allocate "
-        "memory; it takes 64 GiB of address space, though not of memory: "
-        "ulimit -v unlimited, LimitAS=infinity")
+        "memory; it takes 64 GiB of address space, and a copy as much, though "
+        "not of memory: ulimit -v unlimited, LimitAS=infinity")
+
+
+@pytest.mark.parametrize("size", [4, 100])  # GB: a backup is mapped as well
+def test_nor_is_one_in_which_a_copy_has_no_room(desk, size):
+    desk.cli("backup", desk.file)
+    desk.inside = ["prlimit", f"--as={size}000000000"]
+    for command in ["backup", desk.file.with_name("other")], \
+            ["restore", desk.file, "--yes"]:
+        status, message = desk.refused(*command)
+        assert status == 1 and "address space" in message, message
+        assert "/proc/self/fd" not in message

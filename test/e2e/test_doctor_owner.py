@@ -231,3 +231,18 @@ def test_a_list_that_is_too_long_is_no_command(open_path):
             for file, key in pairs]}}) as dockpass:
         mend = doctor(dockpass)[1]["owner"]["mend"]
         assert mend.endswith(" (and others), then restart"), mend
+
+
+def test_no_link_is_in_what_mends_a_file(open_path):
+    """chown -R gives the link itself away, and not what it leads to."""
+    tls = Certificate(open_path).listener["tls"]
+    with Dockpass(open_path, listener={"tls": tls}) as dockpass:
+        for path in dockpass.folder, *dockpass.folder.rglob("*"):
+            own(path, OWNER)
+        key = os.path.realpath(tls["key"])
+        os.rename(key, open_path / "aside")
+        os.symlink(open_path / "aside", key)
+        own(dockpass.folder / "store/data.mdb", 0)
+        check = doctor(dockpass)[1]["owner"]
+        subprocess.run(check["mend"], shell=True, check=True)
+        assert os.lstat(key).st_uid == 0, check["mend"]

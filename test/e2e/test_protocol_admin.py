@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from support import metrics, tokens
-from support.dockpass import PATIENCE, Dockpass
+from support.dockpass import NO_JOIN, PATIENCE, Dockpass
 from support.process import is_open, wait_until
 from support.site import Certificate
 from support.wire import Wire, request, send
@@ -150,7 +150,7 @@ def test_why_it_left_at_once_is_said(own):
 
 def test_who_does_not_finish_is_left_by_a_second_signal(own):
     """A reload meanwhile is none."""
-    own.serve()
+    own.serve(env=NO_JOIN)
     with Wire(own.port) as wire:
         wire.send(request("GET /token", "X: y")[:-2])
         metrics.reaches(own, "dockpass_connections", 1)

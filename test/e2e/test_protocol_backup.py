@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from support import secrets, tokens
-from support.dockpass import STORE_MEND, Dockpass
+from support.dockpass import NO_JOIN, STORE_MEND, Dockpass
 from support.ways import refresh_token
 from test_doctor_here import later
 
@@ -237,7 +237,7 @@ def test_a_damaged_store_is_set_aside(desk, damage):
     assert "data.mdb.damaged, cannot be read: what was revoked" in done.stderr
     assert (desk.folder / "store/data.mdb.damaged").read_bytes() == damaged
     desk.cli("store", "check")
-    desk.serve()
+    desk.serve(env=NO_JOIN)
     lives(desk, desk.secret)
     # Not a sound one; nor under a server; nor over what was set aside.
     assert "the store is sound: say --yes instead, which keeps what was " \
@@ -301,6 +301,17 @@ def test_nor_do_its_configuration_and_what_that_names(desk, command):
         status, said = desk.refused(*command, file, "--yes")
         assert status == 1 and words in said and "name another file" in said
         assert file.read_bytes() == before
+
+
+def test_nor_does_a_log_that_is_not_there_yet(desk, monkeypatch):
+    """By whatever name: the server would write into the backup."""
+    folder = desk.folder / "log"
+    folder.mkdir()
+    desk.configure(log={"file": str(folder / "dockpass.log")})
+    monkeypatch.chdir(folder)
+    status, said = desk.refused("backup", "dockpass.log")
+    assert status == 1 and "uses it; name another file" in said
+    assert not list(folder.iterdir())
 
 
 @pytest.mark.parametrize("harm, message", [

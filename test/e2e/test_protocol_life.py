@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import pytest
 
 from support import secrets, tokens
-from support.dockpass import AT_ONCE, PATIENCE, TOP, TSAN, Dockpass
+from support.dockpass import AT_ONCE, NO_JOIN, PATIENCE, TOP, Dockpass
 from support.network import need_ipv6
 from support.process import free_ports, is_open, wait_until
 from support.wire import Wire, request
@@ -302,8 +302,7 @@ def test_an_idle_server_ends_at_once(dockpass, number):
 
 
 def test_a_second_signal_does_not_wait(dockpass):
-    # It does not wait for its threads either.
-    dockpass.serve(env={"TSAN_OPTIONS": f"{TSAN}:report_thread_leaks=0"})
+    dockpass.serve(env=NO_JOIN)
     with Wire(dockpass.port).send(HALF), Wire(dockpass.port) as other:
         assert other.send(HEALTH).answer().status_code == 200
         dockpass.daemon.send(signal.SIGTERM)

@@ -223,8 +223,7 @@ def test_it_waits_as_long_as_it_takes(dockpass):
     dockpass.daemon.send(signal.SIGSTOP)
     with reloading(dockpass) as first, reloading(dockpass) as second:
         pid = dockpass.daemon.process.pid
-        line = f"dockpass: waiting for process {pid}, the server; if it " \
-            "hangs, dockpass doctor tells\n"
+        line = f"dockpass: waiting for process {pid}, the server\n"
         assert first.stderr.readline() == second.stderr.readline() == line
         assert first.poll() is None and second.poll() is None
         dockpass.configure(services=[{"name": "registry", "ttl": 99}])
