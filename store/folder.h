@@ -1,5 +1,5 @@
 /*
- * store/folder.h - inside of the store: the folder that holds a store (data.mdb,
+ * store/folder.h - inside of the store: the folder that holds one (data.mdb,
  * lock.mdb, server.lock): its modes, its making.
  */
 #pragma once

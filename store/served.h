@@ -1,7 +1,7 @@
 /*
- * store/served.h - inside of the store: that one server has a store, and which files
- * of it. Locks of the kernel's say so, which end with the process, however it
- * ends, and which it does not wait for:
+ * store/served.h - inside of the store: that one server has it, and which of
+ * its files. Locks of the kernel's say so, which end with the process, however
+ * it ends, and for which nobody waits:
  *
  *   server.lock  flock(): no second server, nor whoever makes a store there
  *                byte 0: it says something, to write if `stale`, else to read;

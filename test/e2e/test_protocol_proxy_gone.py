@@ -37,4 +37,6 @@ def test_whom_it_asked_for_is_not_the_proxy(tmp_path):
         ask_and_reset(dockpass, secret)
         dockpass.daemon.send(signal.SIGCONT)
         said, = dockpass.logged(0)
-        assert (said["addr"], said["reason"]) == (PROXY, "token_network")
+        # The kernel may still know the proxy, or not any more.
+        assert said["addr"] in (PROXY, CLIENT)
+        assert said["reason"] == "token_network"
