@@ -252,6 +252,14 @@ static enum err check_environment(const struct config *config,
 	return E_OK;
 }
 
+const char *config_folder_at(const struct config *config, size_t i)
+{
+	const char *const folders[] = { config->store, config->keys,
+					config->public };
+
+	return i < COUNT(folders) ? folders[i] : NULL;
+}
+
 const char *const *config_path_at(const struct config *config, size_t i)
 {
 	for (size_t k = 0; k < options_count; k++) {

@@ -140,6 +140,8 @@ bool config_tls_required(const struct config_mail *mail);
  * are no more. All but those of `store`, `keys` and `public` are files.
  */
 const char *const *config_path_at(const struct config *config, size_t i);
+/* `store`, `keys` and `public`; NULL: that was all. */
+const char *config_folder_at(const struct config *config, size_t i);
 const char *config_path_place(const struct config *config, size_t i);
 /*
  * Where an option is set, by its path ("mail.url"), for messages:
@@ -153,7 +155,7 @@ const struct config_service *config_service(const struct config *config,
 
 /* The effective configuration as YAML with a comment on each option. */
 void config_print(const struct config *config, struct buf *buf);
-/* SHA-256 of all options; on other cores it is the same: E_LIMIT, E_CRYPTO. */
+/* SHA-256 of all options: E_LIMIT, E_CRYPTO. */
 enum err config_digest(const struct config *config,
 		       struct digest *out) MUST_CHECK;
 /* README's table: option, environment, default, meaning. */

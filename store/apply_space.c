@@ -187,13 +187,9 @@ static bool first_below(struct txn *txn, const struct path_text *path,
 			struct path_text *out)
 {
 	AUTO(cursor) struct cursor cursor;
-	char prefix[PATH_LEN_MAX + 1];
 
 	out->len = 0;
-	memcpy(prefix, path->at, path->len);
-	prefix[path->len] = '/';
-	cursor_open(txn, TABLE_SPACE, (struct str) { prefix, path->len + 1 },
-		    &cursor);
+	space_below(txn, (struct str) { path->at, path->len }, &cursor);
 	if (!cursor_next(&cursor) || cursor.key.len > sizeof(out->at))
 		return false;
 	memcpy(out->at, cursor.key.at, cursor.key.len);
@@ -248,12 +244,8 @@ static void look_below(struct txn *txn, struct change *change,
 		       struct token_ids *ids)
 {
 	AUTO(cursor) struct cursor cursor;
-	char prefix[PATH_LEN_MAX + 1];
 
-	memcpy(prefix, path->at, path->len);
-	prefix[path->len] = '/';
-	cursor_open(txn, TABLE_SPACE, (struct str) { prefix, path->len + 1 },
-		    &cursor);
+	space_below(txn, (struct str) { path->at, path->len }, &cursor);
 	while (cursor_next(&cursor)) {
 		struct space space;
 

@@ -5,7 +5,6 @@
 #include "store/past.h"
 
 #include <search.h>
-#include <string.h>
 
 #include "store/apply.h"
 #include "store/changelog.h"
@@ -118,18 +117,14 @@ static void close_below(struct past *past, struct txn *copy,
 {
 	bool made = entry->change.type == CHANGE_PROJECT_ADD;
 	struct project_rules most = { .visibility = VISIBILITY_PUBLIC };
-	char prefix[PATH_LEN_MAX + 1];
 	AUTO(cursor) struct cursor cursor;
 	struct space space;
 
 	if (made)
 		most.visibility = VISIBILITY_PRIVATE;
-	if (path.len > PATH_LEN_MAX || project_rules_set(&entry->change, &most))
+	if (project_rules_set(&entry->change, &most))
 		return;
-	memcpy(prefix, path.at, path.len);
-	prefix[path.len] = '/';
-	cursor_open(copy, TABLE_SPACE, (struct str) { prefix, path.len + 1 },
-		    &cursor);
+	space_below(copy, path, &cursor);
 	while (cursor_next(&cursor) &&
 	       !space_unpack(copy, cursor.key, cursor.value, &space)) {
 		struct was *was = note_space(past, copy, &space);

@@ -104,6 +104,18 @@ static struct path_copy path_copy(struct str path)
 	return copy;
 }
 
+void space_below(struct txn *txn, struct str path, struct cursor *out)
+{
+	char prefix[PATH_LEN_MAX + 1];
+
+	if (path.len > PATH_LEN_MAX)
+		path.len = 0;
+	memcpy(prefix, path.at, path.len);
+	prefix[path.len] = '/'; /* no path begins with it */
+	cursor_open(txn, TABLE_SPACE, (struct str) { prefix, path.len + 1 },
+		    out);
+}
+
 void space_put(struct txn *txn, const struct space *space)
 {
 	struct key8 id = key_u64(space->id);

@@ -31,6 +31,8 @@ enum err space_find(struct txn *txn, struct str path,
 enum err space_get(struct txn *txn, uint64_t id, struct space *out) MUST_CHECK;
 enum err space_unpack(struct txn *txn, struct str key, struct str value,
 		      struct space *out) MUST_CHECK;
+/* The rows below `path`, at any depth; of one that is too long, none. */
+void space_below(struct txn *txn, struct str path, struct cursor *out);
 void space_put(struct txn *txn, const struct space *space);
 void space_remove(struct txn *txn, const struct space *space);
 

@@ -45,8 +45,8 @@ static bool same_place(struct call *call, const char *a, const char *b)
 int call_elsewhere(struct call *call, const char *path)
 {
 	const struct config *config = call->config;
-	const char *own[] = { config->store, config->keys, config->public };
 	const char *const *at;
+	const char *own;
 
 	if (same_place(call, path, config->path))
 		return call_refuse(call,
@@ -59,12 +59,12 @@ int call_elsewhere(struct call *call, const char *path)
 					   "%.300s: %.300s uses it; name "
 					   "another file",
 					   path, config->path);
-	for (size_t i = 0; i < COUNT(own); i++)
-		if (file_same(parent_of(call, path), own[i]))
+	for (size_t i = 0; (own = config_folder_at(config, i)); i++)
+		if (file_same(parent_of(call, path), own))
 			return call_refuse(call,
 					   "%.400s: %.300s is dockpass's own "
 					   "folder; name a file elsewhere",
-					   path, own[i]);
+					   path, own);
 	return EXIT_DONE;
 }
 

@@ -90,11 +90,10 @@ static bool is_link(const char *path)
 /* Is it a link, or in a folder of ours that is one? */
 static bool is_behind_link(const struct config *config, const char *path)
 {
-	const char *const folders[] = { config->store, config->keys,
-					config->public };
+	const char *folder;
 
-	for (size_t i = 0; i < COUNT(folders); i++)
-		if (name_in(folders[i], path) && is_link(folders[i]))
+	for (size_t i = 0; (folder = config_folder_at(config, i)); i++)
+		if (name_in(folder, path) && is_link(folder))
 			return true;
 	return is_link(path);
 }
@@ -180,12 +179,10 @@ static const char *add_used(struct doctor *d, const char *list,
 static const char *list_used(struct doctor *d, uid_t owner, bool follow)
 {
 	const struct config *config = d->call->config;
-	const char *const own[] = { config->store, config->keys,
-				    config->public };
-	const char *const *at, *list = "";
+	const char *const *at, *folder, *list = "";
 
-	for (size_t i = 0; i < COUNT(own); i++)
-		list = add_used(d, list, own[i], follow);
+	for (size_t i = 0; (folder = config_folder_at(config, i)); i++)
+		list = add_used(d, list, folder, follow);
 	for (size_t i = 0; (at = config_path_at(config, i)); i++)
 		if (*at && is_closed(config, *at, owner))
 			list = add_used(d, list, *at, follow);
@@ -195,12 +192,11 @@ static const char *list_used(struct doctor *d, uid_t owner, bool follow)
 /* Is it, or what it is in, one of those that chown -R takes? */
 static bool is_given(const struct config *config, const char *folder)
 {
-	const char *const given[] = { config->store, config->keys,
-				      config->public };
+	const char *given;
 	char at[PATH_MAX];
 
-	for (size_t i = 0; i < COUNT(given); i++) {
-		size_t len = realpath(given[i], at) ? strlen(at) : 0;
+	for (size_t i = 0; (given = config_folder_at(config, i)); i++) {
+		size_t len = realpath(given, at) ? strlen(at) : 0;
 
 		if (len && !strncmp(folder, at, len) &&
 		    (!folder[len] || folder[len] == '/'))
